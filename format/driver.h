@@ -1,0 +1,89 @@
+// The two vtables: a format is a reader driver and a writer driver. And the input they read from.
+#ifndef CRIMG_FORMAT_DRIVER_H
+#define CRIMG_FORMAT_DRIVER_H
+
+#include "format/record.h"
+#include "format/store.h"
+
+#define CRIMG_PROBE_BYTES 4096
+
+// What the user named: a directory or archive (store), or a file or pipe (source). One of the two is
+// set; a reader takes it over when its open succeeds and sets it to NULL.
+struct crimg_input {
+	char *path;                      // as the user wrote it; owned
+	struct crimg_store *store;
+	struct crimg_source *source;
+	uint8_t head[CRIMG_PROBE_BYTES]; // first bytes of source
+	size_t head_length;
+};
+
+// "-" is standard input. A pipe that holds an archive is copied to an unlinked temporary file in
+// tmpdir first, because archives are read twice.
+CRIMG_MUST_CHECK int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
+                                      struct crimg_err *err);
+void crimg_input_fini(struct crimg_input *in);
+
+struct crimg_reader {
+	const struct crimg_reader_driver *driver;
+	void *state;
+};
+
+struct crimg_reader_driver {
+	const char *name;     // PRODUCT name: "criu", "crimg", …
+	const char *summary;  // one line for `crimg formats`
+	const char *keeps, *loses;
+	// How sure we are that this is ours: 0 no, 100 certain. Pure: reads only what in holds.
+	int (*probe)(const struct crimg_input *in);
+	int (*open)(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err);
+	// 1: *record is filled, lent until the next call. 0: the end. -1: err.
+	int (*next)(struct crimg_reader *reader, struct crimg_record *record, struct crimg_err *err);
+	// Random access to a payload announced before: exactly length bytes. NULL: only as a stream.
+	int (*read)(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
+	            size_t length, struct crimg_err *err);
+	void (*close)(struct crimg_reader *reader);
+};
+
+struct crimg_output;
+
+struct crimg_writer_options {
+	const char *compress;   // "none", "zstd" or NULL for the format's default
+	int level;              // of compression; 0: the default
+	bool pretty;            // json
+};
+
+struct crimg_writer {
+	const struct crimg_writer_driver *driver;
+	struct crimg_output *output; // borrowed
+	void *state;
+};
+
+struct crimg_writer_driver {
+	const char *name;
+	const char *const *suffixes; // NULL-terminated: ".crimg"
+	bool single;          // writes one file (or a pipe), not a tree of members
+	int (*open)(struct crimg_writer *writer, const struct crimg_writer_options *options,
+	            struct crimg_err *err);
+	// Takes one record; what it lends may be used only during the call.
+	int (*put)(struct crimg_writer *writer, const struct crimg_record *record,
+	           struct crimg_err *err);
+	// All records were given: complete the output (not yet under its final name).
+	int (*finish)(struct crimg_writer *writer, struct crimg_err *err);
+	void (*close)(struct crimg_writer *writer);
+};
+
+// The static tables (readers/readers.c, writers/writers.c), NULL-terminated.
+extern const struct crimg_reader_driver *const crimg_readers[];
+extern const struct crimg_writer_driver *const crimg_writers[];
+
+// The most certain driver, or the one called format; opens it. Takes over what in holds.
+CRIMG_MUST_CHECK int crimg_reader_open(struct crimg_input *in, const char *format,
+                                       struct crimg_reader *out, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_reader_next(struct crimg_reader *reader, struct crimg_record *record,
+                                       struct crimg_err *err);
+void crimg_reader_close(struct crimg_reader *reader);
+
+// By name, or by the suffix of path; NULL when there is none.
+const struct crimg_writer_driver *crimg_writer_by_name(const char *name);
+const struct crimg_writer_driver *crimg_writer_by_suffix(const char *path);
+
+#endif

@@ -1,0 +1,168 @@
+// Finding out what the user named: a directory, an archive, a file or a pipe.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "format/driver.h"
+
+// A pipe whose first bytes were looked at: gives them again, then goes on.
+struct replay_state {
+	struct crimg_source *pipe;
+	uint8_t head[CRIMG_PROBE_BYTES];
+	size_t length;
+};
+
+static int replay_read(struct crimg_source *s, uint64_t offset, void *buf, size_t length,
+                       size_t *got, struct crimg_err *err)
+{
+	struct replay_state *r = s->state;
+	size_t n = 0, more;
+	if (offset < r->length) {
+		n = r->length - (size_t)offset;
+		if (n > length)
+			n = length;
+		memcpy(buf, r->head + offset, n);
+	}
+	if (n < length) {
+		if (crimg_source_read(r->pipe, offset + n, (uint8_t *)buf + n, length - n, &more,
+		                      err) < 0)
+			return -1;
+		n += more;
+	}
+	*got = n;
+	return 0;
+}
+
+static void replay_close(struct crimg_source *s)
+{
+	struct replay_state *r = s->state;
+	crimg_source_close(r->pipe);
+	free(r);
+}
+
+static const struct crimg_source_ops replay_ops = { replay_read, replay_close };
+
+static int make_replay(struct crimg_input *in, struct crimg_err *err)
+{
+	struct replay_state *r = malloc(sizeof *r);
+	struct crimg_source *s;
+	if (r == NULL)
+		return crimg_fail_nomem(err, sizeof *r);
+	*r = (struct replay_state){ .pipe = in->source, .length = in->head_length };
+	memcpy(r->head, in->head, in->head_length);
+	if (crimg_source_make(&replay_ops, in->source->name, r, &s, err) < 0) {
+		free(r);
+		return -1;
+	}
+	s->forward_only = true;
+	in->source = s;
+	return 0;
+}
+
+static int copy_out(struct crimg_source *from, int fd, struct crimg_err *err)
+{
+	static const size_t step = (size_t)64 << 10;
+	uint8_t *buf = malloc(step);
+	uint64_t at = 0;
+	size_t got = 1;
+	int rc = buf == NULL ? crimg_fail_nomem(err, step) : 0;
+	while (rc == 0 && got > 0) {
+		rc = crimg_source_read(from, at, buf, step, &got, err);
+		for (size_t done = 0; rc == 0 && done < got;) {
+			ssize_t n = write(fd, buf + done, got - done);
+			if (n < 0 && errno != EINTR)
+				rc = crimg_fail_sys(err, errno, from->name,
+				                    "cannot be copied to a temporary file");
+			done += n > 0 ? (size_t)n : 0;
+		}
+		at += got;
+	}
+	free(buf);
+	return rc;
+}
+
+// Archives are read twice: a pipe is copied to a file that has no name.
+static int spool(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+{
+	char name[4096];
+	snprintf(name, sizeof name, "%s/crimg-XXXXXX", tmpdir);
+	int fd = open(tmpdir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 && (fd = mkostemp(name, O_CLOEXEC)) >= 0)
+		unlink(name);
+	if (fd < 0)
+		return crimg_fail_sys(err, errno, tmpdir, "no temporary file can be made here");
+	struct crimg_source *file;
+	if (copy_out(in->source, fd, err) < 0) {
+		close(fd);
+		return -1;
+	}
+	if (crimg_source_open_fd(fd, in->source->name, &file, err) < 0)
+		return -1;
+	crimg_source_close(in->source);
+	in->source = file;
+	return 0;
+}
+
+static int open_archive(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+{
+	if (in->source->forward_only && spool(in, tmpdir, err) < 0)
+		return -1;
+	if (crimg_store_open_tar(in->source, &in->store, err) < 0)
+		return -1;
+	in->source = NULL;
+	return 0;
+}
+
+static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+{
+	if (crimg_source_read(in->source, 0, in->head, sizeof in->head, &in->head_length, err) < 0)
+		return -1;
+	if (in->source->forward_only && make_replay(in, err) < 0)
+		return -1;
+	if (crimg_store_is_tar(in->head, in->head_length))
+		return open_archive(in, tmpdir, err);
+	return 0;
+}
+
+static int open_path(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+{
+	struct stat st;
+	bool stdio = strcmp(in->path, "-") == 0;
+	if (!stdio && stat(in->path, &st) < 0)
+		return crimg_fail_sys(err, errno, in->path, "cannot be opened");
+	if (!stdio && S_ISDIR(st.st_mode))
+		return crimg_store_open_dir(in->path, &in->store, err);
+	int fd = stdio ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+	               : open(in->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	const char *shown = stdio ? "standard input" : in->path;
+	if (fd < 0)
+		return crimg_fail_sys(err, errno, shown, "cannot be opened");
+	if (crimg_source_open_fd(fd, shown, &in->source, err) < 0)
+		return -1;
+	return open_source(in, tmpdir, err);
+}
+
+int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
+                     struct crimg_err *err)
+{
+	*out = (struct crimg_input){ .path = strdup(path) };
+	if (out->path == NULL)
+		return crimg_fail_nomem(err, strlen(path));
+	if (open_path(out, tmpdir, err) < 0) {
+		crimg_input_fini(out);
+		return -1;
+	}
+	return 0;
+}
+
+void crimg_input_fini(struct crimg_input *in)
+{
+	crimg_store_close(in->store);
+	crimg_source_close(in->source);
+	free(in->path);
+	*in = (struct crimg_input){ .path = NULL };
+}
