@@ -1,6 +1,7 @@
 # crimg: one Makefile. `make help` lists the targets.
 # MODE=release|debug|asan|cov chooses the build; each mode has its own folder under build/.
 
+VERSION  := 0.1.0
 MODE     ?= release
 CC       ?= gcc
 ifeq ($(origin CC),default)
@@ -24,7 +25,7 @@ FLAGS_release := -O2 -g -DNDEBUG
 FLAGS_debug   := -O0 -g3
 FLAGS_asan    := -O1 -g $(SAN)
 FLAGS_cov     := -O0 -g --coverage
-CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -I$(B)/gen
+CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCRIMG_VERSION=\"$(VERSION)\" -I. -I$(B)/gen
 CFLAGS   ?=
 ALL_CFLAGS = -std=c17 -fPIC -pthread $(FLAGS_$(MODE)) $(WARN) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) $(LDFLAGS)

@@ -26,6 +26,7 @@ void crimg_input_fini(struct crimg_input *in);
 struct crimg_reader {
 	const struct crimg_reader_driver *driver;
 	void *state;
+	bool single_object;  // the input is one file of an image (core-7.img, its JSON), not an image
 };
 
 struct crimg_reader_driver {
@@ -49,6 +50,7 @@ struct crimg_writer_options {
 	const char *compress;   // "none", "zstd" or NULL for the format's default
 	int level;              // of compression; 0: the default
 	bool pretty;            // json
+	bool single_object;     // the source is one file of an image, not an image
 };
 
 struct crimg_writer {

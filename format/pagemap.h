@@ -15,8 +15,8 @@
 struct crimg_page_run {
 	uint64_t vaddr;    // of the first page; offset in the segment for shared memory
 	uint64_t pages;
-	uint64_t offset;   // bytes into the pages object (PRESENT only)
-	uint64_t stored;   // bytes there: pages * 4096 unless blocks
+	uint64_t offset;   // bytes into the pages object; never falls from run to run
+	uint64_t stored;   // bytes there: pages * 4096 unless blocks; 0 unless PRESENT
 	uint32_t flags;    // CRIMG_PE_*, derived when the image has none
 	uint32_t blocks;   // index + 1 into crimg_pagemap.blocks, 0: stored as they are
 };
@@ -51,6 +51,9 @@ CRIMG_MUST_CHECK int crimg_pagemap_add(struct crimg_pagemap *map, uint64_t index
                                        uint64_t base, struct crimg_err *err);
 // The run that holds vaddr, or NULL. Needs runs in address order (crimg_pagemap_sorted).
 const struct crimg_page_run *crimg_pagemap_find(const struct crimg_pagemap *map, uint64_t vaddr);
+// The run whose bytes lie at offset of the pages object, or NULL.
+const struct crimg_page_run *crimg_pagemap_at_offset(const struct crimg_pagemap *map,
+                                                     uint64_t offset);
 bool crimg_pagemap_sorted(const struct crimg_pagemap *map);
 
 // Expands one LZ4 block (stored as above) of exactly `length` uncompressed bytes.

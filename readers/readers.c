@@ -1,0 +1,9 @@
+// The table of readers.
+#include "readers/readers.h"
+
+const struct crimg_reader_driver *const crimg_readers[] = {
+	&crimg_reader_crimg,
+	&crimg_reader_criu,
+	&crimg_reader_json,
+	NULL,
+};

@@ -1,0 +1,27 @@
+# Shared by the test scripts: counting, and a working folder that goes away.
+# A script sources this, calls ok or not_ok once a claim, and ends with finish.
+set -u
+passed=0 failed=0 skipped=0
+work=$(mktemp -d "${TMPDIR:-/tmp}/crimg-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+ok() { passed=$((passed + 1)); }
+not_ok() {
+	failed=$((failed + 1))
+	printf 'FAILED %s: %s\n' "$(basename "$0")" "$*"
+}
+skip() {
+	skipped=$((skipped + 1))
+	printf 'SKIPPED %s: %s\n' "$(basename "$0")" "$*"
+}
+# claim TEXT COMMAND…: the command must succeed silently.
+claim() {
+	local text=$1 out
+	shift
+	if out=$("$@" 2>&1) && [ -z "$out" ]; then ok; else not_ok "$text: $(printf %s "$out" | head -n 3)"; fi
+}
+finish() {
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	[ "$failed" = 0 ]
+}
+# Every image directory below the given folders: those with an inventory.
+images() { find "$@" -name inventory.img -printf '%h\n' | sort; }

@@ -1,0 +1,476 @@
+// The crimg writer: records to one stream, forwards only, so a pipe will do.
+// Knows frames, chunks and digests; page contents pass through one buffer. Source: SPEC.md.
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+#include "format/buf.h"
+#include "format/checked.h"
+#include "writers/writers.h"
+#include "format/layout_crimg.h"
+#include "format/limits.h"
+#include "format/output.h"
+#include "writers/chunk_plan.h"
+
+#define ENTRIES_FLUSH_BYTES ((size_t)256 << 10)
+#define FRAME_ROOM (CRIMG_F_BYTES + CRIMG_C_BYTES + CRIMG_CONTENT_CHUNKS_MAX * CRIMG_K_BYTES)
+
+struct crimg_stream {
+	struct crimg_sink sink;
+	bool sink_open;
+	XXH3_state_t *sums;            // over the frames' checksums
+	uint64_t frames;
+	uint64_t objects, entries, payloads, payload_bytes;
+
+	struct crimg_buf batch;        // ENTRIES being gathered: frame header, body
+	uint32_t batch_count;
+	struct crimg_chunk_plan plan;
+
+	// The CONTENT frame being filled: FRAME_ROOM bytes for headers and chunks, then the data.
+	bool content_begun;            // the METADATA_END frame is out
+	uint8_t *frame, *data;
+	size_t data_length;            // bytes kept in data (zero chunks are not)
+	uint64_t payload, offset, length; // of the frame; length counts zero chunks
+	uint32_t chunks;
+	uint8_t *table;                // chunk rows
+	struct crimg_buf index;
+
+	ZSTD_CCtx *zstd;               // NULL: stored raw
+	uint8_t *packed;
+	size_t packed_capacity;
+};
+
+static int put_header(struct crimg_stream *s, bool zstd, struct crimg_err *err)
+{
+	static const struct {
+		uint8_t word, bit;
+		const char *name;
+	} features[] = { { 0, 0, "zstd" }, { 1, 0, "aligned-chunks" }, { 2, 0, "index" } };
+	uint8_t h[256] = { 0 };
+	size_t at = CRIMG_H_NAMES;
+	for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+		size_t n = strlen(features[i].name);
+		h[at] = features[i].word;
+		h[at + 1] = features[i].bit;
+		crimg_put_u16(h + at + 2, (uint16_t)n);
+		memcpy(h + at + 4, features[i].name, n);
+		at += 4 + n;
+	}
+	memcpy(h, CRIMG_STREAM_MAGIC, 8);
+	crimg_put_u32(h + CRIMG_H_NAMES_BYTES, (uint32_t)(at - CRIMG_H_NAMES));
+	size_t length = (at + 7) / 8 * 8 + 8;
+	crimg_put_u32(h + CRIMG_H_VERSION, CRIMG_STREAM_VERSION);
+	crimg_put_u32(h + CRIMG_H_LENGTH, (uint32_t)length);
+	crimg_put_u64(h + CRIMG_H_INCOMPATIBLE, zstd ? CRIMG_FEATURE_ZSTD : 0);
+	crimg_put_u64(h + CRIMG_H_COMPATIBLE, CRIMG_FEATURE_ALIGNED_CHUNKS);
+	crimg_put_u64(h + CRIMG_H_AUTOCLEAR, CRIMG_FEATURE_INDEX);
+	crimg_put_u32(h + CRIMG_H_PAGE_BYTES, CRIMG_PAGE_BYTES);
+	crimg_put_u64(h + length - 8, XXH3_64bits(h, length - 8));
+	return crimg_sink_append(&s->sink, h, length, err);
+}
+
+// Completes the frame header in front of a body whose covered part follows it, and writes both.
+static int put_frame(struct crimg_stream *s, enum crimg_frame_type type, uint8_t *frame,
+                     uint64_t body, size_t covered, struct crimg_err *err)
+{
+	memset(frame, 0, CRIMG_F_BYTES);
+	crimg_put_u32(frame + CRIMG_F_MAGIC, CRIMG_FRAME_MAGIC);
+	crimg_put_u16(frame + CRIMG_F_TYPE, (uint16_t)type);
+	crimg_put_u64(frame + CRIMG_F_NUMBER, s->frames);
+	crimg_put_u64(frame + CRIMG_F_BODY, body);
+	crimg_put_u32(frame + CRIMG_F_COVERED, (uint32_t)covered);
+	XXH3_state_t *x = XXH3_createState();
+	if (x == NULL)
+		return crimg_fail_nomem(err, 0);
+	XXH3_64bits_reset(x);
+	XXH3_64bits_update(x, frame, CRIMG_F_CHECKSUM);
+	XXH3_64bits_update(x, frame + CRIMG_F_BYTES, covered);
+	crimg_put_u64(frame + CRIMG_F_CHECKSUM, XXH3_64bits_digest(x));
+	XXH3_freeState(x);
+	XXH3_64bits_update(s->sums, frame + CRIMG_F_CHECKSUM, 8);
+	s->frames++;
+	return crimg_sink_append(&s->sink, frame, CRIMG_F_BYTES + covered, err);
+}
+
+static int flush_batch(struct crimg_stream *s, struct crimg_err *err)
+{
+	if (s->batch_count == 0)
+		return 0;
+	crimg_put_u32(s->batch.data + CRIMG_F_BYTES + CRIMG_E_COUNT, s->batch_count);
+	size_t body = s->batch.length - CRIMG_F_BYTES;
+	if (body > UINT32_MAX)
+		return crimg_fail(err, CRIMG_E_LIMIT, NULL, CRIMG_NO_OFFSET,
+		                  "a message of %zu bytes does not fit a frame", body);
+	s->batch_count = 0;
+	return put_frame(s, CRIMG_FRAME_ENTRIES, s->batch.data, body, body, err);
+}
+
+static void count_payload(struct crimg_stream *s, struct crimg_payload_ref payload)
+{
+	if (payload.number == CRIMG_NO_PAYLOAD)
+		return;
+	s->payloads++;
+	s->payload_bytes += payload.length;
+}
+
+static int put_object(struct crimg_stream *s, const struct crimg_record *r, struct crimg_err *err)
+{
+	const struct crimg_object *o = r->object;
+	const char *kind = crimg_kind_info(o->kind)->name;
+	const char *target = o->target != NULL ? o->target : "";
+	size_t kind_length = strlen(kind), name_length = strlen(o->name), link = strlen(target);
+	uint8_t fixed[CRIMG_F_BYTES + CRIMG_O_BYTES] = { 0 }, *b = fixed + CRIMG_F_BYTES;
+	b[CRIMG_O_TYPE] = (uint8_t)o->type;
+	b[CRIMG_O_FRAMING] = (uint8_t)o->framing;
+	crimg_put_u16(b + CRIMG_O_KIND_LENGTH, (uint16_t)kind_length);
+	crimg_put_u32(b + CRIMG_O_NAME_LENGTH, (uint32_t)name_length);
+	crimg_put_u32(b + CRIMG_O_TARGET_LENGTH, (uint32_t)link);
+	crimg_put_u64(b + CRIMG_O_ID, o->id);
+	crimg_put_u64(b + CRIMG_O_PAYLOAD, r->payload.number);
+	crimg_put_u64(b + CRIMG_O_PAYLOAD_LENGTH,
+	              r->payload.number == CRIMG_NO_PAYLOAD ? 0 : r->payload.length);
+	if (flush_batch(s, err) < 0)
+		return -1;
+	s->objects++;
+	count_payload(s, r->payload);
+	s->batch.length = 0;
+	if (crimg_buf_append(&s->batch, fixed, sizeof fixed, err) < 0
+	    || crimg_buf_append(&s->batch, kind, kind_length, err) < 0
+	    || crimg_buf_append(&s->batch, o->name, name_length, err) < 0
+	    || crimg_buf_append(&s->batch, target, link, err) < 0)
+		return -1;
+	size_t body = s->batch.length - CRIMG_F_BYTES;
+	return put_frame(s, CRIMG_FRAME_OBJECT, s->batch.data, body, body, err);
+}
+
+static int begin_batch(struct crimg_stream *s, uint64_t first, struct crimg_err *err)
+{
+	uint8_t fixed[CRIMG_F_BYTES + CRIMG_E_BYTES] = { 0 };
+	crimg_put_u64(fixed + CRIMG_F_BYTES + CRIMG_E_FIRST, first);
+	s->batch.length = 0;
+	return crimg_buf_append(&s->batch, fixed, sizeof fixed, err);
+}
+
+static int put_message(struct crimg_stream *s, const struct crimg_record *r, struct crimg_err *err)
+{
+	bool payload = r->payload.number != CRIMG_NO_PAYLOAD;
+	uint8_t head[24];
+	if (s->batch_count == 0 && begin_batch(s, r->index, err) < 0)
+		return -1;
+	crimg_put_u32(head, (uint32_t)r->length);
+	crimg_put_u32(head + 4, (payload ? CRIMG_ENTRY_PAYLOAD : 0) | (r->tail ? CRIMG_ENTRY_TAIL : 0));
+	crimg_put_u64(head + 8, r->payload.number);
+	crimg_put_u64(head + 16, r->payload.length);
+	if (crimg_buf_append(&s->batch, head, payload ? 24 : 8, err) < 0
+	    || crimg_buf_append(&s->batch, r->data, r->length, err) < 0)
+		return -1;
+	s->batch_count++;
+	s->entries++;
+	count_payload(s, r->payload);
+	return s->batch.length >= ENTRIES_FLUSH_BYTES ? flush_batch(s, err) : 0;
+}
+
+static int end_metadata(struct crimg_stream *s, struct crimg_err *err)
+{
+	uint8_t frame[CRIMG_F_BYTES + CRIMG_M_BYTES];
+	if (s->content_begun)
+		return 0;
+	s->content_begun = true;
+	if (flush_batch(s, err) < 0)
+		return -1;
+	crimg_put_u64(frame + CRIMG_F_BYTES, s->objects);
+	crimg_put_u64(frame + CRIMG_F_BYTES + 8, s->entries);
+	crimg_put_u64(frame + CRIMG_F_BYTES + 16, s->payloads);
+	crimg_put_u64(frame + CRIMG_F_BYTES + 24, s->payload_bytes);
+	return put_frame(s, CRIMG_FRAME_METADATA_END, frame, CRIMG_M_BYTES, CRIMG_M_BYTES, err);
+}
+
+static int add_to_index(struct crimg_stream *s, struct crimg_err *err)
+{
+	if (crimg_buf_u64(&s->index, s->sink.at, err) < 0
+	    || crimg_buf_u64(&s->index, s->payload, err) < 0
+	    || crimg_buf_u64(&s->index, s->offset, err) < 0)
+		return -1;
+	return crimg_buf_u64(&s->index, s->length, err);
+}
+
+// The stored form of the frame's data: zstd when that saves at least a sixteenth.
+static const uint8_t *pack(struct crimg_stream *s, size_t *stored)
+{
+	*stored = s->data_length;
+	if (s->zstd == NULL || s->data_length == 0)
+		return s->data;
+	size_t n = ZSTD_compress2(s->zstd, s->packed, s->packed_capacity, s->data, s->data_length);
+	if (ZSTD_isError(n) || n > s->data_length - s->data_length / 16)
+		return s->data;
+	*stored = n;
+	return s->packed;
+}
+
+static int flush_content(struct crimg_stream *s, struct crimg_err *err)
+{
+	if (s->chunks == 0)
+		return 0;
+	size_t stored, table = s->chunks * CRIMG_K_BYTES;
+	const uint8_t *bytes = pack(s, &stored);
+	bool packed = bytes == s->packed;
+	// Headers and rows are put right in front of the data: raw frames leave in one write.
+	uint8_t *frame = s->data - table - CRIMG_C_BYTES - CRIMG_F_BYTES, *b = frame + CRIMG_F_BYTES;
+	memmove(b + CRIMG_C_BYTES, s->table, table);
+	crimg_put_u64(b + CRIMG_C_PAYLOAD, s->payload);
+	crimg_put_u64(b + CRIMG_C_OFFSET, s->offset);
+	crimg_put_u64(b + CRIMG_C_LENGTH, s->length);
+	crimg_put_u32(b + CRIMG_C_COUNT, s->chunks);
+	crimg_put_u32(b + CRIMG_C_ENCODING, packed ? CRIMG_ENCODING_ZSTD : CRIMG_ENCODING_RAW);
+	crimg_put_u64(b + CRIMG_C_STORED, stored);
+	crimg_put_u64(b + CRIMG_C_STORED_SUM, packed ? XXH3_64bits(bytes, stored) : 0);
+	size_t covered = CRIMG_C_BYTES + table;
+	if (add_to_index(s, err) < 0
+	    || put_frame(s, CRIMG_FRAME_CONTENT, frame, covered + stored, covered, err) < 0
+	    || crimg_sink_append(&s->sink, bytes, stored, err) < 0)
+		return -1;
+	s->offset += s->length;
+	s->length = 0;
+	s->chunks = 0;
+	s->data_length = 0;
+	return 0;
+}
+
+static bool all_zero(const uint8_t *p, size_t length)
+{
+	return length == 0 || (p[0] == 0 && memcmp(p, p + 1, length - 1) == 0);
+}
+
+static void add_chunk(struct crimg_stream *s, const uint8_t *p, size_t length, bool zero)
+{
+	uint8_t *row = s->table + s->chunks * CRIMG_K_BYTES;
+	memset(row, 0, CRIMG_K_BYTES);
+	crimg_put_u32(row + CRIMG_K_LENGTH, (uint32_t)length);
+	crimg_put_u32(row + CRIMG_K_FLAGS, zero ? CRIMG_CHUNK_ZERO : 0);
+	s->chunks++;
+	s->length += length;
+	if (zero)
+		return;
+	XXH128_canonical_t digest;
+	XXH128_canonicalFromHash(&digest, XXH3_128bits(p, length));
+	memcpy(row + CRIMG_K_DIGEST, digest.digest, sizeof digest.digest);
+	if (p != s->data + s->data_length)
+		memmove(s->data + s->data_length, p, length);
+	s->data_length += length;
+}
+
+// Cuts length bytes at p (which lie in s->data, at or behind what is kept) into chunks: within one
+// region of the plan, a chunk is a longest run of zero pages, or of others.
+static void cut_region(struct crimg_stream *s, const uint8_t *p, size_t length)
+{
+	while (length > 0) {
+		size_t n = length < CRIMG_PAGE_BYTES ? length : CRIMG_PAGE_BYTES;
+		bool zero = all_zero(p, n);
+		while (n < length) {
+			size_t page = length - n < CRIMG_PAGE_BYTES ? length - n : CRIMG_PAGE_BYTES;
+			if (all_zero(p + n, page) != zero)
+				break;
+			n += page;
+		}
+		add_chunk(s, p, n, zero);
+		p += n;
+		length -= n;
+	}
+}
+
+// Fetches `length` bytes of a content record, `done` of which are already taken, to p.
+static int fetch(const struct crimg_record *r, uint64_t done, uint8_t *p, size_t length,
+                 struct crimg_err *err)
+{
+	if (r->zero)
+		memset(p, 0, length);
+	else if (r->bytes != NULL)
+		memcpy(p, r->bytes + done, length);
+	else
+		return crimg_source_read_exact(r->span.source, r->span.offset + done, p, length, err);
+	return 0;
+}
+
+// Whole regions are fetched behind the kept data, as many as the frame has room for.
+static size_t plan_fetch(struct crimg_stream *s, uint64_t at, uint64_t left)
+{
+	size_t room = CRIMG_CONTENT_MAX - (size_t)s->length, sum = 0;
+	uint32_t pages = 0, most = CRIMG_CONTENT_CHUNKS_MAX - s->chunks;
+	while (left > 0) {
+		size_t n = crimg_chunk_plan_region(&s->plan, s->payload, at + sum);
+		uint32_t n_pages = (uint32_t)((n + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES);
+		// Asked of whole regions, however they come, so that frames do not depend on the source.
+		if (n > room - sum || pages + n_pages > most)
+			break;
+		if (n > left)
+			n = (size_t)left;
+		sum += n;
+		pages += n_pages;
+		left -= n;
+	}
+	return sum;
+}
+
+static int put_content(struct crimg_stream *s, const struct crimg_record *r, struct crimg_err *err)
+{
+	uint64_t done = 0;
+	if (end_metadata(s, err) < 0)
+		return -1;
+	if (r->payload.number != s->payload || r->content_offset != s->offset + s->length) {
+		if (flush_content(s, err) < 0)
+			return -1;
+		s->payload = r->payload.number;
+		s->offset = r->content_offset;
+	}
+	while (done < r->content_length) {
+		uint64_t at = r->content_offset + done;
+		size_t n = plan_fetch(s, at, r->content_length - done);
+		if (n == 0) {
+			if (flush_content(s, err) < 0)
+				return -1;
+			continue;
+		}
+		uint8_t *p = s->data + s->data_length;
+		if (fetch(r, done, p, n, err) < 0)
+			return -1;
+		for (size_t cut = 0; cut < n;) {
+			size_t region = crimg_chunk_plan_region(&s->plan, s->payload, at + cut);
+			if (region > n - cut)
+				region = n - cut;
+			cut_region(s, p + cut, region);
+			cut += region;
+		}
+		done += n;
+	}
+	return 0;
+}
+
+static int stream_put(struct crimg_writer *writer, const struct crimg_record *r,
+                      struct crimg_err *err)
+{
+	struct crimg_stream *s = writer->state;
+	if (r->type == CRIMG_RECORD_CONTENT)
+		return put_content(s, r, err);
+	if (crimg_chunk_plan_note(&s->plan, r, err) < 0)
+		return -1;
+	return r->type == CRIMG_RECORD_OBJECT ? put_object(s, r, err) : put_message(s, r, err);
+}
+
+static int put_index(struct crimg_stream *s, struct crimg_err *err)
+{
+	struct crimg_buf frame = CRIMG_BUF_INIT;
+	uint8_t fixed[CRIMG_F_BYTES + CRIMG_I_BYTES] = { 0 };
+	size_t body = CRIMG_I_BYTES + s->index.length;
+	crimg_put_u64(fixed + CRIMG_F_BYTES, s->index.length / CRIMG_I_ROW);
+	int rc = crimg_buf_append(&frame, fixed, sizeof fixed, err);
+	if (rc == 0)
+		rc = crimg_buf_append(&frame, s->index.data, s->index.length, err);
+	if (rc == 0 && body > UINT32_MAX)
+		rc = crimg_fail(err, CRIMG_E_LIMIT, NULL, CRIMG_NO_OFFSET,
+		                "more contents than one index can list");
+	if (rc == 0)
+		rc = put_frame(s, CRIMG_FRAME_INDEX, frame.data, body, body, err);
+	crimg_buf_fini(&frame);
+	return rc;
+}
+
+static int stream_finish(struct crimg_writer *writer, struct crimg_err *err)
+{
+	struct crimg_stream *s = writer->state;
+	uint8_t frame[CRIMG_END_BYTES];
+	if (end_metadata(s, err) < 0 || flush_content(s, err) < 0)
+		return -1;
+	uint64_t index_at = s->sink.at;
+	if (put_index(s, err) < 0)
+		return -1;
+	crimg_put_u64(frame + CRIMG_F_BYTES, index_at);
+	crimg_put_u64(frame + CRIMG_F_BYTES + 8, s->frames);
+	crimg_put_u64(frame + CRIMG_F_BYTES + 16, s->sink.at + CRIMG_END_BYTES);
+	crimg_put_u64(frame + CRIMG_F_BYTES + 24, XXH3_64bits_digest(s->sums));
+	if (put_frame(s, CRIMG_FRAME_END, frame, CRIMG_END_BODY, CRIMG_END_BODY, err) < 0)
+		return -1;
+	s->sink_open = false;
+	return crimg_sink_end(&s->sink, err);
+}
+
+static void stream_free(struct crimg_stream *s)
+{
+	crimg_buf_fini(&s->batch);
+	crimg_buf_fini(&s->index);
+	crimg_chunk_plan_fini(&s->plan);
+	XXH3_freeState(s->sums);
+	ZSTD_freeCCtx(s->zstd);
+	free(s->packed);
+	free(s->table);
+	free(s->frame);
+	free(s);
+}
+
+static void stream_close(struct crimg_writer *writer)
+{
+	struct crimg_stream *s = writer->state;
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	if (s->sink_open && crimg_sink_end(&s->sink, &ignored) < 0)
+		s->sink_open = false;
+	stream_free(s);
+}
+
+static int set_compression(struct crimg_stream *s, const struct crimg_writer_options *options,
+                           struct crimg_err *err)
+{
+	if (options->compress == NULL || strcmp(options->compress, "none") == 0)
+		return 0;
+	if (strcmp(options->compress, "zstd") != 0)
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		                  "a crimg stream is compressed with zstd or none, not %s",
+		                  options->compress);
+	s->zstd = ZSTD_createCCtx();
+	s->packed_capacity = ZSTD_compressBound(CRIMG_CONTENT_MAX);
+	s->packed = malloc(s->packed_capacity);
+	if (s->zstd == NULL || s->packed == NULL)
+		return crimg_fail_nomem(err, s->packed_capacity);
+	int level = options->level != 0 ? options->level : 3;
+	if (ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, level)))
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		                  "zstd has no level %d", level);
+	return 0;
+}
+
+static int stream_open(struct crimg_writer *writer, const struct crimg_writer_options *options,
+                       struct crimg_err *err)
+{
+	struct crimg_stream *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return crimg_fail_nomem(err, sizeof *s);
+	s->payload = CRIMG_NO_PAYLOAD;
+	s->sums = XXH3_createState();
+	s->frame = malloc(FRAME_ROOM + CRIMG_CONTENT_MAX);
+	s->table = malloc((size_t)CRIMG_CONTENT_CHUNKS_MAX * CRIMG_K_BYTES);
+	int rc = s->sums == NULL || s->frame == NULL || s->table == NULL
+		? crimg_fail_nomem(err, FRAME_ROOM + CRIMG_CONTENT_MAX)
+		: set_compression(s, options, err);
+	if (rc == 0)
+		rc = crimg_sink_create(writer->output, "", CRIMG_SIZE_UNKNOWN, &s->sink, err);
+	if (rc < 0) {
+		stream_free(s);
+		return -1;
+	}
+	XXH3_64bits_reset(s->sums);
+	s->data = s->frame + FRAME_ROOM;
+	s->sink_open = true;
+	writer->state = s;
+	return put_header(s, s->zstd != NULL, err);
+}
+
+static const char *const suffixes[] = { ".crimg", NULL };
+
+const struct crimg_writer_driver crimg_writer_crimg = {
+	.name = "crimg",
+	.suffixes = suffixes,
+	.single = true,
+	.open = stream_open,
+	.put = stream_put,
+	.finish = stream_finish,
+	.close = stream_close,
+};

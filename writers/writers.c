@@ -1,0 +1,9 @@
+// The table of writers.
+#include "writers/writers.h"
+
+const struct crimg_writer_driver *const crimg_writers[] = {
+	&crimg_writer_crimg,
+	&crimg_writer_criu,
+	&crimg_writer_json,
+	NULL,
+};
