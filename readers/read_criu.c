@@ -34,8 +34,8 @@ struct criu_state {
 	struct payload *payloads;
 	size_t payload_count, payload_capacity;
 	size_t content;                 // next payload to yield
-	struct crimg_source *content_source;
-	size_t content_member;
+	struct crimg_source *payload_source; // the member that payload was taken from last, kept open
+	size_t payload_member;
 };
 
 static int announce(struct criu_state *s, uint64_t offset, uint64_t length,
@@ -195,6 +195,16 @@ static int next_entry(struct criu_state *s, struct crimg_record *record, struct 
 	return crimg_window_skip(&s->window, record->origin_length, err) < 0 ? -1 : 1;
 }
 
+static int open_payload(struct criu_state *s, size_t member, struct crimg_err *err)
+{
+	if (s->payload_source != NULL && s->payload_member == member)
+		return 0;
+	crimg_source_close(s->payload_source);
+	s->payload_source = NULL;
+	s->payload_member = member;
+	return crimg_store_open_member(s->store, &s->store->members[member], &s->payload_source, err);
+}
+
 static int next_content(struct criu_state *s, struct crimg_record *record, struct crimg_err *err)
 {
 	while (s->content < s->payload_count && s->payloads[s->content].length == 0)
@@ -202,17 +212,12 @@ static int next_content(struct criu_state *s, struct crimg_record *record, struc
 	if (s->content == s->payload_count)
 		return 0;
 	const struct payload *p = &s->payloads[s->content];
-	if (s->content_source == NULL || s->content_member != p->member) {
-		crimg_source_close(s->content_source);
-		s->content_source = NULL;
-		s->content_member = p->member;
-		if (crimg_store_open_member(s->store, &s->store->members[p->member],
-		                            &s->content_source, err) < 0)
-			return -1;
-	}
+	if (open_payload(s, p->member, err) < 0)
+		return -1;
 	*record = (struct crimg_record){
 		.type = CRIMG_RECORD_CONTENT, .payload = { s->content, p->length },
-		.content_length = p->length, .span = { s->content_source, p->offset, p->length },
+		.content_length = p->length, .span = { s->payload_source, p->offset, p->length },
+		.origin = s->payload_source->name,
 	};
 	s->content++;
 	return 1;
@@ -244,25 +249,22 @@ static int criu_read(struct crimg_reader *reader, uint64_t payload, uint64_t off
                      size_t length, struct crimg_err *err)
 {
 	struct criu_state *s = reader->state;
-	struct crimg_source *source;
 	if (payload >= s->payload_count
 	    || !crimg_in_range(offset, length, s->payloads[payload].length))
 		return crimg_fail(err, CRIMG_E_USAGE, s->store->name, CRIMG_NO_OFFSET,
 		                  "payload %llu has no %zu bytes at %llu",
 		                  (unsigned long long)payload, length, (unsigned long long)offset);
 	const struct payload *p = &s->payloads[payload];
-	if (crimg_store_open_member(s->store, &s->store->members[p->member], &source, err) < 0)
+	if (open_payload(s, p->member, err) < 0)
 		return -1;
-	int rc = crimg_source_read_exact(source, p->offset + offset, buf, length, err);
-	crimg_source_close(source);
-	return rc;
+	return crimg_source_read_exact(s->payload_source, p->offset + offset, buf, length, err);
 }
 
 static void criu_close(struct crimg_reader *reader)
 {
 	struct criu_state *s = reader->state;
 	close_object(s);
-	crimg_source_close(s->content_source);
+	crimg_source_close(s->payload_source);
 	criu_files_fini(&s->files);
 	crimg_arena_fini(&s->arena);
 	free(s->payloads);

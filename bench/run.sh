@@ -1,0 +1,67 @@
+#!/bin/bash
+# make bench: speed and memory as ratios against cp and crit, all in one run on this machine.
+#   run.sh BUILD [MIB]   MIB: size of the page files (2048)
+build=$(realpath "$1") mib=${2:-2048}
+here=$(cd "$(dirname "$0")" && pwd)
+sample=$here/../samples/criu/a-regs
+crimg=$build/crimg measure=$build/bench/measure peer=$build/peer
+work=$(mktemp -d "${CRIMG_BENCH_DIR:-/var/tmp}/crimg-bench.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
+"$here/../tests/peer/peer.sh" "$peer" || peer=
+row() { printf '%-52s %9.3f s %8d KiB   %s\n' "$@"; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+run() { # NAME VARIABLE PREPARE RUNS COMMAND…
+	local name=$1 var=$2 prepare=$3 runs=$4 out
+	shift 4
+	out=$("$measure" -p "$prepare" "$runs" "$@" 2>err) || {
+		echo "$name failed: $(head -n 1 err)" >&2
+		exit 1
+	}
+	read -r t c m <<<"$out"
+	eval "$var=$t ${var}_mem=$m"
+}
+big=$here/big_image.py
+"$big" "$sample" big "$mib" --zero 20
+"$big" "$sample" scattered "$((mib / 4))" --run 1 --zero 20
+"$big" "$sample" sparse4g 4096 --run 1048576 --sparse
+"$big" "$sample" sparse4m 4 --run 1048576 --sparse
+"$big" "$sample" map 782 --run 1 --sparse
+cp -r big warm && rm -rf warm
+echo "moving $mib MiB of pages"
+run cp cp 'rm -rf out' 5 cp -r big out
+row "cp -r" "$cp" "$cp_mem" "1.00"
+run to to 'rm -f x.crimg' 5 "$crimg" convert big x.crimg
+row "criu directory -> stream" "$to" "$to_mem" "$(ratio "$to" "$cp") x cp (target 1.3)"
+run back back 'rm -rf out' 5 "$crimg" convert x.crimg out
+row "stream -> criu directory" "$back" "$back_mem" "$(ratio "$back" "$cp") x cp (target 1.3)"
+cmp big/pages-1.img out/pages-1.img || exit 1
+run sync sync 'rm -rf out' 3 sh -c 'cp -r big out && sync -d out/pages-1.img'
+row "cp -r and fsync, as crimg does" "$sync" "$sync_mem" ""
+run zstd zstd 'rm -f z.crimg' 1 "$crimg" convert --compress=zstd big z.crimg
+row "criu directory -> stream, zstd" "$zstd" "$zstd_mem" "$(ratio "$zstd" "$cp") x cp"
+run tar tar 'rm -f x.tar' 2 "$crimg" convert big x.tar
+row "criu directory -> tar" "$tar" "$tar_mem" "$(ratio "$tar" "$cp") x cp"
+run sc sc 'rm -f s.crimg' 2 "$crimg" convert scattered s.crimg
+row "$((mib * 64)) scattered single pages -> stream" "$sc" "$sc_mem" ""
+peak=$to_mem
+for m in $back_mem $zstd_mem $tar_mem; do [ "$m" -gt "$peak" ] && peak=$m; done
+echo "peak memory of these conversions: $((peak / 1024)) MiB (target 64)"
+echo
+echo "looking"
+run s4g s4g : 5 "$crimg" inspect sparse4g
+run s4m s4m : 5 "$crimg" inspect sparse4m
+row "inspect, 4 GiB of pages" "$s4g" "$s4g_mem" "$(ratio "$s4g" "$s4m") x the same with 4 MiB"
+if [ -n "$peer" ]; then
+	run ps ps : 3 "$peer/crit" x "$sample" ps
+	run tree tree : 5 "$crimg" inspect "$sample" tree
+	row "crit x DIR ps" "$ps" "$ps_mem" ""
+	row "inspect tree" "$tree" "$tree_mem" "$(ratio "$ps" "$tree") x faster (target 50)"
+	map=$(ls "$work"/map/pagemap-*.img)
+	run crit crit : 1 "$peer/crit" decode -i "$map" -o crit.json
+	run json json : 3 "$crimg" convert -t json "$map" ours.json
+	cmp crit.json ours.json || exit 1
+	row "crit decode, 200,192 page map entries" "$crit" "$crit_mem" ""
+	row "convert -t json, the same bytes" "$json" "$json_mem" \
+		"$(ratio "$crit" "$json") x faster (target 50), 1/$(ratio "$crit_mem" "$json_mem") of its memory (target 1/10)"
+fi

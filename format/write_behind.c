@@ -1,0 +1,172 @@
+// Writing behind: one thread, a ring of buffers.
+#include "format/write_behind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SLOTS 3u
+#define SLOT_BYTES ((size_t)1 << 20)
+#define WRITEBACK_BYTES ((uint64_t)8 << 20)
+
+struct slot {
+	uint64_t offset;
+	size_t length;
+	uint8_t *data;
+};
+
+struct crimg_write_behind {
+	int fd;
+	const char *shown;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;      // a slot was filled or emptied, or the end has come
+	struct slot slots[SLOTS];
+	unsigned first, filled;      // slots [first, first + filled) wait to be written
+	bool ending;
+	int error;                   // errno of the first write that failed
+	uint8_t *memory;
+};
+
+static int write_slot(int fd, const struct slot *s)
+{
+	for (size_t done = 0; done < s->length;) {
+		ssize_t n = pwrite(fd, s->data + done, s->length - done, (off_t)(s->offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? errno : EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static void *writer(void *context)
+{
+	struct crimg_write_behind *b = context;
+	uint64_t dirty = 0, from = 0;
+	pthread_mutex_lock(&b->lock);
+	for (;;) {
+		while (b->filled == 0 && !b->ending)
+			pthread_cond_wait(&b->changed, &b->lock);
+		if (b->ending)
+			break;
+		struct slot s = b->slots[b->first];
+		bool skip = b->error != 0;
+		pthread_mutex_unlock(&b->lock);
+		int error = skip ? 0 : write_slot(b->fd, &s);
+		from = dirty == 0 || s.offset < from ? s.offset : from;
+		dirty += s.length;
+		if (dirty >= WRITEBACK_BYTES) { // the disk begins while we go on
+			(void)sync_file_range(b->fd, (off_t)from, (off_t)(s.offset + s.length - from),
+			                      SYNC_FILE_RANGE_WRITE);
+			dirty = 0;
+		}
+		pthread_mutex_lock(&b->lock);
+		b->error = b->error != 0 ? b->error : error;
+		b->first = (b->first + 1) % SLOTS;
+		b->filled--;
+		pthread_cond_broadcast(&b->changed);
+	}
+	pthread_mutex_unlock(&b->lock);
+	return NULL;
+}
+
+// The thread takes no signals: whoever waits for one is elsewhere.
+static int start(struct crimg_write_behind *b)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&b->thread, NULL, writer, b);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+int crimg_write_behind_open(int fd, const char *shown, struct crimg_write_behind **out,
+                            struct crimg_err *err)
+{
+	struct crimg_write_behind *b = calloc(1, sizeof *b);
+	uint8_t *memory = malloc(SLOTS * SLOT_BYTES);
+	if (b == NULL || memory == NULL) {
+		free(b);
+		free(memory);
+		return crimg_fail_nomem(err, SLOTS * SLOT_BYTES);
+	}
+	b->fd = fd;
+	b->shown = shown;
+	b->memory = memory;
+	for (unsigned i = 0; i < SLOTS; i++)
+		b->slots[i].data = memory + i * SLOT_BYTES;
+	pthread_mutex_init(&b->lock, NULL);
+	pthread_cond_init(&b->changed, NULL);
+	int rc = start(b);
+	if (rc != 0) {
+		free(memory);
+		free(b);
+		return crimg_fail_sys(err, rc, shown, "no thread can be made to write it");
+	}
+	*out = b;
+	return 0;
+}
+
+static int fail_error(const struct crimg_write_behind *b, int error, struct crimg_err *err)
+{
+	return error == 0 ? 0 : crimg_fail_sys(err, error, b->shown, "cannot be written");
+}
+
+int crimg_write_behind_put(struct crimg_write_behind *b, uint64_t offset, const void *data,
+                           size_t length, struct crimg_err *err)
+{
+	const uint8_t *p = data;
+	int error = 0;
+	while (length > 0 && error == 0) {
+		size_t n = length < SLOT_BYTES ? length : SLOT_BYTES;
+		pthread_mutex_lock(&b->lock);
+		while (b->filled == SLOTS)
+			pthread_cond_wait(&b->changed, &b->lock);
+		struct slot *s = &b->slots[(b->first + b->filled) % SLOTS];
+		error = b->error;
+		pthread_mutex_unlock(&b->lock);
+		memcpy(s->data, p, n); // only we fill slots: the thread does not see this one yet
+		s->offset = offset;
+		s->length = n;
+		pthread_mutex_lock(&b->lock);
+		b->filled++;
+		pthread_cond_broadcast(&b->changed);
+		pthread_mutex_unlock(&b->lock);
+		p += n;
+		offset += n;
+		length -= n;
+	}
+	return fail_error(b, error, err);
+}
+
+int crimg_write_behind_drain(struct crimg_write_behind *b, struct crimg_err *err)
+{
+	pthread_mutex_lock(&b->lock);
+	while (b->filled > 0)
+		pthread_cond_wait(&b->changed, &b->lock);
+	int error = b->error;
+	pthread_mutex_unlock(&b->lock);
+	return fail_error(b, error, err);
+}
+
+void crimg_write_behind_close(struct crimg_write_behind *b)
+{
+	if (b == NULL)
+		return;
+	pthread_mutex_lock(&b->lock);
+	b->ending = true;
+	pthread_cond_broadcast(&b->changed);
+	pthread_mutex_unlock(&b->lock);
+	pthread_join(b->thread, NULL);
+	pthread_cond_destroy(&b->changed);
+	pthread_mutex_destroy(&b->lock);
+	free(b->memory);
+	free(b);
+}

@@ -1,0 +1,22 @@
+// Writing behind: large writes to a file go through a few buffers to a thread, so that reading and
+// checking the next megabyte goes on meanwhile. Knows one file descriptor; knows nothing of outputs.
+#ifndef CRIMG_FORMAT_WRITE_BEHIND_H
+#define CRIMG_FORMAT_WRITE_BEHIND_H
+
+#include "format/err.h"
+
+struct crimg_write_behind;
+
+// Writes go to fd (borrowed) at their offsets. shown names it in errors and is borrowed too.
+CRIMG_MUST_CHECK int crimg_write_behind_open(int fd, const char *shown,
+                                             struct crimg_write_behind **out,
+                                             struct crimg_err *err);
+// Takes a copy and returns at once, unless all buffers are full. An error of an earlier write shows here.
+CRIMG_MUST_CHECK int crimg_write_behind_put(struct crimg_write_behind *b, uint64_t offset,
+                                            const void *data, size_t length, struct crimg_err *err);
+// Waits until everything is written.
+CRIMG_MUST_CHECK int crimg_write_behind_drain(struct crimg_write_behind *b, struct crimg_err *err);
+// Ends the thread; what is not written yet is dropped. NULL is allowed.
+void crimg_write_behind_close(struct crimg_write_behind *b);
+
+#endif

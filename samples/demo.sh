@@ -1,0 +1,46 @@
+#!/bin/sh
+# make demo: what crimg is for, on a real checkpoint. Prints each command before its output.
+#   demo.sh CRIMG SAMPLES
+set -eu
+crimg=$(realpath "$1")
+cd "$(dirname "$2")/$(basename "$2")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+step() { printf '\n\033[1m# %s\033[0m\n' "$1"; }
+run() {
+	printf '\033[36m$ crimg'
+	for word in "$@"; do
+		case $word in "$work"/*) printf ' %s' "${word#"$work"/}" ;; *) printf ' %s' "$word" ;; esac
+	done
+	printf '\033[0m\n'
+	"$crimg" "$@"
+}
+[ -t 1 ] || step() { printf '\n# %s\n' "$1"; }
+[ -t 1 ] || run() {
+	printf '$ crimg %s\n' "$(echo "$*" | sed "s|$work/||g")"
+	"$crimg" "$@"
+}
+step "A checkpoint that CRIU made of a small tree of processes: what is in it?"
+run inspect criu/c-tree
+step "Who has which file open?"
+run inspect criu/c-tree fds -p 9653
+step "A container that Podman exported, still in its archive"
+run inspect archives/podman-zstd.tar summary container
+step "The whole image as one safe file: checksummed, indexed, compressed"
+run convert --compress=zstd criu/c-tree "$work/tree.crimg"
+ls -l "$work/tree.crimg" | awk '{ print "  " $5 " bytes, mode " $1 }'
+step "And back, bit for bit"
+run convert "$work/tree.crimg" "$work/tree"
+diff -r --no-dereference criu/c-tree "$work/tree"
+echo "  diff -r finds nothing: identical"
+step "One object as crit would print it, and back"
+run convert -t json --pretty criu/c-tree/pstree.img "$work/pstree.json"
+head -n 12 "$work/pstree.json" | sed 's/^/  /'
+run convert -f json -t criu "$work/pstree.json" "$work/pstree.img"
+cmp criu/c-tree/pstree.img "$work/pstree.img"
+echo "  cmp finds nothing: identical"
+step "Half an image is refused, with the place"
+head -c 20000 "$work/tree.crimg" >"$work/half.crimg"
+printf '$ crimg convert half.crimg other\n'
+(cd "$work" && "$crimg" convert half.crimg other) || echo "  exit code $?"
+[ ! -e "$work/other" ] && echo "  and nothing was left behind"

@@ -1,0 +1,102 @@
+#!/bin/bash
+# Holds crimg's JSON against CRIU's own crit, byte for byte, and against itself there and back.
+# usage: json_peer.sh CRIMG CRIT DIR...     (DIR: image directories, or directories of them)
+# Files that crit cannot decode are listed with its reason and only checked there and back.
+set -u
+
+# --- one file or directory, run by xargs below ---------------------------------------------------------
+say() { printf '%s\t%s\t%s\n' "$1" "$2" "$3"; }
+
+compare() { # NAME WHAT EXPECTED FOUND
+	if cmp -s "$3" "$4"; then say pass "$1" "$2"; else say fail "$1" "$2: $(cmp "$3" "$4" 2>&1 | head -c 200)"; fi
+}
+
+back() { # NAME WHAT JSON: the JSON must give the file again
+	if ! "$crimg" crit encode -i "$3" -o "$tmp/back" 2>"$tmp/err"; then
+		say fail "$1" "$2: $(head -c 300 "$tmp/err")"
+	else
+		compare "$1" "$2" "$1" "$tmp/back"
+	fi
+}
+
+check_file() {
+	local f=$1
+	for form in "" --pretty; do
+		local ours=$tmp/ours$form theirs=$tmp/theirs$form
+		"$crit" decode $form -i "$f" >"$theirs" 2>"$tmp/reason"; local peer=$?
+		"$crimg" crit decode $form -i "$f" >"$ours" 2>"$tmp/err"; local own=$?
+		if [ $peer -ne 0 ]; then
+			say skip "$f" "decode $form: crit: $(grep -v '^ \|^Traceback\|^Maybe' "$tmp/reason" | tail -1 | head -c 120)"
+		elif [ $own -ne 0 ]; then
+			say fail "$f" "decode $form: $(head -c 300 "$tmp/err")"
+		else
+			compare "$f" "decode $form" "$theirs" "$ours"
+			back "$f" "back from crit's $form" "$theirs"
+		fi
+		[ $own -eq 0 ] && back "$f" "back from ours $form" "$ours"
+	done
+	"$crit" show --nopl "$f" >"$tmp/theirs" 2>"$tmp/reason" &&
+		{ "$crimg" crit show --nopl "$f" >"$tmp/ours" 2>&1; compare "$f" "show --nopl" "$tmp/theirs" "$tmp/ours"; }
+	# A file with payload is one that crit counts wrongly.
+	if "$crit" info "$f" >"$tmp/theirs" 2>"$tmp/reason" && ! grep -q '"extra"' "$tmp/ours"; then
+		"$crimg" crit info "$f" >"$tmp/ours" 2>&1; compare "$f" info "$tmp/theirs" "$tmp/ours"
+	fi
+}
+
+check_image() {
+	local d=$1
+	for what in ps fds mems rss; do
+		if "$crit" x "$d" $what >"$tmp/theirs" 2>"$tmp/reason"; then
+			"$crimg" crit x "$d" $what >"$tmp/ours" 2>&1
+			compare "$d" "x $what" "$tmp/theirs" "$tmp/ours"
+		else
+			say skip "$d" "x $what: crit: $(tail -1 "$tmp/reason" | head -c 120)"
+			"$crimg" crit x "$d" $what >"$tmp/ours" 2>"$tmp/err" && say pass "$d" "x $what alone" ||
+				say fail "$d" "x $what alone: $(head -c 300 "$tmp/err")"
+		fi
+	done
+}
+
+check_whole() {
+	local d=$1
+	for form in "" --pretty; do
+		rm -rf "$tmp/dir"
+		if "$crimg" convert --allow-incomplete $form -f criu -t json "$d" "$tmp/whole.json" 2>"$tmp/err" &&
+			"$crimg" convert --allow-incomplete -f json -t criu "$tmp/whole.json" "$tmp/dir" 2>>"$tmp/err" &&
+			diff -r --no-dereference "$d" "$tmp/dir" >"$tmp/err"; then
+			say pass "$d" "whole image $form"
+		else
+			say fail "$d" "whole image $form: $(head -c 300 "$tmp/err")"
+		fi
+	done
+}
+
+if [ "${1-}" = --one ]; then
+	crimg=$2 crit=$3 what=$4
+	tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
+	case $what in
+	file:*) check_file "${what#file:}" ;;
+	image:*) check_image "${what#image:}" ;;
+	whole:*) check_whole "${what#whole:}" ;;
+	esac
+	exit 0
+fi
+
+# --- the list of all, and the sum ----------------------------------------------------------------------
+[ $# -ge 3 ] || { echo "usage: $0 CRIMG CRIT DIR..." >&2; exit 2; }
+crimg=$(readlink -f "$1") crit=$(readlink -f "$2"); shift 2
+[ -x "$crimg" ] && [ -x "$crit" ] || { echo "$0: $crimg or $crit cannot be run" >&2; exit 2; }
+results=$(mktemp); trap 'rm -f "$results"' EXIT
+
+{
+	find "$@" -type f \( -name '*.img' -o -name 'stats-dump' -o -name 'stats-restore' -o -name 'irmap-cache' \) \
+		! -name 'pages-*' -printf 'file:%p\0'
+	find "$@" -name pstree.img -printf 'image:%h\0'
+	find "$@" -name inventory.img -printf 'whole:%h\0'
+} | xargs -0 -n 1 -P "$(nproc)" bash "$0" --one "$crimg" "$crit" >"$results"
+
+grep -a '^skip' "$results" | sort | sed 's/\t/ /g'
+grep -a '^fail' "$results" | sort | sed 's/\t/ /g'
+passed=$(grep -ac '^pass' "$results") failed=$(grep -ac '^fail' "$results") skipped=$(grep -ac '^skip' "$results")
+echo "json_peer: $passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

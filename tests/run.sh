@@ -1,0 +1,57 @@
+#!/bin/bash
+# Runs every suite and script, and adds up what they counted.
+#   run.sh BUILD ASAN-BUILD
+build=$1 asan=$2
+here=$(cd "$(dirname "$0")" && pwd)
+samples=$here/../samples
+passed=0 failed=0 skipped=0
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 LC_ALL=C.UTF-8
+peer=${CRIMG_PEER:-$build/peer}
+"$here/peer/peer.sh" "$peer" || peer=none
+
+count() { # NAME SECONDS PASSED FAILED SKIPPED
+	printf '%-18s %4ss  %6d passed, %d failed, %d skipped\n' "$@"
+	passed=$((passed + $3)) failed=$((failed + $4)) skipped=$((skipped + $5))
+}
+suite() { # a CUnit program: its run summary has a line "asserts total ran passed failed"
+	local name out begin=$SECONDS code n
+	name=$(basename "$1")
+	out=$("$1" 2>&1)
+	code=$?
+	read -r n f < <(awk '$1 == "asserts" { print $4, $5 }' <<<"$out")
+	if [ "$code" != 0 ] || [ -z "${n:-}" ] || [ "$n" = 0 ]; then
+		printf '%s\n' "$out" | tail -n 40
+		f=$((${f:-0} > 0 ? f : 1))
+	fi
+	count "$name" $((SECONDS - begin)) "${n:-0}" "${f:-1}" 0
+}
+script() { # NAME COMMAND…: its last line is "N passed, N failed, N skipped"
+	local name=$1 out begin=$SECONDS line
+	shift
+	out=$("$@" 2>&1)
+	line=$(tail -n 1 <<<"$out")
+	if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		head -n -1 <<<"$out" | grep . | tail -n 60
+		count "$name" $((SECONDS - begin)) "${BASH_REMATCH[@]:1:3}"
+	else
+		printf '%s\n' "$out" | tail -n 40
+		count "$name" $((SECONDS - begin)) 0 1 0
+	fi
+}
+
+for t in "$asan"/tests/test_*; do [ -x "$t" ] && suite "$t"; done
+script walls "$here/walls.sh"
+script spec_ids "$here/spec_ids.sh"
+script spec_example "$here/spec_example.sh" "$asan/crimg" "$samples"
+script spec_decode "$here/spec_decode.sh" "$build/crimg" "$samples"
+script schema_peer "$here/schema_peer.sh" "$peer"
+script roundtrip "$here/roundtrip.sh" "$asan/crimg" "$samples"
+script errors "$here/errors.sh" "$asan/crimg" "$samples"
+script filters "$here/filters.sh" "$asan/crimg" "$samples" "$peer"
+script inspect "$here/inspect_golden.sh" "$asan/crimg" "$samples"
+script json_peer "$here/json_peer.sh" "$build/crimg" "$peer" "$samples"
+script peer_dump "$here/peer_dump.sh" "$build/crimg" "$peer" "$build"
+script damage "$here/damage.sh" "$asan" "$samples"
+script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ]
