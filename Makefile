@@ -24,11 +24,12 @@ SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 FLAGS_release := -O2 -g -DNDEBUG
 FLAGS_debug   := -O0 -g3
 FLAGS_asan    := -O1 -g $(SAN)
+FLAGS_fuzz    := -O1 -g $(SAN) -fsanitize=fuzzer-no-link
 FLAGS_cov     := -O0 -g --coverage
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCRIMG_VERSION=\"$(VERSION)\" -I. -I$(B)/gen
 CFLAGS   ?=
 ALL_CFLAGS = -std=c17 -fPIC -pthread $(FLAGS_$(MODE)) $(WARN) $(PKG_CFLAGS) $(CFLAGS)
-ALL_LDFLAGS = -pthread $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) $(LDFLAGS)
+ALL_LDFLAGS = -pthread $(filter -fsanitize=address% --coverage,$(FLAGS_$(MODE))) $(LDFLAGS)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LDLIBS    = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -41,7 +42,7 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_BIN := $(TEST_SRC:tests/%.c=$(B)/tests/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo check check-vm bench fuzz install clean format tidy walls test lib
+.PHONY: all help deps demo check check-vm bench fuzz fuzz-replay install clean format tidy tests lib
 
 all: $(B)/crimg $(B)/libcrimg.a $(B)/libcrimg.so
 
@@ -70,8 +71,83 @@ $(B)/crimg: $(B)/crimg.o $(B)/libcrimg.a
 $(B)/tests/%: $(B)/tests/%.o $(B)/libcrimg.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcunit
 
+help:
+	@echo 'make            build/crimg, build/libcrimg.a, build/libcrimg.so   (MODE=release|debug|asan|cov)'
+	@echo 'make deps       installs the Debian packages that building and testing need'
+	@echo 'make demo       sets up everything, then opens, moves and compares a real checkpoint'
+	@echo 'make check      sets up everything, then runs all tests'
+	@echo 'make check-vm   restores images with an old CRIU in a virtual machine (installs qemu)'
+	@echo 'make bench      prints speed and memory as ratios to cp and crit'
+	@echo 'make fuzz       a minute of each fuzz target (SECONDS_EACH=60)'
+	@echo 'make install    to DESTDIR/prefix; with CRIT=1 also as crit'
+	@echo 'make clean, make format, make tidy'
+
+deps:
+	@tests/deps.sh
+
+# What needs packages runs in a second make, which finds them.
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@samples/demo.sh $(B)/crimg samples
+
+check: deps
+	@$(MAKE) --no-print-directory MODE=release all
+	@$(MAKE) --no-print-directory MODE=asan all tests fuzz-replay
+	@tests/run.sh build build/asan
+
+check-vm: deps
+	@$(MAKE) --no-print-directory all
+	@tests/vm.sh $(B)/crimg samples
+
+bench: deps
+	@$(MAKE) --no-print-directory all $(B)/bench/measure
+	@bench/run.sh $(B)
+
+tests: $(TEST_BIN)
+
+# Fuzz targets, three ways: replayed over a corpus, with libFuzzer, with AFL++.
+FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
+FUZZ_COMMON  := $(B)/fuzz/output_mem.o
+SECONDS_EACH ?= 60
+
+fuzz-replay: $(FUZZ_TARGETS:%=$(B)/fuzz/replay_%)
+
+$(B)/fuzz/replay_%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(FUZZ_COMMON) $(B)/libcrimg.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+fuzz: deps
+	@$(MAKE) --no-print-directory MODE=fuzz CC=clang $(FUZZ_TARGETS:%=build/fuzz/fuzz/lib_%)
+	@fuzz/run.sh build/fuzz $(SECONDS_EACH) samples
+
+$(B)/fuzz/lib_%: $(B)/fuzz/fuzz_%.o $(FUZZ_COMMON) $(B)/libcrimg.a
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+$(B)/bench/measure: $(B)/bench/measure.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(mandir)/man1 \
+		$(DESTDIR)$(incdir)/crimg/format
+	install -m 755 $(B)/crimg $(DESTDIR)$(bindir)/crimg
+	install -m 644 $(B)/libcrimg.a $(DESTDIR)$(libdir)/libcrimg.a
+	install -m 755 $(B)/libcrimg.so $(DESTDIR)$(libdir)/libcrimg.so.0
+	ln -sf libcrimg.so.0 $(DESTDIR)$(libdir)/libcrimg.so
+	install -m 644 format/*.h $(GEN_H) $(DESTDIR)$(incdir)/crimg/format
+	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
+ifneq ($(CRIT),)
+	ln -sf crimg $(DESTDIR)$(bindir)/crit
+endif
+
+format:
+	clang-format -i $(LIB_SRC) crimg.c $(wildcard */*.h)
+
+tidy: $(GEN_H)
+	clang-tidy --quiet $(LIB_SRC) crimg.c -- -std=c17 $(CPPFLAGS) $(PKG_CFLAGS)
+
 lib: $(B)/libcrimg.a
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(B)/crimg.d $(TEST_BIN:=.d)
+.SECONDARY:
+
+-include $(LIB_OBJ:.o=.d) $(B)/crimg.d $(TEST_BIN:=.d) $(wildcard $(B)/fuzz/*.d)

@@ -87,50 +87,41 @@ static void file_close(struct crimg_source *s)
 
 static const struct crimg_source_ops file_ops = { file_read, file_close };
 
-// A pipe remembers how far it was read; skipping forwards reads and drops.
-static int pipe_skip(struct crimg_source *s, uint64_t *at, uint64_t to, struct crimg_err *err)
-{
-	char scrap[4096];
-	while (*at < to) {
-		ssize_t n = read(*(int *)s->state, scrap,
-		                 (size_t)crimg_min_u64(sizeof scrap, to - *at));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return crimg_fail_sys(err, errno, s->name, "cannot read");
-		if (n == 0)
-			break;
-		*at += (uint64_t)n;
-	}
-	return 0;
-}
-
 struct pipe_state {
 	int fd;
-	uint64_t at;
+	uint64_t at; // how far it was read
 };
+
+// One read. A signal ends it: whoever set a handler without SA_RESTART wants to be heard.
+static int pipe_some(struct crimg_source *s, void *buf, size_t length, size_t *got,
+                     struct crimg_err *err)
+{
+	struct pipe_state *p = s->state;
+	ssize_t n = read(p->fd, buf, length);
+	if (n < 0)
+		return crimg_fail_sys(err, errno, s->name, "cannot be read");
+	p->at += (uint64_t)n;
+	*got = (size_t)n;
+	return 0;
+}
 
 static int pipe_read(struct crimg_source *s, uint64_t offset, void *buf, size_t length, size_t *got,
                      struct crimg_err *err)
 {
 	struct pipe_state *p = s->state;
-	size_t done = 0;
+	char scrap[4096];
+	size_t done = 0, n = 1;
 	if (offset < p->at)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, s->name, offset,
 		                  "a pipe cannot be read backwards (it is at %llu)",
 		                  (unsigned long long)p->at);
-	if (pipe_skip(s, &p->at, offset, err) < 0)
-		return -1;
-	while (done < length && p->at == offset + done) {
-		ssize_t n = read(p->fd, (char *)buf + done, length - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return crimg_fail_sys(err, errno, s->name, "cannot read");
-		if (n == 0)
-			break;
-		done += (size_t)n;
-		p->at += (uint64_t)n;
+	while (n > 0 && p->at < offset) // skipping reads and drops
+		if (pipe_some(s, scrap, (size_t)crimg_min_u64(sizeof scrap, offset - p->at), &n, err) < 0)
+			return -1;
+	while (n > 0 && done < length) {
+		if (pipe_some(s, (char *)buf + done, length - done, &n, err) < 0)
+			return -1;
+		done += n;
 	}
 	*got = done;
 	return 0;

@@ -41,8 +41,10 @@ struct crimg_store {
 CRIMG_MUST_CHECK int crimg_store_open_dir(const char *path, struct crimg_store **out,
                                           struct crimg_err *err);
 // A tar (plain or compressed) or zip. Takes over source, which must not be forward_only, on success. Refused with
-// a clear error: absolute and ".." names, a link in the middle of another member's path, hard links
-// and special files, the same name twice with different content, a ratio or size beyond limits.h.
+// a clear error: absolute and ".." names, a link or file in the middle of another member's path, hard
+// links and special files, the same name twice (but for directories), an archive cut short, a ratio or
+// size beyond limits.h. Errors name "archive!member". Members of a plain tar have an fd and are read at
+// any offset; of the others the large ones are forward_only: reading backwards works, but unpacks anew.
 CRIMG_MUST_CHECK int crimg_store_open_tar(struct crimg_source *source, struct crimg_store **out,
                                           struct crimg_err *err);
 // True when the first bytes of a file are those of an archive that crimg_store_open_tar reads

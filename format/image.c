@@ -1,0 +1,343 @@
+// The index: records in, objects found by kind and number. Decodes an entry the first time it is wanted.
+#include "format/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/limits.h"
+
+static const char *keep_text(struct crimg_image *image, const char *text, struct crimg_err *err)
+{
+	if (text == NULL)
+		return NULL;
+	size_t length = strlen(text);
+	const char *kept = crimg_arena_text(&image->arena, text, length);
+	if (kept == NULL)
+		crimg_fail(err, image->arena.exhausted ? CRIMG_E_LIMIT : CRIMG_E_NOMEM, image->path,
+		           CRIMG_NO_OFFSET, "no memory for the index (%zu bytes held)",
+		           image->arena.held_bytes);
+	return kept;
+}
+
+static int add_object(struct crimg_image *image, const struct crimg_record *record,
+                      struct crimg_err *err)
+{
+	if (image->count >= CRIMG_MAX_OBJECTS)
+		return crimg_fail(err, CRIMG_E_LIMIT, image->path, CRIMG_NO_OFFSET,
+		                  "more than %u objects", CRIMG_MAX_OBJECTS);
+	void *array = image->objects;
+	if (crimg_grow(&array, &image->capacity, image->count, sizeof *image->objects, err) < 0)
+		return -1;
+	image->objects = array;
+	const struct crimg_object *from = record->object;
+	struct crimg_image_object o = { .object = *from, .payload = record->payload };
+	char name[CRIMG_FILE_NAME_MAX];
+	crimg_kind_file(from->kind, from->id, name);
+	o.object.name = keep_text(image, from->name != NULL && from->name[0] != '\0' ? from->name : name,
+	                          err);
+	o.object.target = keep_text(image, from->target, err);
+	o.origin = keep_text(image, record->origin != NULL ? record->origin : o.object.name, err);
+	if (o.object.name == NULL || o.origin == NULL
+	    || (from->target != NULL && o.object.target == NULL))
+		return -1;
+	if (from->type == CRIMG_OBJECT_FILE
+	    && (from->kind == CRIMG_KIND_PAGEMAP || from->kind == CRIMG_KIND_PAGEMAP_SHMEM)) {
+		o.map = calloc(1, sizeof *o.map);
+		if (o.map == NULL)
+			return crimg_fail_nomem(err, sizeof *o.map);
+	}
+	image->objects[image->count++] = o;
+	return 0;
+}
+
+static int keep_entry(struct crimg_image *image, struct crimg_image_object *o,
+                      const struct crimg_record *record, struct crimg_err *err)
+{
+	void *array = o->entries;
+	if (crimg_grow(&array, &o->capacity, o->count, sizeof *o->entries, err) < 0)
+		return -1;
+	o->entries = array;
+	struct crimg_image_entry e = {
+		.length = record->length, .payload = record->payload, .tail = record->tail,
+		.offset = record->origin_offset, .span = record->origin_length,
+	};
+	if (!record->tail) {
+		uint8_t *data = crimg_arena_alloc(&image->arena, record->length + 1);
+		if (data == NULL)
+			return crimg_fail(err, image->arena.exhausted ? CRIMG_E_LIMIT : CRIMG_E_NOMEM,
+			                  o->origin, record->origin_offset,
+			                  "no memory for the index (%zu bytes held)",
+			                  image->arena.held_bytes);
+		if (record->length > 0)
+			memcpy(data, record->data, record->length);
+		e.data = data;
+	}
+	o->entries[o->count++] = e;
+	return 0;
+}
+
+// The field behind a 64-bit count has number 5; the first run tells for all.
+static bool has_wide_count(const struct crimg_record *record)
+{
+	struct crimg_arena arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
+	const void *m = crimg_message_decode(&pagemap_entry__descriptor, record->data, record->length,
+	                                     &arena, NULL, 0, NULL);
+	bool wide = m != NULL && ((const PagemapEntry *)m)->has_nr_pages;
+	crimg_arena_fini(&arena);
+	return wide;
+}
+
+static int add_entry(struct crimg_image *image, const struct crimg_record *record,
+                     struct crimg_err *err)
+{
+	if (image->count == 0)
+		return crimg_fail(err, CRIMG_E_FORMAT, record->origin, record->origin_offset,
+		                  "an entry found, an object wanted before it");
+	struct crimg_image_object *o = &image->objects[image->count - 1];
+	uint64_t index = o->entries_in_file++;
+	o->metadata_bytes += record->tail ? 0 : record->length;
+	if (o->map == NULL || record->tail || index == 0)
+		if (keep_entry(image, o, record, err) < 0)
+			return -1;
+	if (o->map == NULL || record->tail)
+		return 0;
+	if (index == 1)
+		o->wide_counts = has_wide_count(record);
+	return crimg_pagemap_add(o->map, index, record->data, record->length, o->origin,
+	                         record->origin_offset, err);
+}
+
+// Takes records until the metadata are over. What was taken stays when one is refused.
+static int read_metadata(struct crimg_image *image, struct crimg_err *err)
+{
+	struct crimg_record record;
+	for (;;) {
+		int rc = crimg_reader_next(&image->reader, &record, err);
+		if (rc <= 0)
+			return rc;
+		if (record.type == CRIMG_RECORD_CONTENT)
+			return 0;
+		rc = record.type == CRIMG_RECORD_OBJECT ? add_object(image, &record, err)
+			: add_entry(image, &record, err);
+		if (rc < 0)
+			return -1;
+	}
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct crimg_object *x = &((const struct crimg_image_object *)a)->object;
+	const struct crimg_object *y = &((const struct crimg_image_object *)b)->object;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+// The directory of the names: that of the inventory, else none.
+static void find_root(struct crimg_image *image)
+{
+	const struct crimg_image_object *o = crimg_image_first(image, CRIMG_KIND_INVENTORY);
+	const char *slash = o != NULL ? strrchr(o->object.name, '/') : NULL;
+	const char *root = slash == NULL ? NULL
+		: crimg_arena_text(&image->arena, o->object.name, (size_t)(slash - o->object.name) + 1);
+	image->root = root != NULL ? root : "";
+}
+
+static struct crimg_image *make_image(const struct crimg_input *in, struct crimg_err *err)
+{
+	struct crimg_image *image = calloc(1, sizeof *image);
+	char *path = strdup(in->path);
+	if (image == NULL || path == NULL) {
+		free(image);
+		free(path);
+		crimg_fail_nomem(err, sizeof *image);
+		return NULL;
+	}
+	image->arena = crimg_arena_make((size_t)CRIMG_MAX_INDEX_BYTES);
+	image->path = path;
+	image->root = "";
+	image->directory = in->store != NULL && in->store->joint == '/';
+	image->archive = in->store != NULL && !image->directory;
+	return image;
+}
+
+int crimg_image_open_input(struct crimg_input *in, const char *format, struct crimg_image **out,
+                           struct crimg_err *err)
+{
+	*out = NULL;
+	struct crimg_image *image = make_image(in, err);
+	int rc = image == NULL ? -1 : crimg_reader_open(in, format, &image->reader, err);
+	crimg_input_fini(in);
+	if (rc < 0) {
+		if (image != NULL) {
+			image->reader.driver = NULL;
+			crimg_image_close(image);
+		}
+		return -1;
+	}
+	image->format = image->reader.driver->name;
+	rc = read_metadata(image, err);
+	if (image->count > 0)
+		qsort(image->objects, image->count, sizeof *image->objects, by_key);
+	for (size_t i = 0; i < image->count; i++)
+		if (image->objects[i].map != NULL)
+			image->objects[i].sorted = crimg_pagemap_sorted(image->objects[i].map);
+	find_root(image);
+	*out = image;
+	return rc;
+}
+
+int crimg_image_open(const char *path, const char *format, const char *tmpdir,
+                     struct crimg_image **out, struct crimg_err *err)
+{
+	struct crimg_input in;
+	*out = NULL;
+	if (crimg_input_open(path, tmpdir, &in, err) < 0)
+		return -1;
+	return crimg_image_open_input(&in, format, out, err);
+}
+
+void crimg_image_close(struct crimg_image *image)
+{
+	while (image != NULL) {
+		struct crimg_image *parent = image->parent;
+		for (size_t i = 0; i < image->count; i++) {
+			free(image->objects[i].entries);
+			if (image->objects[i].map != NULL)
+				crimg_pagemap_fini(image->objects[i].map);
+			free(image->objects[i].map);
+		}
+		free(image->objects);
+		crimg_reader_close(&image->reader);
+		crimg_arena_fini(&image->arena);
+		free(image->path);
+		free(image);
+		image = parent;
+	}
+}
+
+// The first object that is not before (kind, id).
+static size_t lower_bound(const struct crimg_image *image, enum crimg_kind kind, uint64_t id)
+{
+	size_t low = 0, high = image->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct crimg_object *o = &image->objects[middle].object;
+		if (o->kind < kind || (o->kind == kind && o->id < id))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct crimg_image_object *crimg_image_find(struct crimg_image *image, enum crimg_kind kind,
+                                            uint64_t id)
+{
+	size_t i = lower_bound(image, kind, id);
+	if (i == image->count || image->objects[i].object.kind != kind
+	    || image->objects[i].object.id != id)
+		return NULL;
+	return &image->objects[i];
+}
+
+struct crimg_image_object *crimg_image_first(struct crimg_image *image, enum crimg_kind kind)
+{
+	size_t i = lower_bound(image, kind, 0);
+	return i < image->count && image->objects[i].object.kind == kind ? &image->objects[i] : NULL;
+}
+
+struct crimg_image_object *crimg_image_next(struct crimg_image *image,
+                                            struct crimg_image_object *object)
+{
+	const struct crimg_image_object *end = image->objects + image->count;
+	const struct crimg_object *was = &object->object;
+	while (++object < end && object->object.kind == was->kind)
+		if (object->object.id != was->id || was->kind == CRIMG_KIND_OPAQUE)
+			return object;
+	return NULL;
+}
+
+struct crimg_image_object *crimg_image_member(struct crimg_image *image, const char *name)
+{
+	for (size_t i = 0; i < image->count; i++)
+		if (strcmp(image->objects[i].object.name, name) == 0)
+			return &image->objects[i];
+	return NULL;
+}
+
+const void *crimg_image_message(struct crimg_image *image, struct crimg_image_object *object,
+                                size_t i, struct crimg_err *err)
+{
+	struct crimg_image_entry *e = &object->entries[i];
+	if (e->message != NULL || e->tail || e->broken)
+		return e->message;
+	const ProtobufCMessageDescriptor *type =
+		crimg_kind_message(object->object.kind, i, e->data, e->length);
+	if (type != NULL)
+		e->message = crimg_message_decode(type, e->data, e->length, &image->arena,
+		                                  object->origin, e->offset, err);
+	e->broken = e->message == NULL;
+	return e->message;
+}
+
+const void *crimg_image_get(struct crimg_image *image, enum crimg_kind kind, uint64_t id,
+                            struct crimg_err *err)
+{
+	struct crimg_image_object *o = crimg_image_find(image, kind, id);
+	return o == NULL || o->count == 0 ? NULL : crimg_image_message(image, o, 0, err);
+}
+
+struct crimg_image_walk crimg_image_walk_make(enum crimg_kind kind)
+{
+	return (struct crimg_image_walk){ .kind = kind };
+}
+
+const void *crimg_image_walk(struct crimg_image *image, struct crimg_image_walk *walk,
+                             struct crimg_err *err)
+{
+	if (walk->object == NULL)
+		walk->object = crimg_image_first(image, walk->kind);
+	for (; walk->object != NULL; walk->next = 0) {
+		struct crimg_image_object *o = walk->object;
+		while (walk->next < o->count) {
+			const void *m = crimg_image_message(image, o, walk->next++, err);
+			if (m != NULL)
+				return m;
+		}
+		struct crimg_image_object *following = crimg_image_next(image, o);
+		if (following == NULL)
+			break;
+		walk->object = following;
+	}
+	return NULL;
+}
+
+int crimg_image_read(struct crimg_image *image, uint64_t payload, uint64_t offset, void *buf,
+                     size_t length, struct crimg_err *err)
+{
+	if (image->reader.driver->read == NULL)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, image->path, CRIMG_NO_OFFSET,
+		                  "%s images give their contents only in order", image->format);
+	return image->reader.driver->read(&image->reader, payload, offset, buf, length, err);
+}
+
+int crimg_image_contents(struct crimg_image *image, const struct crimg_image_object *object,
+                         size_t limit, bool tail, struct crimg_buf *out, struct crimg_err *err)
+{
+	struct crimg_payload_ref ref = object->payload;
+	if (ref.number == CRIMG_NO_PAYLOAD)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, object->origin, CRIMG_NO_OFFSET,
+		                  "no contents beside its entries");
+	size_t length = ref.length < limit ? (size_t)ref.length : limit;
+	if (length == 0)
+		return 0;
+	if (crimg_buf_reserve(out, length, err) < 0
+	    || crimg_image_read(image, ref.number, tail ? ref.length - length : 0,
+	                        out->data + out->length, length, err) < 0)
+		return -1;
+	out->length += length;
+	return 0;
+}

@@ -1,0 +1,108 @@
+// Finding entries of one kind by the value of a field: sorted once, searched often.
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/image.h"
+
+struct crimg_image_index {
+	const char *field;
+	const void **messages;  // in the order of keys
+	uint64_t *keys;
+	size_t count;
+};
+
+struct item {
+	uint64_t key;
+	size_t order;
+	const void *message;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static uint64_t key_of(const void *message, const ProtobufCFieldDescriptor *field)
+{
+	const char *at = (const char *)message + field->offset;
+	uint64_t wide;
+	uint32_t narrow;
+	if (field->type == PROTOBUF_C_TYPE_UINT64) {
+		memcpy(&wide, at, sizeof wide);
+		return wide;
+	}
+	memcpy(&narrow, at, sizeof narrow);
+	return narrow;
+}
+
+static size_t gather(struct crimg_image *image, struct crimg_image_object *o,
+                     const ProtobufCFieldDescriptor *field, struct item *items,
+                     struct crimg_err *err)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < o->count; i++) {
+		const void *m = crimg_image_message(image, o, i, err);
+		if (m != NULL)
+			items[count++] = (struct item){ key_of(m, field), i, m };
+	}
+	if (count > 0)
+		qsort(items, count, sizeof *items, by_key);
+	return count;
+}
+
+static int build(struct crimg_image *image, struct crimg_image_object *o, const char *name,
+                 struct crimg_err *err)
+{
+	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(
+		crimg_kind_info(o->object.kind)->entry, name);
+	struct crimg_image_index *index = crimg_arena_alloc(&image->arena, sizeof *index);
+	const void **messages = crimg_arena_alloc(&image->arena, o->count * sizeof *messages);
+	uint64_t *keys = crimg_arena_alloc(&image->arena, o->count * sizeof *keys);
+	struct item *items = calloc(o->count + 1, sizeof *items);
+	if (index == NULL || messages == NULL || keys == NULL || items == NULL) {
+		free(items);
+		return crimg_fail_nomem(err, o->count * sizeof *items);
+	}
+	*index = (struct crimg_image_index){ name, messages, keys, 0 };
+	index->count = gather(image, o, field, items, err);
+	for (size_t i = 0; i < index->count; i++) {
+		messages[i] = items[i].message;
+		keys[i] = items[i].key;
+	}
+	free(items);
+	o->index = index;
+	return 0;
+}
+
+// The first key that is not below value.
+static size_t lower_bound(const struct crimg_image_index *index, uint64_t value)
+{
+	size_t low = 0, high = index->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (index->keys[middle] < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int crimg_image_select(struct crimg_image *image, enum crimg_kind kind, const char *field,
+                       uint64_t value, struct crimg_list *out, struct crimg_err *err)
+{
+	struct crimg_image_object *o = crimg_image_first(image, kind);
+	*out = (struct crimg_list){ NULL, 0 };
+	if (o == NULL || o->count == 0)
+		return 0;
+	if ((o->index == NULL || strcmp(o->index->field, field) != 0)
+	    && build(image, o, field, err) < 0)
+		return -1;
+	size_t first = lower_bound(o->index, value);
+	size_t end = value == UINT64_MAX ? o->index->count : lower_bound(o->index, value + 1);
+	*out = (struct crimg_list){ o->index->messages + first, end - first };
+	return 0;
+}

@@ -1,0 +1,100 @@
+// One pass over all tasks, then sorted.
+#include "inspect/users.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void add(struct crimg_view *view, struct crimg_users *users, struct crimg_user user)
+{
+	void *array = users->list;
+	if (crimg_grow(&array, &users->capacity, users->count, sizeof *users->list, &view->fault) < 0)
+		return; // noted in fault
+	users->list = array;
+	users->list[users->count++] = user;
+}
+
+static int by_file(const void *a, const void *b)
+{
+	const struct crimg_user *x = a, *y = b;
+	const uint32_t left[] = { x->file, x->pid, x->use, x->fd };
+	const uint32_t right[] = { y->file, y->pid, y->use, y->fd };
+	for (size_t i = 0; i < 4; i++)
+		if (left[i] != right[i])
+			return left[i] < right[i] ? -1 : 1;
+	return 0;
+}
+
+#define STATUS_FILE (1u << 6 | 1u << 7) // private and shared file maps
+
+static void add_task(struct crimg_view *view, struct crimg_users *users,
+                     const struct crimg_task *task)
+{
+	struct crimg_list fds, vmas;
+	if (task->fs != NULL) {
+		add(view, users, (struct crimg_user){ task->fs->cwd_id, task->pid, CRIMG_USE_CWD, 0 });
+		add(view, users, (struct crimg_user){ task->fs->root_id, task->pid, CRIMG_USE_ROOT, 0 });
+	}
+	if (task->mm != NULL)
+		add(view, users, (struct crimg_user){ task->mm->exe_file_id, task->pid, CRIMG_USE_EXE, 0 });
+	fds = crimg_view_list(view, task, CRIMG_PART_FDS);
+	for (size_t i = 0; i < fds.count; i++) {
+		const FdinfoEntry *fd = fds.items[i];
+		add(view, users, (struct crimg_user){ fd->id, task->pid, CRIMG_USE_FD, fd->fd });
+	}
+	vmas = crimg_view_list(view, task, CRIMG_PART_VMAS);
+	for (size_t i = 0; i < vmas.count; i++) {
+		const VmaEntry *vma = vmas.items[i];
+		if ((vma->status & STATUS_FILE) != 0)
+			add(view, users, (struct crimg_user){ (uint32_t)vma->shmid, task->pid,
+			                                      CRIMG_USE_MAP, 0 });
+	}
+}
+
+void crimg_users_load(struct crimg_view *view, struct crimg_users *out)
+{
+	*out = (struct crimg_users){ .list = NULL };
+	for (size_t i = 0; i < view->tasks.count && !crimg_view_failed(view); i++)
+		if (view->tasks.list[i].state != CRIMG_TASK_DEAD)
+			add_task(view, out, &view->tasks.list[i]);
+	if (out->count > 0)
+		qsort(out->list, out->count, sizeof *out->list, by_file);
+	size_t kept = 0;
+	for (size_t i = 0; i < out->count; i++)
+		if (i == 0 || by_file(&out->list[i - 1], &out->list[i]) != 0)
+			out->list[kept++] = out->list[i];
+	out->count = kept;
+}
+
+void crimg_users_fini(struct crimg_users *users)
+{
+	free(users->list);
+	*users = (struct crimg_users){ .list = NULL };
+}
+
+const struct crimg_user *crimg_users_of(const struct crimg_users *users, uint32_t file,
+                                        size_t *count)
+{
+	size_t low = 0, high = users->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (users->list[middle].file < file)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	size_t end = low;
+	while (end < users->count && users->list[end].file == file)
+		end++;
+	*count = end - low;
+	return end > low ? &users->list[low] : NULL;
+}
+
+char *crimg_user_text(const struct crimg_user *user, char *out, size_t size)
+{
+	static const char *const uses[] = { "fd", "cwd", "root", "exe", "map" };
+	if (user->use == CRIMG_USE_FD)
+		snprintf(out, size, "%u fd %u", user->pid, user->fd);
+	else
+		snprintf(out, size, "%u %s", user->pid, uses[user->use]);
+	return out;
+}

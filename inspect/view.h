@@ -1,0 +1,63 @@
+// What every view gets, and the table of views. A view is a function that appends its part of the answer;
+// it never prints and never fails: what is wrong with the image is noted in damage, and it goes on.
+#ifndef CRIMG_INSPECT_VIEW_H
+#define CRIMG_INSPECT_VIEW_H
+
+#include "format/files.h"
+#include "format/json.h"
+#include "format/tasks.h"
+
+struct crimg_view_options {
+	const char *path;     // the IMAGE as the user named it
+	const char *format;   // forced driver, or NULL
+	const char *tmpdir;   // for archives that come through a pipe
+	bool has_pid, has_tid;
+	uint32_t pid, tid;    // only this process, only this thread
+	bool all;             // nothing abridged
+	bool color;
+	unsigned width;       // columns of the terminal; 0: lines may be of any length
+};
+
+struct crimg_view {
+	const struct crimg_view_options *options;
+	struct crimg_image *image;   // NULL for objects, which reads by itself
+	struct crimg_tasks tasks;
+	struct crimg_files files;
+	struct crimg_buf *out;       // text or JSON so far, not yet written
+	struct crimg_json *json;     // NULL: text is wanted
+	bool begun;                  // some text was said: a heading needs an empty line before it
+	struct crimg_err missing;    // the first thing that is not there, or CRIMG_OK
+	struct crimg_err damage;     // the first thing that is wrong with the image, or CRIMG_OK
+	struct crimg_err fault;      // why nothing more can be said (memory, output), or CRIMG_OK
+	// Writes away and empties out. Long views call it now and then; NULL keeps all in memory.
+	int (*flush)(struct crimg_view *view, struct crimg_err *err);
+};
+
+typedef void crimg_view_fn(struct crimg_view *view);
+
+struct crimg_view_row {
+	const char *name;
+	const char *summary;  // one line for --help
+	crimg_view_fn *show;
+	bool alone;           // reads the image by itself, as a stream
+};
+
+extern const struct crimg_view_row crimg_views[]; // ends with a name of NULL
+
+crimg_view_fn crimg_view_summary, crimg_view_tree, crimg_view_fds, crimg_view_files,
+	crimg_view_sockets, crimg_view_maps, crimg_view_signals, crimg_view_timers, crimg_view_creds,
+	crimg_view_namespaces, crimg_view_mounts, crimg_view_cgroups, crimg_view_ipc,
+	crimg_view_container, crimg_view_stats, crimg_view_objects;
+
+// True when -p and -t let this task (thread) through.
+bool crimg_view_wants(const struct crimg_view *view, const struct crimg_task *task);
+bool crimg_view_wants_thread(const struct crimg_view *view, const struct crimg_thread *thread);
+// Repeated messages of a task; what is wrong with them is noted in damage.
+struct crimg_list crimg_view_list(struct crimg_view *view, const struct crimg_task *task,
+                                  enum crimg_part part);
+// True once there is no use in going on.
+bool crimg_view_failed(const struct crimg_view *view);
+// Calls flush when much has gathered.
+void crimg_view_flush(struct crimg_view *view);
+
+#endif

@@ -1,0 +1,161 @@
+// View cgroups: the sets of groups, who is in them, and the settings of each group.
+#include <stdio.h>
+#include <string.h>
+
+#include "format/limits.h"
+#include "inspect/table.h"
+
+static const struct crimg_column set_columns[] = {
+	{ "set", "SET", CRIMG_COLUMN_RIGHT },
+	{ "controller", "CONTROLLER", CRIMG_COLUMN_LEFT },
+	{ "path", "PATH", CRIMG_COLUMN_CUT_MIDDLE },
+	{ "root", NULL, CRIMG_COLUMN_LEFT },
+	{ "processes", "PROCESSES", CRIMG_COLUMN_CUT },
+};
+
+static bool is_in(const struct crimg_task *task, uint32_t set)
+{
+	const TaskCoreEntry *tc = task->core != NULL ? task->core->tc : NULL;
+	return tc != NULL && tc->has_cg_set && tc->cg_set == set;
+}
+
+static void processes_cell(struct crimg_table *t, uint32_t set)
+{
+	const struct crimg_tasks *tasks = &t->view->tasks;
+	char text[256] = "";
+	const char *key;
+	size_t count = 0;
+	struct crimg_json *j = crimg_cell_json(t, &key);
+	if (j != NULL)
+		crimg_json_array(j, key);
+	for (size_t i = 0; i < tasks->count; i++) {
+		if (!is_in(&tasks->list[i], set))
+			continue;
+		if (j != NULL)
+			crimg_json_u64(j, NULL, tasks->list[i].pid);
+		else if (count < 6)
+			snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u",
+			         count > 0 ? " " : "", tasks->list[i].pid);
+		count++;
+	}
+	if (j != NULL) {
+		crimg_json_end(j);
+		return;
+	}
+	if (count > 6)
+		snprintf(text + strlen(text), sizeof text - strlen(text), " and %zu more", count - 6);
+	crimg_cell_text(t, count > 0 ? text : "none");
+}
+
+static void show_sets(struct crimg_view *view, const CgroupEntry *cgroup)
+{
+	const InventoryEntry *inventory =
+		crimg_image_get(view->image, CRIMG_KIND_INVENTORY, 0, &view->damage);
+	struct crimg_table t;
+	crimg_table_begin(&t, view, "sets", set_columns, sizeof set_columns / sizeof set_columns[0]);
+	for (size_t i = 0; cgroup != NULL && i < cgroup->n_sets && !crimg_view_failed(view); i++) {
+		const CgSetEntry *set = cgroup->sets[i];
+		for (size_t k = 0; k < set->n_ctls; k++) {
+			const char *name = set->ctls[k]->name;
+			crimg_table_row(&t);
+			crimg_cell_u64(&t, set->id);
+			crimg_cell_text(&t, name[0] == '\0' ? "unified" : name);
+			crimg_cell_text(&t, set->ctls[k]->path);
+			crimg_cell_bool(&t, inventory != NULL && inventory->root_cg_set == set->id);
+			processes_cell(&t, set->id);
+		}
+	}
+	crimg_table_end(&t);
+}
+
+static const struct crimg_column dir_columns[] = {
+	{ "controllers", "CONTROLLERS", CRIMG_COLUMN_LEFT },
+	{ "path", "GROUP", CRIMG_COLUMN_CUT_MIDDLE },
+	{ "mode", "MODE", CRIMG_COLUMN_LEFT },
+	{ "uid", NULL, CRIMG_COLUMN_RIGHT },
+	{ "gid", NULL, CRIMG_COLUMN_RIGHT },
+	{ "properties", "SETTINGS", CRIMG_COLUMN_CUT },
+};
+
+static void properties_cell(struct crimg_table *t, const CgroupDirEntry *dir)
+{
+	char text[2048] = "";
+	const char *key;
+	struct crimg_json *j = crimg_cell_json(t, &key);
+	if (j != NULL)
+		crimg_json_object(j, key);
+	for (size_t i = 0; i < dir->n_properties; i++) {
+		const CgroupPropEntry *p = dir->properties[i];
+		size_t used = strlen(text);
+		if (j != NULL)
+			crimg_json_text(j, p->name, p->value);
+		else
+			snprintf(text + used, sizeof text - used, "%s%s=%.*s", used > 0 ? " " : "", p->name,
+			         (int)strcspn(p->value, "\n"), p->value);
+	}
+	if (j != NULL)
+		crimg_json_end(j);
+	else
+		crimg_cell_text(t, text);
+}
+
+static void dir_row(struct crimg_table *t, const char *controllers, const char *path,
+                    const CgroupDirEntry *dir)
+{
+	crimg_table_row(t);
+	crimg_cell_text(t, controllers);
+	crimg_cell_text(t, path);
+	if (dir->dir_perms != NULL) {
+		crimg_cell_octal(t, dir->dir_perms->mode);
+		crimg_cell_u64(t, dir->dir_perms->uid);
+		crimg_cell_u64(t, dir->dir_perms->gid);
+	} else {
+		for (int i = 0; i < 3; i++)
+			crimg_cell_none(t);
+	}
+	properties_cell(t, dir);
+}
+
+// path: of the directory above, extended in place. Depth is bounded by the decoder.
+static void show_dir(struct crimg_table *t, const char *controllers, char *path, size_t size,
+                     const CgroupDirEntry *dir)
+{
+	size_t length = strlen(path);
+	bool slash = length > 0 && path[length - 1] != '/' && dir->dir_name[0] != '/';
+	snprintf(path + length, size - length, "%s%s", slash ? "/" : "", dir->dir_name);
+	dir_row(t, controllers, path[0] != '\0' ? path : "/", dir);
+	for (size_t i = 0; i < dir->n_children && !crimg_view_failed(t->view); i++)
+		show_dir(t, controllers, path, size, dir->children[i]);
+	path[length] = '\0';
+}
+
+static void show_dirs(struct crimg_view *view, const CgroupEntry *cgroup)
+{
+	struct crimg_table t;
+	char path[CRIMG_MAX_NAME_BYTES] = "", names[256];
+	crimg_table_begin(&t, view, "groups", dir_columns, sizeof dir_columns / sizeof dir_columns[0]);
+	for (size_t i = 0; cgroup != NULL && i < cgroup->n_controllers; i++) {
+		const CgControllerEntry *c = cgroup->controllers[i];
+		names[0] = '\0';
+		for (size_t k = 0; k < c->n_cnames; k++)
+			snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
+			         k > 0 ? "," : "", c->cnames[k]);
+		for (size_t k = 0; k < c->n_dirs; k++)
+			show_dir(&t, names[0] == '\0' ? "unified" : names, path, sizeof path, c->dirs[k]);
+	}
+	if (t.cell_count > 0)
+		crimg_heading(view, "Groups and their settings");
+	crimg_table_end(&t);
+}
+
+void crimg_view_cgroups(struct crimg_view *view)
+{
+	const CgroupEntry *cgroup = crimg_image_get(view->image, CRIMG_KIND_CGROUP, 0, &view->damage);
+	crimg_heading(view, "Control groups");
+	if (cgroup == NULL)
+		crimg_line(view, CRIMG_MARK_NONE, "none recorded: all processes were in the groups of criu itself");
+	crimg_group_object(view, "cgroups");
+	show_sets(view, cgroup);
+	show_dirs(view, cgroup);
+	crimg_group_end(view);
+}

@@ -1,0 +1,232 @@
+// View maps: the areas of every address space, what they are, and how much of them the image holds.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "format/limits.h"
+#include "format/memory.h"
+#include "format/names.h"
+#include "inspect/command.h"
+#include "inspect/file_text.h"
+
+static const struct crimg_column columns[] = {
+	{ "start", NULL, CRIMG_COLUMN_RIGHT },
+	{ "end", NULL, CRIMG_COLUMN_RIGHT },
+	{ NULL, "ADDRESSES", CRIMG_COLUMN_RIGHT },
+	{ "permissions", "PERM", CRIMG_COLUMN_LEFT },
+	{ "bytes", "SIZE", CRIMG_COLUMN_RIGHT },
+	{ "bytes_in_image", "HERE", CRIMG_COLUMN_RIGHT },
+	{ "bytes_in_parent", "PARENT", CRIMG_COLUMN_RIGHT },
+	{ "flags", NULL, CRIMG_COLUMN_LEFT },
+	{ "status", NULL, CRIMG_COLUMN_LEFT },
+	{ "offset", NULL, CRIMG_COLUMN_RIGHT },
+	{ "name", "WHAT", CRIMG_COLUMN_CUT_MIDDLE },
+	{ "advice", NULL, CRIMG_COLUMN_LEFT },
+	{ NULL, "NOTE", CRIMG_COLUMN_CUT },
+};
+
+enum {
+	STATUS_VSYSCALL = 1 << 2, STATUS_VDSO = 1 << 3, STATUS_HEAP = 1 << 5,
+	STATUS_FILE = 1 << 6 | 1 << 7, STATUS_ANON_SHARED = 1 << 8, STATUS_SYSV = 1 << 10,
+	STATUS_SOCKET = 1 << 11, STATUS_VVAR = 1 << 12, STATUS_AIO = 1 << 13, STATUS_MEMFD = 1 << 14,
+};
+
+// The segment that holds an area's pages, when they are not among the task's own.
+static const struct crimg_image_object *segment_of(struct crimg_view *view, const VmaEntry *vma)
+{
+	uint64_t id = vma->shmid;
+	if ((vma->status & STATUS_MEMFD) != 0) {
+		const struct crimg_file *file = crimg_files_find(&view->files, (uint32_t)vma->shmid);
+		const MemfdFileEntry *memfd =
+			file != NULL && file->type == FD_TYPES__MEMFD ? file->message : NULL;
+		struct crimg_list inodes = { NULL, 0 };
+		if (memfd == NULL
+		    || crimg_image_select(view->image, CRIMG_KIND_MEMFD_INODE, "inode_id",
+		                          memfd->inode_id, &inodes, &view->damage) < 0
+		    || inodes.count == 0)
+			return NULL;
+		id = ((const MemfdInodeEntry *)inodes.items[0])->shmid;
+	} else if ((vma->status & (STATUS_ANON_SHARED | STATUS_SYSV)) == 0) {
+		return NULL;
+	}
+	return crimg_image_find(view->image, CRIMG_KIND_PAGEMAP_SHMEM, id);
+}
+
+struct held {
+	uint64_t present, parent; // bytes
+};
+
+static void add_pages(const struct crimg_image_object *o, uint64_t start, uint64_t end,
+                      struct held *held)
+{
+	uint64_t present, parent;
+	if (o == NULL || o->map == NULL || !o->sorted)
+		return;
+	crimg_memory_count(o->map, start, end, &present, &parent);
+	held->present += present * CRIMG_PAGE_BYTES;
+	held->parent += parent * CRIMG_PAGE_BYTES;
+}
+
+static struct held held_of(struct crimg_view *view, const struct crimg_task *task,
+                           const VmaEntry *vma)
+{
+	struct held held = { 0, 0 };
+	add_pages(task->pagemap, vma->start, vma->end, &held);
+	const struct crimg_image_object *segment = segment_of(view, vma);
+	if (segment != NULL && vma->end > vma->start)
+		add_pages(segment, vma->pgoff, vma->pgoff + (vma->end - vma->start), &held);
+	return held;
+}
+
+static const struct {
+	uint32_t bit;
+	const char *name;
+} named[] = {
+	{ STATUS_VSYSCALL, "[vsyscall]" }, { STATUS_VDSO, "[vdso]" }, { STATUS_VVAR, "[vvar]" },
+	{ STATUS_HEAP, "[heap]" },         { STATUS_AIO, "[aio]" },   { STATUS_SOCKET, "[socket]" },
+};
+
+static void name_cell(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
+{
+	char text[CRIMG_FILE_TEXT_MAX];
+	if ((vma->status & STATUS_FILE) != 0) {
+		crimg_file_text_by_id(t->view, (uint32_t)vma->shmid, text, sizeof text);
+		if (vma->pgoff != 0 && t->view->json == NULL)
+			crimg_cell_textf(t, "%s +0x%" PRIx64, text, vma->pgoff);
+		else
+			crimg_cell_text(t, text);
+		return;
+	}
+	if ((vma->status & STATUS_SYSV) != 0) {
+		crimg_cell_textf(t, "System V segment %" PRIu64, vma->shmid);
+		return;
+	}
+	if ((vma->status & STATUS_ANON_SHARED) != 0) {
+		crimg_cell_textf(t, "shared memory %" PRIu64, vma->shmid);
+		return;
+	}
+	if (task->mm != NULL && vma->start <= task->mm->mm_start_stack
+	    && task->mm->mm_start_stack < vma->end) {
+		crimg_cell_text(t, "[stack]");
+		return;
+	}
+	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+		if ((vma->status & named[i].bit) != 0) {
+			crimg_cell_text(t, named[i].name);
+			return;
+		}
+	crimg_cell_text(t, t->view->json != NULL ? NULL : "");
+}
+
+// Flags that change what the kernel does; what every area has says nothing.
+static void note_cell(struct crimg_table *t, const VmaEntry *vma)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} flags[] = {
+		{ 0x100, "growsdown" }, { 0x2000, "locked" }, { 0x4000, "noreserve" },
+		{ 0x40000, "hugetlb" }, { 0x8000000, "droppable" },
+	};
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} statuses[] = {
+		{ 1u << 15, "shadow stack" }, { 1u << 16, "guard" }, { 1u << 17, "uprobes" },
+		{ 1u << 27, "plugin" },
+	};
+	char text[256] = "", advice[128];
+	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+		if ((vma->flags & flags[i].bit) != 0)
+			snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", flags[i].name);
+	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+		if ((vma->status & statuses[i].bit) != 0)
+			snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", statuses[i].name);
+	if (vma->has_madv && vma->madv != 0)
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s",
+		         crimg_flags_text(CRIMG_NAMES_MADVISE, vma->madv, advice, sizeof advice));
+	crimg_cell_text(t, text);
+}
+
+static void vma_row(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
+{
+	struct held held = held_of(t->view, task, vma);
+	char flags[256], status[256], advice[128];
+	uint64_t bytes = vma->end > vma->start ? vma->end - vma->start : 0;
+	crimg_table_row(t);
+	crimg_cell_hex(t, vma->start);
+	crimg_cell_hex(t, vma->end);
+	crimg_cell_textf(t, "%" PRIx64 "-%" PRIx64, vma->start, vma->end);
+	crimg_cell_textf(t, "%c%c%c%c", (vma->prot & 1) != 0 ? 'r' : '-', (vma->prot & 2) != 0 ? 'w' : '-',
+	                 (vma->prot & 4) != 0 ? 'x' : '-', (vma->flags & 1) != 0 ? 's' : 'p');
+	crimg_cell_bytes(t, bytes);
+	if (held.present == 0 && t->view->json == NULL)
+		crimg_cell_none(t);
+	else
+		crimg_cell_bytes(t, held.present);
+	if (held.parent == 0 && t->view->json == NULL)
+		crimg_cell_none(t);
+	else
+		crimg_cell_bytes(t, held.parent);
+	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MMAP_FLAGS, vma->flags, flags, sizeof flags));
+	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_VMA_STATUS, vma->status, status, sizeof status));
+	crimg_cell_hex(t, vma->pgoff);
+	name_cell(t, task, vma);
+	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MADVISE, vma->has_madv ? vma->madv : 0, advice,
+	                                    sizeof advice));
+	note_cell(t, vma);
+}
+
+static void heading(struct crimg_view *view, const struct crimg_task *task,
+                    const struct crimg_list *vmas)
+{
+	char label[64], size[32], held[32];
+	uint64_t total = 0;
+	for (size_t i = 0; i < vmas->count; i++) {
+		const VmaEntry *vma = vmas->items[i];
+		total += vma->end > vma->start ? vma->end - vma->start : 0;
+	}
+	crimg_heading(view, "%s: %zu areas, %s, %s of private memory in the image",
+	              crimg_task_label(task, label, sizeof label), vmas->count,
+	              crimg_bytes_text(total, size, sizeof size),
+	              crimg_bytes_text(crimg_task_pages(task) * CRIMG_PAGE_BYTES, held, sizeof held));
+}
+
+static void show_task(struct crimg_view *view, const struct crimg_task *task)
+{
+	struct crimg_list vmas;
+	struct crimg_table t;
+	char text[CRIMG_FILE_TEXT_MAX];
+	vmas = crimg_view_list(view, task, CRIMG_PART_VMAS);
+	heading(view, task, &vmas);
+	crimg_group_object(view, NULL);
+	crimg_task_json(view, task);
+	crimg_record_begin(&t, view, NULL);
+	t.indent = 2;
+	if (task->mm != NULL) {
+		crimg_field(&t, "executable", "executable");
+		crimg_cell_text(&t, crimg_file_text_by_id(view, task->mm->exe_file_id, text, sizeof text));
+		crimg_field(&t, "heap_start", NULL);
+		crimg_cell_hex(&t, task->mm->mm_start_brk);
+		crimg_field(&t, "heap_end", NULL);
+		crimg_cell_hex(&t, task->mm->mm_brk);
+	}
+	crimg_table_end(&t);
+	crimg_table_begin(&t, view, "areas", columns, sizeof columns / sizeof columns[0]);
+	t.indent = 2;
+	for (size_t i = 0; i < vmas.count && !crimg_view_failed(view); i++)
+		vma_row(&t, task, vmas.items[i]);
+	crimg_table_end(&t);
+	crimg_group_end(view);
+}
+
+void crimg_view_maps(struct crimg_view *view)
+{
+	crimg_group_array(view, "maps");
+	for (size_t i = 0; i < view->tasks.count && !crimg_view_failed(view); i++) {
+		const struct crimg_task *task = &view->tasks.list[i];
+		if (task->state != CRIMG_TASK_DEAD && crimg_view_wants(view, task))
+			show_task(view, task);
+	}
+	crimg_group_end(view);
+}
