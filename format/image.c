@@ -107,21 +107,40 @@ static int add_entry(struct crimg_image *image, const struct crimg_record *recor
 	                         record->origin_offset, err);
 }
 
-// Takes records until the metadata are over. What was taken stays when one is refused.
+// 1: record taken; 0: the metadata are over; -1: err.
+static int take_record(struct crimg_image *image, struct crimg_record *record,
+                       struct crimg_err *err)
+{
+	int rc = crimg_reader_next(&image->reader, record, err);
+	if (rc <= 0)
+		return rc;
+	if (record->type == CRIMG_RECORD_CONTENT)
+		return 0;
+	rc = record->type == CRIMG_RECORD_OBJECT ? add_object(image, record, err)
+		: add_entry(image, record, err);
+	return rc < 0 ? -1 : 1;
+}
+
+// Takes all metadata. A reader that can go on behind a damaged object begins the next one then; anything
+// else it says after an error is not to be trusted.
 static int read_metadata(struct crimg_image *image, struct crimg_err *err)
 {
 	struct crimg_record record;
-	for (;;) {
-		int rc = crimg_reader_next(&image->reader, &record, err);
-		if (rc <= 0)
-			return rc;
-		if (record.type == CRIMG_RECORD_CONTENT)
-			return 0;
-		rc = record.type == CRIMG_RECORD_OBJECT ? add_object(image, &record, err)
-			: add_entry(image, &record, err);
-		if (rc < 0)
+	struct crimg_err again;
+	int rc;
+	while ((rc = take_record(image, &record, err)) > 0)
+		;
+	while (rc < 0 && err != NULL && err->code != CRIMG_E_NOMEM && err->code != CRIMG_E_LIMIT) {
+		again = CRIMG_ERR_INIT;
+		if (crimg_reader_next(&image->reader, &record, &again) <= 0
+		    || record.type != CRIMG_RECORD_OBJECT || add_object(image, &record, &again) < 0)
 			return -1;
+		while (take_record(image, &record, &again) > 0)
+			;
+		if (again.code == CRIMG_OK)
+			return -1; // all the rest was readable
 	}
+	return rc;
 }
 
 static int by_key(const void *a, const void *b)

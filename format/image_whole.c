@@ -160,7 +160,7 @@ static int missing_pages(struct crimg_image *image, const struct crimg_image_obj
 	return image->directory && crimg_image_parent(image, err) == NULL ? 1 : 0;
 }
 
-static int missing_maps(struct crimg_image *image, struct crimg_err *err)
+static int missing_maps_of(struct crimg_image *image, struct crimg_err *err)
 {
 	static const enum crimg_kind kinds[] = { CRIMG_KIND_PAGEMAP, CRIMG_KIND_PAGEMAP_SHMEM };
 	for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
@@ -171,6 +171,18 @@ static int missing_maps(struct crimg_image *image, struct crimg_err *err)
 				return rc;
 		}
 	return 0;
+}
+
+// The parents too, and theirs.
+static int missing_maps(struct crimg_image *image, struct crimg_err *err)
+{
+	int rc = 0;
+	while (rc == 0 && image != NULL) {
+		rc = missing_maps_of(image, err);
+		if (rc == 0)
+			image = image->parent; // opened because pages are in it
+	}
+	return rc;
 }
 
 static int missing_of_task(struct crimg_image *image, const PstreeEntry *p, struct crimg_err *err)

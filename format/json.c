@@ -106,27 +106,41 @@ static char *put_control(char *p, unsigned char c)
 	return p + 2;
 }
 
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+// Writes the character at s, of which left bytes are there; *n gets how many it took.
+static char *put_special(char *p, const unsigned char *s, size_t left, size_t *n)
+{
+	uint32_t c = 0;
+	*n = 1;
+	if (s[0] == '"' || s[0] == '\\') {
+		p[0] = '\\';
+		p[1] = (char)s[0];
+		return p + 2;
+	}
+	if (s[0] < 0x80)
+		return put_control(p, s[0]);
+	size_t length = decode_utf8(s, left, &c);
+	if (length == 0)
+		return put_unit(p, 0xdc00u + s[0]);
+	*n = length;
+	return put_code_point(p, c);
+}
+
 // Writes a quoted string: at most 6 * length + 2 bytes.
 static char *put_text(char *p, const char *text, size_t length)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	*p++ = '"';
-	for (size_t i = 0; i < length;) {
-		uint32_t c = 0;
-		size_t n = 1;
-		if (s[i] >= 0x20 && s[i] < 0x7f) {
-			if (s[i] == '"' || s[i] == '\\')
-				*p++ = '\\';
-			*p++ = (char)s[i];
-		} else if (s[i] < 0x80) {
-			p = put_control(p, s[i]);
-		} else if ((n = decode_utf8(s + i, length - i, &c)) > 0) {
-			p = put_code_point(p, c);
-		} else {
-			p = put_unit(p, 0xdc00u + s[i]);
-			n = 1;
-		}
-		i += n;
+	for (size_t i = 0, n; i < length; i += n) {
+		for (n = 0; i + n < length && is_plain(s[i + n]); n++)
+			p[n] = (char)s[i + n];
+		p += n;
+		if (n == 0)
+			p = put_special(p, s + i, length - i, &n);
 	}
 	*p++ = '"';
 	return p;
@@ -287,9 +301,16 @@ void crimg_json_bool(struct crimg_json *j, const char *key, bool value)
 // Writes the digits of value so that they end at end; returns their start.
 static char *put_digits(char *end, uint64_t value)
 {
-	do
+	for (; value >= 100; value /= 100) {
+		unsigned pair = (unsigned)(value % 100);
+		*--end = (char)('0' + pair % 10);
+		*--end = (char)('0' + pair / 10);
+	}
+	if (value >= 10) {
 		*--end = (char)('0' + value % 10);
-	while ((value /= 10) != 0);
+		value /= 10;
+	}
+	*--end = (char)('0' + value);
 	return end;
 }
 

@@ -107,19 +107,24 @@ uint64_t crimg_caps_mask(const uint32_t *words, size_t count)
 	return high << 32 | low;
 }
 
-char *crimg_caps_text(const uint32_t *words, size_t count, char *out, size_t size)
+// Names of the bits of mask, behind what is in out.
+static void add_caps(uint64_t mask, char *out, size_t size)
 {
-	uint64_t mask = crimg_caps_mask(words, count);
 	char number[24];
-	out[0] = '\0';
-	if (mask == (UINT64_C(1) << (LAST_CAPABILITY + 1)) - 1) {
-		snprintf(out, size, "all");
-		return out;
-	}
 	for (unsigned bit = 0; bit < 64; bit++)
 		if ((mask >> bit & 1) != 0)
 			add(out, size, " ",
 			    crimg_name_or_number(CRIMG_NAMES_CAPABILITY, bit, number, sizeof number));
+}
+
+char *crimg_caps_text(const uint32_t *words, size_t count, char *out, size_t size)
+{
+	uint64_t mask = crimg_caps_mask(words, count);
+	uint64_t all = (UINT64_C(1) << (LAST_CAPABILITY + 1)) - 1, missing = all & ~mask;
+	bool few = missing != 0 && mask > all / 2 && __builtin_popcountll(missing) <= 8;
+	snprintf(out, size, "%s", mask == all ? "all" : few ? "all but" : "");
+	if (mask != all)
+		add_caps(few ? missing | (mask & ~all) : mask, out, size);
 	return out;
 }
 
@@ -207,21 +212,40 @@ char *crimg_bytes_text(uint64_t bytes, char *out, size_t size)
 	return out;
 }
 
+// What is left below a second: milliseconds as decimals, less than that in words.
+static void add_fraction(uint64_t seconds, uint64_t nanoseconds, char *out, size_t size)
+{
+	size_t used = strlen(out);
+	char *end = out + used;
+	size_t left = size - used;
+	if (nanoseconds >= 1000000)
+		snprintf(end, left, "%" PRIu64 ".%03" PRIu64 " s", seconds, nanoseconds / 1000000);
+	else if (nanoseconds == 0)
+		snprintf(end, left, "%" PRIu64 " s", seconds);
+	else if (nanoseconds % 1000 == 0 || nanoseconds > 100000)
+		snprintf(end, left, "%" PRIu64 " s %" PRIu64 " us", seconds, nanoseconds / 1000);
+	else
+		snprintf(end, left, "%" PRIu64 " s %" PRIu64 " ns", seconds, nanoseconds);
+}
+
 char *crimg_duration_text(uint64_t seconds, uint64_t nanoseconds, char *out, size_t size)
 {
-	double value = (double)seconds + (double)nanoseconds / 1e9;
+	out[0] = '\0';
 	if (seconds >= 86400)
 		snprintf(out, size, "%" PRIu64 " d %" PRIu64 " h", seconds / 86400,
 		         seconds / 3600 % 24);
 	else if (seconds >= 3600)
-		snprintf(out, size, "%" PRIu64 " h %" PRIu64 " min", seconds / 3600,
-		         seconds / 60 % 60);
-	else if (seconds >= 1 || nanoseconds == 0)
-		snprintf(out, size, "%.6g s", value);
+		snprintf(out, size, "%" PRIu64 " h %" PRIu64 " min %" PRIu64 " s", seconds / 3600,
+		         seconds / 60 % 60, seconds % 60);
+	else if (seconds >= 60) {
+		snprintf(out, size, "%" PRIu64 " min ", seconds / 60);
+		add_fraction(seconds % 60, nanoseconds, out, size);
+	} else if (seconds >= 1 || nanoseconds == 0)
+		add_fraction(seconds, nanoseconds, out, size);
 	else if (nanoseconds >= 1000000)
-		snprintf(out, size, "%.6g ms", value * 1e3);
+		snprintf(out, size, "%.6g ms", (double)nanoseconds / 1e6);
 	else if (nanoseconds >= 1000)
-		snprintf(out, size, "%.6g us", value * 1e6);
+		snprintf(out, size, "%.6g us", (double)nanoseconds / 1e3);
 	else
 		snprintf(out, size, "%" PRIu64 " ns", nanoseconds);
 	return out;

@@ -72,7 +72,8 @@ char *crimg_signal_text(uint64_t number, char *out, size_t size);
 // "SIGINT SIGTERM"; bit n - 1 is signal n. "" for none. Runs of five and more real-time signals are
 // joined: "SIGRTMIN+2..SIGRTMIN+9".
 char *crimg_sigset_text(uint64_t set, char *out, size_t size);
-// The bits of a capability set, low word first; "all" when none of 0 to 40 is missing, "" for none.
+// The bits of a capability set, low word first; "" for none; "all", "all but NET_RAW" when few
+// of 0 to 40 are missing.
 char *crimg_caps_text(const uint32_t *words, size_t count, char *out, size_t size);
 uint64_t crimg_caps_mask(const uint32_t *words, size_t count);
 // "O_RDWR|O_APPEND".
@@ -94,7 +95,7 @@ char *crimg_exit_text(uint32_t status, char *out, size_t size);
 
 // "1.5 MiB", "12 KiB", "317 B".
 char *crimg_bytes_text(uint64_t bytes, char *out, size_t size);
-// "3 d 4 h", "59.98 s", "12.5 ms", "0 s".
+// "3 d 4 h", "1 h 2 min 3 s", "9 min 0.512 s", "5 s 6 us", "12.5 ms", "0 s".
 char *crimg_duration_text(uint64_t seconds, uint64_t nanoseconds, char *out, size_t size);
 // "2026-11-23 10:19:08 UTC".
 char *crimg_time_text(uint64_t seconds, char *out, size_t size);

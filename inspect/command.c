@@ -47,7 +47,9 @@ static void text_command(struct crimg_table *t, const struct crimg_task *task, c
 {
 	size_t length = without_padding(args);
 	struct crimg_buf line = CRIMG_BUF_INIT;
-	if (length == 0)
+	if (length == 0 && task->core == NULL)
+		crimg_cell_textf(t, "%s(no core-%u.img)", prefix, task->pid);
+	else if (length == 0)
 		crimg_cell_textf(t, "%s[%s]", prefix, crimg_task_comm(task));
 	else if (crimg_buf_append(&line, prefix, strlen(prefix), &t->view->fault) == 0
 	         && join(&line, args, length, cut, &t->view->fault) == 0)
@@ -68,15 +70,25 @@ static void json_command(struct crimg_json *j, const char *key, const struct cri
 	crimg_json_end(j);
 }
 
+// Pages that cannot be had (a pipe gives them later, a half-copied image never) are no new damage.
+static void read_arguments(struct crimg_view *view, const struct crimg_task *task,
+                           struct crimg_buf *args, bool *cut)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	if (crimg_task_arguments(view->image, task, CRIMG_COMMAND_BYTES, args, cut, &err) > 0)
+		return;
+	args->length = 0;
+	if (err.code != CRIMG_OK && err.code != CRIMG_E_UNSUPPORTED && view->missing.code == CRIMG_OK
+	    && view->damage.code == CRIMG_OK)
+		view->damage = err;
+}
+
 void crimg_cell_command(struct crimg_table *t, const struct crimg_task *task, const char *prefix)
 {
 	struct crimg_buf args = CRIMG_BUF_INIT;
 	const char *key;
 	bool cut;
-	int rc = crimg_task_arguments(t->view->image, task, CRIMG_COMMAND_BYTES, &args, &cut,
-	                              &t->view->damage);
-	if (rc <= 0)
-		args.length = 0;
+	read_arguments(t->view, task, &args, &cut);
 	struct crimg_json *j = crimg_cell_json(t, &key);
 	if (j != NULL)
 		json_command(j, key, &args);

@@ -9,7 +9,7 @@ static struct crimg_image_object *beside(struct crimg_image *image, const char *
 	return o != NULL && o->payload.number != CRIMG_NO_PAYLOAD ? o : NULL;
 }
 
-static struct crimg_jsondoc *read_document(struct crimg_view *view, const char *name)
+struct crimg_jsondoc *crimg_container_document(struct crimg_view *view, const char *name)
 {
 	struct crimg_image_object *o = beside(view->image, name);
 	struct crimg_buf text = CRIMG_BUF_INIT;
@@ -112,8 +112,8 @@ static void read_log_end(struct crimg_view *view, struct crimg_container_info *c
 void crimg_container_find(struct crimg_view *view, struct crimg_container_info *out)
 {
 	*out = (struct crimg_container_info){ .config = NULL };
-	out->config = read_document(view, "config.dump");
-	out->spec = read_document(view, "spec.dump");
+	out->config = crimg_container_document(view, "config.dump");
+	out->spec = crimg_container_document(view, "spec.dump");
 	out->found = out->config != NULL || out->spec != NULL;
 	fill(out);
 	read_log_end(view, out);

@@ -18,6 +18,8 @@ struct crimg_container_info {
 };
 
 void crimg_container_find(struct crimg_view *view, struct crimg_container_info *out);
+// A JSON member beside the checkpoint, or NULL; close it with crimg_jsondoc_close().
+struct crimg_jsondoc *crimg_container_document(struct crimg_view *view, const char *name);
 void crimg_container_fini(struct crimg_container_info *info);
 
 #endif

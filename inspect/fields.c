@@ -219,7 +219,8 @@ static void number_json(struct crimg_json *j, const char *key, const ProtobufCFi
 
 static void line(const struct walk *w, const char *name, const char *value)
 {
-	crimg_line(w->view, CRIMG_MARK_NONE, "%*s%s: %s", (int)w->indent, "", name, value);
+	crimg_line(w->view, CRIMG_MARK_NONE, "%*s%s:%s%s", (int)w->indent, "", name,
+	           value[0] != '\0' ? " " : "", value);
 }
 
 static void bytes_text(const uint8_t *data, size_t length, size_t limit, char *out, size_t size)

@@ -10,19 +10,38 @@
 struct description {
 	struct crimg_view *view;
 	const struct crimg_file *file;
-	char *out;
-	size_t size;
+	struct crimg_file_words *out;
 };
 
+static void append(char *out, size_t size, const char *separator, const char *fmt, va_list ap)
+	__attribute__((format(printf, 4, 0)));
+
+static void append(char *out, size_t size, const char *separator, const char *fmt, va_list ap)
+{
+	size_t used = strlen(out);
+	if (used > 0 && used < size)
+		used += (size_t)snprintf(out + used, size - used, "%s", separator);
+	if (used < size)
+		vsnprintf(out + used, size - used, fmt, ap);
+}
+
+// Both append; notes are separated by commas.
 static void add(struct description *d, const char *fmt, ...) CRIMG_PRINTF(2, 3);
+static void note(struct description *d, const char *fmt, ...) CRIMG_PRINTF(2, 3);
 
 static void add(struct description *d, const char *fmt, ...)
 {
-	size_t used = strlen(d->out);
 	va_list ap;
 	va_start(ap, fmt);
-	if (used < d->size)
-		vsnprintf(d->out + used, d->size - used, fmt, ap);
+	append(d->out->name, sizeof d->out->name, "", fmt, ap);
+	va_end(ap);
+}
+
+static void note(struct description *d, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	append(d->out->note, sizeof d->out->note, ", ", fmt, ap);
 	va_end(ap);
 }
 
@@ -30,7 +49,13 @@ static void add_queue(struct description *d)
 {
 	char bytes[32];
 	if (d->file->queued_bytes > 0)
-		add(d, " holds %s", crimg_bytes_text(d->file->queued_bytes, bytes, sizeof bytes));
+		note(d, "holds %s", crimg_bytes_text(d->file->queued_bytes, bytes, sizeof bytes));
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
 static void add_remap(struct description *d)
@@ -43,21 +68,23 @@ static void add_remap(struct description *d)
 	if (!remap->has_remap_type && remap->remap_id >> 31 != 0) // before 1.6: the top bit
 		type = REMAP_TYPE__GHOST;
 	crimg_kind_file(CRIMG_KIND_GHOST_FILE, remap->remap_id & 0x7fffffff, name);
-	if (type == REMAP_TYPE__GHOST)
-		add(d, " (deleted, kept in %s)", name);
-	else if (type == REMAP_TYPE__PROCFS)
-		add(d, " (of dead process %u)", remap->remap_id);
-	else {
+	if (type == REMAP_TYPE__GHOST) {
+		note(d, "deleted, kept in %s", name);
+	} else if (type == REMAP_TYPE__PROCFS) {
+		note(d, "of dead process %u", remap->remap_id);
+	} else {
 		const struct crimg_file *link = crimg_files_find(&d->view->files, remap->remap_id);
-		add(d, " (deleted, linked as %s)",
-		    link != NULL && crimg_file_path(link) != NULL ? crimg_file_path(link) : "?");
+		const char *path = link != NULL ? crimg_file_path(link) : NULL;
+		note(d, "deleted, kept as %s", path != NULL ? base_name(path) : "?");
 	}
 }
 
 static void regular(struct description *d)
 {
 	const RegFileEntry *m = d->file->message;
-	add(d, "%s%s", m->name, m->has_ext && m->ext ? " (external)" : "");
+	add(d, "%s", m->name);
+	if (m->has_ext && m->ext)
+		note(d, "external");
 	add_remap(d);
 }
 
@@ -186,12 +213,12 @@ static void tty(struct description *d)
 	                       &d->view->damage) < 0 || infos.count == 0)
 		return;
 	const TtyInfoEntry *info = infos.items[0];
-	add(d, " (%s", crimg_name_or_number(CRIMG_NAMES_TTY_TYPE, info->type, type, sizeof type));
 	if (info->pty != NULL)
-		add(d, " %u", info->pty->index);
+		note(d, "pty %u", info->pty->index);
+	else
+		note(d, "%s", crimg_name_or_number(CRIMG_NAMES_TTY_TYPE, info->type, type, sizeof type));
 	if (info->winsize != NULL && info->winsize->ws_row != 0)
-		add(d, ", %ux%u", info->winsize->ws_col, info->winsize->ws_row);
-	add(d, ")");
+		note(d, "%ux%u", info->winsize->ws_col, info->winsize->ws_row);
 }
 
 static void netlink(struct description *d)
@@ -216,7 +243,7 @@ static void tun(struct description *d)
 {
 	const TunfileEntry *m = d->file->message;
 	add(d, "/dev/net/tun %s%s", m->netdev != NULL ? m->netdev : "",
-	    m->has_detached && m->detached ? " (detached)" : "");
+	    m->has_detached && m->detached ? ", detached" : "");
 }
 
 static void external(struct description *d)
@@ -285,26 +312,35 @@ static const struct {
 	{ FD_TYPES__BPFMAP, bpfmap },   { FD_TYPES__PIDFD, pidfd },
 };
 
-char *crimg_file_text(struct crimg_view *view, const struct crimg_file *file, char *out,
-                      size_t size)
+void crimg_file_describe(struct crimg_view *view, const struct crimg_file *file,
+                         struct crimg_file_words *out)
 {
-	struct description d = { view, file, out, size };
-	out[0] = '\0';
+	struct description d = { view, file, out };
+	out->name[0] = out->note[0] = '\0';
 	for (size_t i = 0; file != NULL && file->message != NULL && i < sizeof rows / sizeof rows[0];
 	     i++)
 		if (rows[i].type == file->type)
 			rows[i].describe(&d);
-	if (out[0] == '\0')
-		snprintf(out, size, "?");
-	return out;
+	if (out->name[0] == '\0')
+		snprintf(out->name, sizeof out->name, "?");
+}
+
+void crimg_file_describe_id(struct crimg_view *view, uint32_t id, struct crimg_file_words *out)
+{
+	const struct crimg_file *file = crimg_files_find(&view->files, id);
+	crimg_file_describe(view, file, out);
+	if (file == NULL)
+		snprintf(out->name, sizeof out->name, "file %u is missing", id);
 }
 
 char *crimg_file_text_by_id(struct crimg_view *view, uint32_t id, char *out, size_t size)
 {
-	const struct crimg_file *file = crimg_files_find(&view->files, id);
-	if (file != NULL)
-		return crimg_file_text(view, file, out, size);
-	snprintf(out, size, "file %u is missing", id);
+	struct crimg_file_words words;
+	crimg_file_describe_id(view, id, &words);
+	if (words.note[0] != '\0')
+		snprintf(out, size, "%s (%s)", words.name, words.note);
+	else
+		snprintf(out, size, "%s", words.name);
 	return out;
 }
 

@@ -249,8 +249,8 @@ static bool open_image(struct crimg_view *view)
 		whole = false;
 	if (crimg_files_load(view->image, &view->files, &view->damage) < 0)
 		whole = false;
-	bool single = !view->image->directory && !view->image->archive && view->image->count <= 1;
-	if (whole && !single && crimg_image_missing(view->image, &view->missing) < 0)
+	view->single = !view->image->directory && !view->image->archive && view->image->count <= 1;
+	if (whole && !view->single && crimg_image_missing(view->image, &view->missing) < 0)
 		view->damage = view->missing;
 	return true;
 }

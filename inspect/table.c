@@ -248,64 +248,70 @@ void crimg_cell_none(struct crimg_table *t)
 	crimg_cell_text(t, NULL);
 }
 
-// Columns that appear in text, with their widths.
+#define MAX_COLUMNS 32
+
+// Columns that have a title, with their widths; a width of 0 hides a column that says nothing.
 struct layout {
-	const struct crimg_column *columns[32];
-	size_t widths[32];
+	const struct crimg_column *columns[MAX_COLUMNS];
+	size_t widths[MAX_COLUMNS];
 	size_t count;
 };
 
 static size_t total_width(const struct layout *l, unsigned indent)
 {
-	size_t total = indent + (l->count > 0 ? 2 * (l->count - 1) : 0);
-	for (size_t i = 0; i < l->count; i++)
+	size_t total = indent, shown = 0;
+	for (size_t i = 0; i < l->count; i++) {
 		total += l->widths[i];
-	return total;
+		shown += l->widths[i] > 0;
+	}
+	return total + (shown > 0 ? 2 * (shown - 1) : 0);
 }
 
 #define NARROWEST 8
 
-// The widest column that may be cut gives way, again and again.
+// The widest column that may be cut gives way by one, again and again, so that all end equally narrow.
 static void fit(struct layout *l, unsigned indent, unsigned width)
 {
-	while (width > 0 && total_width(l, indent) > width) {
-		size_t best = l->count, over = total_width(l, indent) - width;
+	size_t total = total_width(l, indent);
+	while (width > 0 && total > width) {
+		size_t best = l->count;
 		for (size_t i = 0; i < l->count; i++)
 			if (l->columns[i]->style >= CRIMG_COLUMN_CUT && l->widths[i] > NARROWEST
 			    && (best == l->count || l->widths[i] > l->widths[best]))
 				best = i;
 		if (best == l->count)
 			return;
-		size_t second = NARROWEST;
-		for (size_t i = 0; i < l->count; i++)
-			if (i != best && l->columns[i]->style >= CRIMG_COLUMN_CUT
-			    && l->widths[i] > second && l->widths[i] < l->widths[best])
-				second = l->widths[i];
-		size_t room = l->widths[best] - second;
-		l->widths[best] -= room < over ? room : over;
-		if (room == 0)
-			l->widths[best]--;
+		// Far too wide columns come down at once.
+		size_t cut = l->widths[best] > width ? l->widths[best] - width : 1;
+		l->widths[best] -= cut;
+		total -= cut;
 	}
+}
+
+static bool says_something(const char *text)
+{
+	return text[0] != '\0' && strcmp(text, "-") != 0;
 }
 
 static void measure(const struct crimg_table *t, struct layout *l)
 {
 	*l = (struct layout){ .count = 0 };
-	for (size_t i = 0; i < t->column_count && l->count < 32; i++) {
-		if (t->columns[i].title == NULL)
-			continue;
-		l->columns[l->count] = &t->columns[i];
-		l->widths[l->count++] = crimg_text_columns(t->columns[i].title);
-	}
+	for (size_t i = 0; i < t->column_count && l->count < MAX_COLUMNS; i++)
+		if (t->columns[i].title != NULL)
+			l->columns[l->count++] = &t->columns[i];
 	for (size_t i = 0; l->count > 0 && i < t->cell_count; i++) {
-		size_t width = crimg_text_columns(t->cells[i].text);
-		if (width > l->widths[i % l->count])
-			l->widths[i % l->count] = width;
+		size_t *width = &l->widths[i % l->count];
+		size_t cell = crimg_text_columns(t->cells[i].text);
+		size_t title = crimg_text_columns(l->columns[i % l->count]->title);
+		if (*width == 0 && says_something(t->cells[i].text))
+			*width = title;
+		if (*width > 0 && cell > *width)
+			*width = cell;
 	}
 }
 
 static void put_cell(struct crimg_view *view, const char *text, enum crimg_mark mark, size_t width,
-                     const struct crimg_column *column, bool last)
+                     const struct crimg_column *column)
 {
 	size_t columns = crimg_text_columns(text);
 	char *cut = NULL;
@@ -320,10 +326,34 @@ static void put_cell(struct crimg_view *view, const char *text, enum crimg_mark 
 	if (column->style == CRIMG_COLUMN_RIGHT)
 		put_blanks(view, blanks);
 	put_marked(view, mark, text);
-	if (column->style != CRIMG_COLUMN_RIGHT && !last)
+	if (column->style != CRIMG_COLUMN_RIGHT)
 		put_blanks(view, blanks);
-	put(view, last ? "\n" : "  ", last ? 1 : 2);
 	free(cut);
+}
+
+// One row; a cell with nothing behind it may fill the rest of the line.
+static void put_row(const struct crimg_table *t, const struct layout *l,
+                    const struct crimg_table_cell *cells)
+{
+	size_t last = 0;
+	for (size_t c = 0; c < l->count; c++)
+		if (l->widths[c] > 0 && (cells == NULL || cells[c].text[0] != '\0'))
+			last = c;
+	put_blanks(t->view, t->indent);
+	for (size_t c = 0; c <= last; c++) {
+		size_t width = l->widths[c];
+		if (width == 0)
+			continue;
+		for (size_t k = c + 1; c == last && k < l->count; k++)
+			width += l->widths[k] > 0 ? l->widths[k] + 2 : 0;
+		put_cell(t->view, cells != NULL ? cells[c].text : l->columns[c]->title,
+		         cells != NULL ? cells[c].mark : CRIMG_MARK_DIM,
+		         l->columns[c]->style == CRIMG_COLUMN_RIGHT ? l->widths[c] : width, l->columns[c]);
+		put(t->view, "  ", c < last ? 2 : 0);
+	}
+	while (t->view->out->length > 0 && t->view->out->data[t->view->out->length - 1] == ' ')
+		t->view->out->length--;
+	put(t->view, "\n", 1);
 }
 
 static void render_table(struct crimg_table *t)
@@ -331,19 +361,11 @@ static void render_table(struct crimg_table *t)
 	struct layout l;
 	measure(t, &l);
 	fit(&l, t->indent, t->view->options->width);
-	if (t->cell_count == 0 || l.count == 0)
+	if (t->cell_count == 0)
 		return;
-	put_blanks(t->view, t->indent);
-	for (size_t i = 0; i < l.count; i++)
-		put_cell(t->view, l.columns[i]->title, CRIMG_MARK_DIM, l.widths[i], l.columns[i],
-		         i + 1 == l.count);
-	for (size_t i = 0; i < t->cell_count; i++) {
-		size_t c = i % l.count;
-		if (c == 0)
-			put_blanks(t->view, t->indent);
-		put_cell(t->view, t->cells[i].text, t->cells[i].mark, l.widths[c], l.columns[c],
-		         c + 1 == l.count);
-	}
+	put_row(t, &l, NULL);
+	for (size_t i = 0; i + l.count <= t->cell_count; i += l.count)
+		put_row(t, &l, &t->cells[i]);
 }
 
 // The part of text that fits into columns: up to the last blank, or all of a word that is too long.
@@ -391,6 +413,31 @@ static void render_record(struct crimg_table *t)
 	}
 }
 
+void crimg_record_drop_same(struct crimg_table *t, const struct crimg_table *other)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < t->cell_count; i++) {
+		bool same = false;
+		for (size_t k = 0; k < other->cell_count && !same; k++)
+			same = strcmp(t->cells[i].label, other->cells[k].label) == 0
+				&& strcmp(t->cells[i].text, other->cells[k].text) == 0;
+		if (same)
+			free(t->cells[i].text);
+		else
+			t->cells[kept++] = t->cells[i];
+	}
+	t->cell_count = kept;
+}
+
+void crimg_table_drop(struct crimg_table *t)
+{
+	for (size_t i = 0; i < t->cell_count; i++)
+		free(t->cells[i].text);
+	free(t->cells);
+	t->cells = NULL;
+	t->cell_count = t->cell_capacity = 0;
+}
+
 void crimg_table_end(struct crimg_table *t)
 {
 	struct crimg_json *j = t->view->json;
@@ -405,11 +452,7 @@ void crimg_table_end(struct crimg_table *t)
 	} else if (j == NULL) {
 		render_record(t);
 	}
-	for (size_t i = 0; i < t->cell_count; i++)
-		free(t->cells[i].text);
-	free(t->cells);
-	t->cells = NULL;
-	t->cell_count = t->cell_capacity = 0;
+	crimg_table_drop(t);
 	crimg_view_flush(t->view);
 }
 

@@ -51,8 +51,13 @@ void crimg_table_row(struct crimg_table *t);
 void crimg_record_begin(struct crimg_table *t, struct crimg_view *view, const char *key);
 // The next cell's key and label (either may be NULL: only text, only JSON).
 void crimg_field(struct crimg_table *t, const char *key, const char *label);
-// Renders what was gathered. Tables without rows show nothing in text.
+// Renders what was gathered. In text, tables without rows and columns that hold only "-" are left out.
 void crimg_table_end(struct crimg_table *t);
+
+// In text, takes away the lines of a record that another has too. Nothing in JSON.
+void crimg_record_drop_same(struct crimg_table *t, const struct crimg_table *other);
+// Forgets what was gathered, instead of crimg_table_end(); text only.
+void crimg_table_drop(struct crimg_table *t);
 
 // Cells, in the order of the columns.
 void crimg_cell_text(struct crimg_table *t, const char *text); // NULL: nothing

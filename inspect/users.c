@@ -71,8 +71,8 @@ void crimg_users_fini(struct crimg_users *users)
 	*users = (struct crimg_users){ .list = NULL };
 }
 
-const struct crimg_user *crimg_users_of(const struct crimg_users *users, uint32_t file,
-                                        size_t *count)
+// The first user of a file that is not before this one.
+static size_t lower_bound(const struct crimg_users *users, uint64_t file)
 {
 	size_t low = 0, high = users->count;
 	while (low < high) {
@@ -82,11 +82,15 @@ const struct crimg_user *crimg_users_of(const struct crimg_users *users, uint32_
 		else
 			high = middle;
 	}
-	size_t end = low;
-	while (end < users->count && users->list[end].file == file)
-		end++;
-	*count = end - low;
-	return end > low ? &users->list[low] : NULL;
+	return low;
+}
+
+const struct crimg_user *crimg_users_of(const struct crimg_users *users, uint32_t file,
+                                        size_t *count)
+{
+	size_t first = lower_bound(users, file), end = lower_bound(users, (uint64_t)file + 1);
+	*count = end - first;
+	return end > first ? &users->list[first] : NULL;
 }
 
 char *crimg_user_text(const struct crimg_user *user, char *out, size_t size)

@@ -26,6 +26,7 @@ struct crimg_view {
 	struct crimg_buf *out;       // text or JSON so far, not yet written
 	struct crimg_json *json;     // NULL: text is wanted
 	bool begun;                  // some text was said: a heading needs an empty line before it
+	bool single;                 // one file of an image: much is missing, rightly
 	struct crimg_err missing;    // the first thing that is not there, or CRIMG_OK
 	struct crimg_err damage;     // the first thing that is wrong with the image, or CRIMG_OK
 	struct crimg_err fault;      // why nothing more can be said (memory, output), or CRIMG_OK

@@ -7,15 +7,19 @@
 
 static const struct crimg_column set_columns[] = {
 	{ "set", "SET", CRIMG_COLUMN_RIGHT },
-	{ "controller", "CONTROLLER", CRIMG_COLUMN_LEFT },
 	{ "path", "PATH", CRIMG_COLUMN_CUT_MIDDLE },
-	{ "root", NULL, CRIMG_COLUMN_LEFT },
+	{ "criu_itself", NULL, CRIMG_COLUMN_LEFT },
 	{ "processes", "PROCESSES", CRIMG_COLUMN_CUT },
+	{ "controllers", "CONTROLLERS", CRIMG_COLUMN_CUT },
 };
 
+// In the thread since 3.18, in the task before.
 static bool is_in(const struct crimg_task *task, uint32_t set)
 {
 	const TaskCoreEntry *tc = task->core != NULL ? task->core->tc : NULL;
+	const ThreadCoreEntry *leader = task->core != NULL ? task->core->thread_core : NULL;
+	if (leader != NULL && leader->has_cg_set)
+		return leader->cg_set == set;
 	return tc != NULL && tc->has_cg_set && tc->cg_set == set;
 }
 
@@ -47,6 +51,40 @@ static void processes_cell(struct crimg_table *t, uint32_t set)
 	crimg_cell_text(t, count > 0 ? text : "none");
 }
 
+// Most controllers of a set have one path: it is shown once.
+static void controllers_cell(struct crimg_table *t, const CgSetEntry *set, size_t first)
+{
+	char text[1024] = "";
+	const char *key;
+	struct crimg_json *j = crimg_cell_json(t, &key);
+	if (j != NULL)
+		crimg_json_array(j, key);
+	for (size_t i = first; i < set->n_ctls; i++) {
+		const char *name = set->ctls[i]->name[0] != '\0' ? set->ctls[i]->name : "unified";
+		if (strcmp(set->ctls[i]->path, set->ctls[first]->path) != 0)
+			continue;
+		if (j != NULL)
+			crimg_json_text(j, NULL, name);
+		else
+			snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s",
+			         text[0] != '\0' ? " " : "", name);
+	}
+	if (j != NULL)
+		crimg_json_end(j);
+	else
+		crimg_cell_text(t, text);
+}
+
+static bool is_first_of_path(const CgSetEntry *set, size_t k)
+{
+	for (size_t i = 0; i < k; i++)
+		if (strcmp(set->ctls[i]->path, set->ctls[k]->path) == 0)
+			return false;
+	return true;
+}
+
+#define CONTROLLERS_MAX 256u // of one set; more are not looked at
+
 static void show_sets(struct crimg_view *view, const CgroupEntry *cgroup)
 {
 	const InventoryEntry *inventory =
@@ -55,14 +93,15 @@ static void show_sets(struct crimg_view *view, const CgroupEntry *cgroup)
 	crimg_table_begin(&t, view, "sets", set_columns, sizeof set_columns / sizeof set_columns[0]);
 	for (size_t i = 0; cgroup != NULL && i < cgroup->n_sets && !crimg_view_failed(view); i++) {
 		const CgSetEntry *set = cgroup->sets[i];
-		for (size_t k = 0; k < set->n_ctls; k++) {
-			const char *name = set->ctls[k]->name;
+		for (size_t k = 0; k < set->n_ctls && k < CONTROLLERS_MAX; k++) {
+			if (!is_first_of_path(set, k))
+				continue;
 			crimg_table_row(&t);
 			crimg_cell_u64(&t, set->id);
-			crimg_cell_text(&t, name[0] == '\0' ? "unified" : name);
 			crimg_cell_text(&t, set->ctls[k]->path);
 			crimg_cell_bool(&t, inventory != NULL && inventory->root_cg_set == set->id);
 			processes_cell(&t, set->id);
+			controllers_cell(&t, set, k);
 		}
 	}
 	crimg_table_end(&t);
@@ -89,7 +128,7 @@ static void properties_cell(struct crimg_table *t, const CgroupDirEntry *dir)
 		size_t used = strlen(text);
 		if (j != NULL)
 			crimg_json_text(j, p->name, p->value);
-		else
+		else if (p->value[0] != '\0') // tasks and cgroup.procs are always empty
 			snprintf(text + used, sizeof text - used, "%s%s=%.*s", used > 0 ? " " : "", p->name,
 			         (int)strcspn(p->value, "\n"), p->value);
 	}

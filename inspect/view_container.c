@@ -42,6 +42,7 @@ static void each_text(void *context, const char *key, const char *text)
 
 struct lines {
 	struct crimg_view *view;
+	const char *title;
 	struct crimg_table table;
 	size_t count;
 };
@@ -60,14 +61,14 @@ static void each_line(void *context, const char *key, const char *text)
 	struct lines *l = context;
 	(void)key;
 	if (l->count == 0)
-		crimg_heading(l->view, "Command");
+		crimg_heading(l->view, "%s", l->title);
 	crimg_line(l->view, CRIMG_MARK_NONE, "  %s", text != NULL ? text : "?");
 	l->count++;
 }
 
 static void show_command(struct crimg_view *view, const struct crimg_container_info *c)
 {
-	struct lines l = { .view = view };
+	struct lines l = { .view = view, .title = "Command" };
 	crimg_group_array(view, "command");
 	if (view->json != NULL)
 		crimg_jsondoc_each(c->spec, "process/args", each_text, view->json);
@@ -120,6 +121,20 @@ static void show_mounts(struct crimg_view *view, const struct crimg_container_in
 	crimg_table_end(&t);
 }
 
+// deleted.files: what the container removed from its image.
+static void show_deleted(struct crimg_view *view)
+{
+	struct crimg_jsondoc *doc = crimg_container_document(view, "deleted.files");
+	struct lines l = { .view = view, .title = "Deleted from the image" };
+	crimg_group_array(view, "deleted_files");
+	if (view->json != NULL)
+		crimg_jsondoc_each(doc, "", each_text, view->json);
+	else
+		crimg_jsondoc_each(doc, "", each_line, &l);
+	crimg_group_end(view);
+	crimg_jsondoc_close(doc);
+}
+
 // What lies beside the checkpoint: rootfs-diff.tar, logs, volumes.
 static void show_members(struct crimg_view *view)
 {
@@ -138,6 +153,8 @@ static void show_members(struct crimg_view *view)
 		crimg_cell_text(&t, o->object.name);
 		if (o->payload.number != CRIMG_NO_PAYLOAD)
 			crimg_cell_bytes(&t, o->payload.length);
+		else if (o->count > 0) // an image: its magics stand before the entries
+			crimg_cell_bytes(&t, o->entries[o->count - 1].offset + o->entries[o->count - 1].span);
 		else
 			crimg_cell_none(&t);
 	}
@@ -158,6 +175,7 @@ void crimg_view_container(struct crimg_view *view)
 	show_command(view, &c);
 	show_annotations(view, &c);
 	show_mounts(view, &c);
+	show_deleted(view);
 	show_members(view);
 	crimg_group_end(view);
 	crimg_container_fini(&c);

@@ -53,11 +53,11 @@ static void caps_fields(struct crimg_table *t, const CredsEntry *c)
 		const uint32_t *words;
 		size_t count;
 	} rows[] = {
-		{ "cap_effective", "effective", c->cap_eff, c->n_cap_eff },
-		{ "cap_permitted", "permitted", c->cap_prm, c->n_cap_prm },
-		{ "cap_inheritable", "inheritable", c->cap_inh, c->n_cap_inh },
-		{ "cap_ambient", "ambient", c->cap_amb, c->n_cap_amb },
-		{ "cap_bounding", "bounding", c->cap_bnd, c->n_cap_bnd },
+		{ "cap_effective", "caps effective", c->cap_eff, c->n_cap_eff },
+		{ "cap_permitted", "caps permitted", c->cap_prm, c->n_cap_prm },
+		{ "cap_inheritable", "caps inheritable", c->cap_inh, c->n_cap_inh },
+		{ "cap_ambient", "caps ambient", c->cap_amb, c->n_cap_amb },
+		{ "cap_bounding", "caps bounding", c->cap_bnd, c->n_cap_bnd },
 	};
 	char text[1024];
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -113,14 +113,15 @@ static void seccomp_field(struct crimg_table *t, uint64_t mode, bool has_filter,
 
 static void schedule_field(struct crimg_table *t, const ThreadCoreEntry *c)
 {
-	char number[32];
+	char number[32], priority[32] = "";
 	if (!c->has_sched_policy)
 		return;
 	crimg_field(t, NULL, "scheduling");
-	crimg_cell_textf(t, "%s, nice %d%s%.0u",
+	if (c->has_sched_prio && c->sched_prio != 0)
+		snprintf(priority, sizeof priority, ", priority %u", c->sched_prio);
+	crimg_cell_textf(t, "%s, nice %d%s",
 	                 crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, c->sched_policy, number, sizeof number),
-	                 c->sched_nice, c->has_sched_prio && c->sched_prio != 0 ? ", priority " : "",
-	                 c->has_sched_prio ? c->sched_prio : 0);
+	                 c->sched_nice, priority);
 	crimg_field(t, "sched_policy", NULL);
 	crimg_cell_text(t, crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, c->sched_policy, number,
 	                                        sizeof number));
@@ -156,14 +157,15 @@ static void process_fields(struct crimg_table *t, const TaskCoreEntry *tc)
 static void add_limit(char *out, size_t size, size_t place, uint64_t value)
 {
 	// FSIZE DATA STACK CORE RSS MEMLOCK AS MSGQUEUE are bytes.
-	bool bytes = (0x131eu | 1u << 12) >> place & 1;
+	bool bytes = place < 16 && (0x133eu >> place & 1) != 0;
 	size_t used = strlen(out);
 	if (value == UNLIMITED)
 		snprintf(out + used, size - used, "unlimited");
-	else if (bytes && place < 16)
+	else if (bytes)
 		crimg_bytes_text(value, out + used, size - used);
 	else
-		snprintf(out + used, size - used, "%" PRIu64, value);
+		snprintf(out + used, size - used, "%" PRIu64 "%s", value,
+		         place == 0 ? " s" : place == 15 ? " us" : ""); // CPU, RTTIME
 }
 
 static void limits_json(struct crimg_json *j, const struct crimg_list *limits)
@@ -172,7 +174,6 @@ static void limits_json(struct crimg_json *j, const struct crimg_list *limits)
 	crimg_json_object(j, "limits");
 	for (size_t i = 0; i < limits->count; i++) {
 		const RlimitEntry *l = limits->items[i];
-		crimg_name_or_number(CRIMG_NAMES_RLIMIT, i, number, sizeof number);
 		snprintf(key, sizeof key, "%s",
 		         crimg_name_or_number(CRIMG_NAMES_RLIMIT, i, number, sizeof number));
 		for (char *p = key; *p != '\0'; p++)
@@ -210,7 +211,7 @@ static void limits_field(struct crimg_table *t, const struct crimg_task *task)
 		if (l->max == l->cur)
 			continue;
 		used = strlen(text);
-		snprintf(text + used, sizeof text - used, " of ");
+		snprintf(text + used, sizeof text - used, "/");
 		add_limit(text, sizeof text, i, l->max);
 	}
 	if (limits.count > 0) {
@@ -241,58 +242,49 @@ static void thread_fields(struct crimg_table *t, const struct crimg_task *task,
 		schedule_field(t, core);
 }
 
-// Credentials of threads differ rarely: only those that do are shown.
-static bool same_as_leader(struct crimg_view *view, const struct crimg_task *task,
-                           const struct crimg_thread *thread)
+// Threads rarely differ from the leader: in text only what does is shown.
+static bool thread_differs(struct crimg_table *t, const struct crimg_task *task)
 {
-	const CoreEntry *leader = task->threads[0].core, *core = thread->core;
-	const CredsEntry *a = crimg_thread_creds(view->image, task, &task->threads[0], &view->damage);
-	const CredsEntry *b = crimg_thread_creds(view->image, task, thread, &view->damage);
-	if (leader == NULL || core == NULL || leader->thread_core == NULL || core->thread_core == NULL
-	    || a == NULL || b == NULL)
+	struct crimg_table leader;
+	if (t->view->json != NULL || t->view->options->all || t->view->options->has_tid)
 		return true;
-	const ThreadCoreEntry *x = leader->thread_core, *y = core->thread_core;
-	if (x->sched_policy != y->sched_policy || x->sched_nice != y->sched_nice
-	    || x->sched_prio != y->sched_prio || x->seccomp_mode != y->seccomp_mode
-	    || x->seccomp_filter != y->seccomp_filter)
-		return false;
-	struct crimg_buf p = CRIMG_BUF_INIT, q = CRIMG_BUF_INIT;
-	bool same = crimg_message_encode(&a->base, &p, &view->fault) == 0
-		&& crimg_message_encode(&b->base, &q, &view->fault) == 0
-		&& p.length == q.length && (p.length == 0 || memcmp(p.data, q.data, p.length) == 0);
-	crimg_buf_fini(&p);
-	crimg_buf_fini(&q);
-	return same;
+	crimg_record_begin(&leader, t->view, NULL);
+	thread_fields(&leader, task, &task->threads[0]);
+	crimg_record_drop_same(t, &leader);
+	crimg_table_drop(&leader);
+	return t->cell_count > 0;
+}
+
+static bool show_thread(struct crimg_view *view, const struct crimg_task *task,
+                        const struct crimg_thread *thread)
+{
+	struct crimg_table t;
+	crimg_group_object(view, NULL);
+	crimg_record_begin(&t, view, NULL);
+	t.indent = 4;
+	crimg_field(&t, "tid", NULL);
+	crimg_cell_u64(&t, thread->tid);
+	thread_fields(&t, task, thread);
+	bool differs = thread_differs(&t, task);
+	if (differs)
+		crimg_line(view, CRIMG_MARK_BOLD, "  thread %u %s", thread->tid,
+		           crimg_thread_comm(task, thread));
+	crimg_table_end(&t);
+	crimg_group_end(view);
+	return differs;
 }
 
 static void show_threads(struct crimg_view *view, const struct crimg_task *task)
 {
-	struct crimg_table t;
 	size_t same = 0;
 	crimg_group_array(view, "threads");
-	for (size_t i = 1; i < task->thread_count; i++) {
-		const struct crimg_thread *thread = &task->threads[i];
-		bool asked = view->options->all || view->options->has_tid || view->json != NULL;
-		if (!crimg_view_wants_thread(view, thread))
-			continue;
-		if (!asked && same_as_leader(view, task, thread)) {
-			same++;
-			continue;
-		}
-		crimg_line(view, CRIMG_MARK_BOLD, "  thread %u %s", thread->tid,
-		           crimg_thread_comm(task, thread));
-		crimg_group_object(view, NULL);
-		crimg_record_begin(&t, view, NULL);
-		t.indent = 4;
-		crimg_field(&t, "tid", NULL);
-		crimg_cell_u64(&t, thread->tid);
-		thread_fields(&t, task, thread);
-		crimg_table_end(&t);
-		crimg_group_end(view);
-	}
+	for (size_t i = 1; i < task->thread_count && !crimg_view_failed(view); i++)
+		if (crimg_view_wants_thread(view, &task->threads[i]))
+			same += !show_thread(view, task, &task->threads[i]);
 	crimg_group_end(view);
 	if (same > 0)
-		crimg_line(view, CRIMG_MARK_DIM, "  %zu other threads: the same", same);
+		crimg_line(view, CRIMG_MARK_DIM, "  %zu other %s: the same", same,
+		           same == 1 ? "thread" : "threads");
 }
 
 void crimg_view_creds(struct crimg_view *view)

@@ -1,5 +1,6 @@
 // View fds: the descriptor table of every process, and its working directory, root and umask.
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "format/names.h"
 #include "inspect/command.h"
@@ -15,6 +16,7 @@ static const struct crimg_column columns[] = {
 	{ "file_id", "FILE", CRIMG_COLUMN_RIGHT },
 	{ "path", NULL, CRIMG_COLUMN_LEFT },
 	{ "name", "NAME", CRIMG_COLUMN_CUT_MIDDLE },
+	{ "note", "NOTE", CRIMG_COLUMN_CUT },
 };
 
 // What stands in FLAGS besides the mode: nobody asks for O_LARGEFILE.
@@ -39,7 +41,8 @@ static bool has_mode(const struct crimg_file *file)
 static void fd_row(struct crimg_table *t, const FdinfoEntry *fd)
 {
 	const struct crimg_file *file = crimg_files_find(&t->view->files, fd->id);
-	char text[CRIMG_FILE_TEXT_MAX], number[32];
+	struct crimg_file_words words;
+	char number[32];
 	uint64_t pos;
 	bool cloexec = (fd->flags & 1) != 0;
 	crimg_table_row(t);
@@ -59,7 +62,9 @@ static void fd_row(struct crimg_table *t, const FdinfoEntry *fd)
 	crimg_cell_text(t, file != NULL ? crimg_file_path(file) : NULL);
 	if (file == NULL)
 		crimg_cell_mark(t, CRIMG_MARK_BAD);
-	crimg_cell_text(t, crimg_file_text_by_id(t->view, fd->id, text, sizeof text));
+	crimg_file_describe_id(t->view, fd->id, &words);
+	crimg_cell_text(t, words.name);
+	crimg_cell_text(t, words.note);
 }
 
 static void places(struct crimg_view *view, const struct crimg_task *task)
@@ -79,21 +84,51 @@ static void places(struct crimg_view *view, const struct crimg_task *task)
 	crimg_table_end(&t);
 }
 
-// The first task before this one that has the same table.
-static const struct crimg_task *sharer(const struct crimg_view *view, const struct crimg_task *task)
+struct table_owner {
+	uint32_t files_id;
+	size_t task;
+};
+
+static int by_files_id(const void *a, const void *b)
 {
-	for (const struct crimg_task *t = view->tasks.list; t < task; t++)
-		if (t->ids != NULL && task->ids != NULL && t->ids->files_id == task->ids->files_id)
-			return t;
-	return NULL;
+	const struct table_owner *x = a, *y = b;
+	if (x->files_id != y->files_id)
+		return x->files_id < y->files_id ? -1 : 1;
+	return x->task < y->task ? -1 : x->task > y->task;
 }
 
-static void show_task(struct crimg_view *view, const struct crimg_task *task)
+// For each task the index of the first one with its table; NULL without memory.
+static size_t *find_owners(struct crimg_view *view)
+{
+	size_t count = view->tasks.count;
+	struct table_owner *list = calloc(count + 1, sizeof *list);
+	size_t *owners = calloc(count + 1, sizeof *owners);
+	if (list == NULL || owners == NULL) {
+		crimg_fail_nomem(&view->fault, count * sizeof *list);
+		free(list);
+		free(owners);
+		return NULL;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const TaskKobjIdsEntry *ids = view->tasks.list[i].ids;
+		list[i] = (struct table_owner){ ids != NULL ? ids->files_id : 0, i };
+	}
+	qsort(list, count, sizeof *list, by_files_id);
+	for (size_t i = 0; i < count; i++) {
+		bool same = i > 0 && list[i].files_id == list[i - 1].files_id && list[i].files_id != 0;
+		owners[list[i].task] = same ? owners[list[i - 1].task] : list[i].task;
+	}
+	free(list);
+	return owners;
+}
+
+// other: the task that the table was shown for already, or NULL.
+static void show_task(struct crimg_view *view, const struct crimg_task *task,
+                      const struct crimg_task *other)
 {
 	struct crimg_list fds;
 	struct crimg_table t;
 	char label[64];
-	const struct crimg_task *other = sharer(view, task);
 	fds = crimg_view_list(view, task, CRIMG_PART_FDS);
 	crimg_heading(view, "%s: %zu descriptors", crimg_task_label(task, label, sizeof label), fds.count);
 	crimg_group_object(view, NULL);
@@ -113,11 +148,14 @@ static void show_task(struct crimg_view *view, const struct crimg_task *task)
 
 void crimg_view_fds(struct crimg_view *view)
 {
+	size_t *owners = find_owners(view);
 	crimg_group_array(view, "fds");
-	for (size_t i = 0; i < view->tasks.count && !crimg_view_failed(view); i++) {
-		const struct crimg_task *task = &view->tasks.list[i];
+	for (size_t i = 0; owners != NULL && i < view->tasks.count && !crimg_view_failed(view); i++) {
+		const struct crimg_task *task = &view->tasks.list[i], *owner = &view->tasks.list[owners[i]];
+		bool shown = owner != task && crimg_view_wants(view, owner);
 		if (task->state != CRIMG_TASK_DEAD && crimg_view_wants(view, task))
-			show_task(view, task);
+			show_task(view, task, shown ? owner : NULL);
 	}
 	crimg_group_end(view);
+	free(owners);
 }

@@ -17,10 +17,11 @@ static const struct crimg_column columns[] = {
 	{ "mode", "MODE", CRIMG_COLUMN_LEFT },
 	{ "owner", "SIGNALS", CRIMG_COLUMN_LEFT },
 	{ "queued_bytes", NULL, CRIMG_COLUMN_RIGHT },
+	{ "users", "HELD BY", CRIMG_COLUMN_CUT },
 	{ "path", NULL, CRIMG_COLUMN_LEFT },
 	{ "remap", NULL, CRIMG_COLUMN_LEFT },
 	{ "name", "NAME", CRIMG_COLUMN_CUT_MIDDLE },
-	{ "users", "HELD BY", CRIMG_COLUMN_CUT },
+	{ "note", "NOTE", CRIMG_COLUMN_CUT },
 };
 
 // Who gets SIGIO, "pid 9486 SIGRTMIN+2".
@@ -65,13 +66,11 @@ static void users_cell(struct crimg_table *t, const struct crimg_users *users, u
 
 static const char *remap_text(const struct crimg_file *file, char *out, size_t size)
 {
+	char number[32];
 	if (file->remap == NULL)
 		return NULL;
-	snprintf(out, size, "%s %u",
-	         crimg_name_of(CRIMG_NAMES_REMAP, file->remap->has_remap_type
-	                       ? (uint64_t)file->remap->remap_type : 0) != NULL
-	         ? crimg_name_of(CRIMG_NAMES_REMAP, file->remap->has_remap_type
-	                         ? (uint64_t)file->remap->remap_type : 0) : "remap",
+	uint64_t type = file->remap->has_remap_type ? (uint64_t)file->remap->remap_type : 0;
+	snprintf(out, size, "%s %u", crimg_name_or_number(CRIMG_NAMES_REMAP, type, number, sizeof number),
 	         file->remap->remap_id);
 	return out;
 }
@@ -80,7 +79,8 @@ static void file_row(struct crimg_table *t, const struct crimg_file *file,
                      const struct crimg_users *users)
 {
 	const RegFileEntry *reg = file->type == FD_TYPES__REG ? file->message : NULL;
-	char text[CRIMG_FILE_TEXT_MAX], number[32], flags[512], remap[48];
+	struct crimg_file_words words;
+	char number[32], flags[512], remap[48];
 	uint64_t pos;
 	crimg_table_row(t);
 	crimg_cell_u64(t, file->id);
@@ -100,17 +100,18 @@ static void file_row(struct crimg_table *t, const struct crimg_file *file,
 		crimg_cell_none(t);
 	owner_cell(t, file);
 	crimg_cell_u64(t, file->queued_bytes);
+	users_cell(t, users, file->id);
 	crimg_cell_text(t, crimg_file_path(file));
 	crimg_cell_text(t, remap_text(file, remap, sizeof remap));
-	crimg_cell_text(t, crimg_file_text(t->view, file, text, sizeof text));
-	users_cell(t, users, file->id);
+	crimg_file_describe(t->view, file, &words);
+	crimg_cell_text(t, words.name);
+	crimg_cell_text(t, words.note);
 }
 
 static void show_files(struct crimg_view *view)
 {
 	struct crimg_users users;
 	struct crimg_table t;
-	size_t shown = 0;
 	crimg_users_load(view, &users);
 	crimg_heading(view, "Open files: %zu", view->files.count);
 	crimg_table_begin(&t, view, "files", columns, sizeof columns / sizeof columns[0]);
@@ -122,11 +123,9 @@ static void show_files(struct crimg_view *view)
 			wanted = list[k].pid == view->options->pid;
 		if (wanted)
 			file_row(&t, &view->files.list[i], &users);
-		shown += wanted;
 	}
 	crimg_table_end(&t);
 	crimg_users_fini(&users);
-	(void)shown;
 }
 
 static const struct crimg_column watch_columns[] = {

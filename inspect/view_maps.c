@@ -20,9 +20,9 @@ static const struct crimg_column columns[] = {
 	{ "flags", NULL, CRIMG_COLUMN_LEFT },
 	{ "status", NULL, CRIMG_COLUMN_LEFT },
 	{ "offset", NULL, CRIMG_COLUMN_RIGHT },
-	{ "name", "WHAT", CRIMG_COLUMN_CUT_MIDDLE },
+	{ "name", NULL, CRIMG_COLUMN_LEFT },
 	{ "advice", NULL, CRIMG_COLUMN_LEFT },
-	{ NULL, "NOTE", CRIMG_COLUMN_CUT },
+	{ NULL, "WHAT", CRIMG_COLUMN_CUT_MIDDLE },
 };
 
 enum {
@@ -86,72 +86,67 @@ static const struct {
 	{ STATUS_HEAP, "[heap]" },         { STATUS_AIO, "[aio]" },   { STATUS_SOCKET, "[socket]" },
 };
 
-static void name_cell(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
+// "" for plain private memory.
+static void name_text(struct crimg_view *view, const struct crimg_task *task, const VmaEntry *vma,
+                      char *out, size_t size)
 {
-	char text[CRIMG_FILE_TEXT_MAX];
-	if ((vma->status & STATUS_FILE) != 0) {
-		crimg_file_text_by_id(t->view, (uint32_t)vma->shmid, text, sizeof text);
-		if (vma->pgoff != 0 && t->view->json == NULL)
-			crimg_cell_textf(t, "%s +0x%" PRIx64, text, vma->pgoff);
-		else
-			crimg_cell_text(t, text);
-		return;
-	}
-	if ((vma->status & STATUS_SYSV) != 0) {
-		crimg_cell_textf(t, "System V segment %" PRIu64, vma->shmid);
-		return;
-	}
-	if ((vma->status & STATUS_ANON_SHARED) != 0) {
-		crimg_cell_textf(t, "shared memory %" PRIu64, vma->shmid);
-		return;
-	}
-	if (task->mm != NULL && vma->start <= task->mm->mm_start_stack
-	    && task->mm->mm_start_stack < vma->end) {
-		crimg_cell_text(t, "[stack]");
-		return;
-	}
-	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
-		if ((vma->status & named[i].bit) != 0) {
-			crimg_cell_text(t, named[i].name);
-			return;
-		}
-	crimg_cell_text(t, t->view->json != NULL ? NULL : "");
+	out[0] = '\0';
+	if ((vma->status & STATUS_FILE) != 0)
+		crimg_file_text_by_id(view, (uint32_t)vma->shmid, out, size);
+	else if ((vma->status & STATUS_SYSV) != 0)
+		snprintf(out, size, "System V segment %" PRIu64, vma->shmid);
+	else if ((vma->status & STATUS_ANON_SHARED) != 0)
+		snprintf(out, size, "shared memory %" PRIu64, vma->shmid);
+	else if (task->mm != NULL && vma->start <= task->mm->mm_start_stack
+	         && task->mm->mm_start_stack < vma->end)
+		snprintf(out, size, "[stack]");
+	for (size_t i = 0; out[0] == '\0' && i < sizeof named / sizeof named[0]; i++)
+		if ((vma->status & named[i].bit) != 0)
+			snprintf(out, size, "%s", named[i].name);
 }
 
 // Flags that change what the kernel does; what every area has says nothing.
-static void note_cell(struct crimg_table *t, const VmaEntry *vma)
+static void note_text(const VmaEntry *vma, char *out, size_t size)
 {
 	static const struct {
 		uint32_t bit;
+		bool status;
 		const char *name;
-	} flags[] = {
-		{ 0x100, "growsdown" }, { 0x2000, "locked" }, { 0x4000, "noreserve" },
-		{ 0x40000, "hugetlb" }, { 0x8000000, "droppable" },
+	} rows[] = {
+		{ 0x100, false, "growsdown" }, { 0x2000, false, "locked" }, { 0x4000, false, "noreserve" },
+		{ 0x40000, false, "hugetlb" }, { 0x8000000, false, "droppable" },
+		{ 1u << 15, true, "shadow stack" }, { 1u << 16, true, "guard" },
+		{ 1u << 17, true, "uprobes" }, { 1u << 27, true, "plugin" },
 	};
-	static const struct {
-		uint32_t bit;
-		const char *name;
-	} statuses[] = {
-		{ 1u << 15, "shadow stack" }, { 1u << 16, "guard" }, { 1u << 17, "uprobes" },
-		{ 1u << 27, "plugin" },
-	};
-	char text[256] = "", advice[128];
-	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
-		if ((vma->flags & flags[i].bit) != 0)
-			snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", flags[i].name);
-	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
-		if ((vma->status & statuses[i].bit) != 0)
-			snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", statuses[i].name);
+	char advice[128];
+	out[0] = '\0';
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (((rows[i].status ? vma->status : vma->flags) & rows[i].bit) != 0)
+			snprintf(out + strlen(out), size - strlen(out), "%s%s", out[0] != '\0' ? " " : "",
+			         rows[i].name);
 	if (vma->has_madv && vma->madv != 0)
-		snprintf(text + strlen(text), sizeof text - strlen(text), "%s",
+		snprintf(out + strlen(out), size - strlen(out), "%s%s", out[0] != '\0' ? " " : "",
 		         crimg_flags_text(CRIMG_NAMES_MADVISE, vma->madv, advice, sizeof advice));
-	crimg_cell_text(t, text);
+}
+
+// In text name, offset and notes share a column: few areas have more than one of them.
+static void what_cells(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
+{
+	char name[CRIMG_FILE_TEXT_MAX + 16], note[256], advice[128], offset[32] = "";
+	name_text(t->view, task, vma, name, sizeof name);
+	note_text(vma, note, sizeof note);
+	crimg_cell_text(t, name[0] != '\0' ? name : NULL);
+	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MADVISE, vma->has_madv ? vma->madv : 0, advice,
+	                                    sizeof advice));
+	if (vma->pgoff != 0 && (vma->status & STATUS_FILE) != 0)
+		snprintf(offset, sizeof offset, " +0x%" PRIx64, vma->pgoff);
+	crimg_cell_textf(t, "%s%s%s%s", name, offset, name[0] != '\0' && note[0] != '\0' ? " " : "", note);
 }
 
 static void vma_row(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
 {
 	struct held held = held_of(t->view, task, vma);
-	char flags[256], status[256], advice[128];
+	char flags[256], status[256];
 	uint64_t bytes = vma->end > vma->start ? vma->end - vma->start : 0;
 	crimg_table_row(t);
 	crimg_cell_hex(t, vma->start);
@@ -171,10 +166,7 @@ static void vma_row(struct crimg_table *t, const struct crimg_task *task, const 
 	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MMAP_FLAGS, vma->flags, flags, sizeof flags));
 	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_VMA_STATUS, vma->status, status, sizeof status));
 	crimg_cell_hex(t, vma->pgoff);
-	name_cell(t, task, vma);
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MADVISE, vma->has_madv ? vma->madv : 0, advice,
-	                                    sizeof advice));
-	note_cell(t, vma);
+	what_cells(t, task, vma);
 }
 
 static void heading(struct crimg_view *view, const struct crimg_task *task,

@@ -12,8 +12,9 @@ static const struct crimg_column columns[] = {
 	{ "device", "DEVICE", CRIMG_COLUMN_RIGHT },
 	{ "type", "TYPE", CRIMG_COLUMN_LEFT },
 	{ "mountpoint", "MOUNT POINT", CRIMG_COLUMN_CUT_MIDDLE },
-	{ "source", "SOURCE", CRIMG_COLUMN_CUT_MIDDLE },
-	{ "root", "ROOT", CRIMG_COLUMN_CUT_MIDDLE },
+	{ NULL, "SOURCE", CRIMG_COLUMN_CUT_MIDDLE },
+	{ "source", NULL, CRIMG_COLUMN_LEFT },
+	{ "root", NULL, CRIMG_COLUMN_LEFT },
 	{ "flags", "FLAGS", CRIMG_COLUMN_CUT },
 	{ "superblock_flags", NULL, CRIMG_COLUMN_LEFT },
 	{ "shared_id", NULL, CRIMG_COLUMN_RIGHT },
@@ -23,11 +24,31 @@ static const struct crimg_column columns[] = {
 	{ "options", "OPTIONS", CRIMG_COLUMN_CUT },
 };
 
+// "/dev/vda[/var/lib/x]", as findmnt shows a part of a filesystem.
+static void source_cell(struct crimg_table *t, const MntEntry *m)
+{
+	if (strcmp(m->root, "/") == 0)
+		crimg_cell_text(t, m->source);
+	else
+		crimg_cell_textf(t, "%s[%s]", m->source, m->root);
+}
+
+// As mount options are written.
+static const char *options_of(uint32_t flags, char *out, size_t size)
+{
+	crimg_flags_text(CRIMG_NAMES_MOUNT_FLAGS, flags, out, size);
+	for (char *p = out; *p != '\0'; p++)
+		*p = *p == '|' ? ',' : *p;
+	return out;
+}
+
 static void note_cell(struct crimg_table *t, const MntEntry *m)
 {
 	char text[320] = "";
-	if (m->ext_key != NULL)
+	if (m->ext_key != NULL && strcmp(m->ext_key, m->mountpoint) != 0)
 		snprintf(text, sizeof text, "external %s ", m->ext_key);
+	else if (m->ext_key != NULL)
+		snprintf(text, sizeof text, "external ");
 	else if (m->has_ext_mount && m->ext_mount)
 		snprintf(text, sizeof text, "external ");
 	if (m->has_shared_id && m->shared_id != 0)
@@ -46,25 +67,27 @@ static void note_cell(struct crimg_table *t, const MntEntry *m)
 static void mount_row(struct crimg_table *t, const MntEntry *m)
 {
 	char number[32], flags[256], dev[32];
-	// AUTO means: CRIU does not know it, the name of the filesystem stands beside it.
+	// AUTO and UNSUPPORTED mean that CRIU does not look inside; a name may stand beside it.
 	bool named = m->fsname != NULL && (m->fstype == 0 || m->fstype == 16);
+	bool other = m->fstype == 0 && t->view->json == NULL;
 	crimg_table_row(t);
 	crimg_cell_u64(t, m->mnt_id);
 	crimg_cell_u64(t, m->parent_mnt_id);
 	crimg_cell_text(t, crimg_device_text(m->root_dev, dev, sizeof dev));
-	crimg_cell_text(t, named ? m->fsname
+	crimg_cell_text(t, named ? m->fsname : other ? "(other)"
 	                : crimg_name_or_number(CRIMG_NAMES_FSTYPE, m->fstype, number, sizeof number));
 	crimg_cell_text(t, m->mountpoint);
+	source_cell(t, m);
 	crimg_cell_text(t, m->source);
 	crimg_cell_text(t, m->root);
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MOUNT_FLAGS, m->flags, flags, sizeof flags));
-	crimg_cell_text(t, m->has_sb_flags
-	                ? crimg_flags_text(CRIMG_NAMES_MOUNT_FLAGS, m->sb_flags, flags, sizeof flags) : NULL);
+	crimg_cell_text(t, options_of(m->flags, flags, sizeof flags));
+	crimg_cell_text(t, m->has_sb_flags ? options_of(m->sb_flags, flags, sizeof flags) : NULL);
 	crimg_cell_u64(t, m->has_shared_id ? m->shared_id : 0);
 	crimg_cell_u64(t, m->has_master_id ? m->master_id : 0);
 	crimg_cell_bool(t, m->ext_key != NULL || (m->has_ext_mount && m->ext_mount));
 	note_cell(t, m);
-	crimg_cell_text(t, m->options);
+	bool all = t->view->options->all || t->view->json != NULL;
+	crimg_cell_text(t, all ? m->options : NULL);
 }
 
 static int by_mountpoint(const void *a, const void *b)

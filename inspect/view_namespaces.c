@@ -85,9 +85,14 @@ static void ipc_text(struct crimg_view *view, uint32_t id, char *out, size_t siz
 {
 	if (crimg_image_find(view->image, CRIMG_KIND_IPC_VAR, id) == NULL)
 		return;
-	snprintf(out, size, "%zu shared memory, %zu semaphore sets, %zu message queues",
-	         entries_of(view, CRIMG_KIND_IPCNS_SHM, id), entries_of(view, CRIMG_KIND_IPCNS_SEM, id),
-	         entries_of(view, CRIMG_KIND_IPCNS_MSG, id));
+	size_t shm = entries_of(view, CRIMG_KIND_IPCNS_SHM, id);
+	size_t sem = entries_of(view, CRIMG_KIND_IPCNS_SEM, id);
+	size_t msg = entries_of(view, CRIMG_KIND_IPCNS_MSG, id);
+	if (shm + sem + msg == 0)
+		snprintf(out, size, "nothing");
+	else
+		snprintf(out, size, "shared memory %zu, semaphore sets %zu, message queues %zu", shm, sem,
+		         msg);
 }
 
 static void mnt_text(struct crimg_view *view, uint32_t id, char *out, size_t size)

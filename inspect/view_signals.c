@@ -67,8 +67,8 @@ static void show_actions(struct crimg_view *view, const struct crimg_task *task)
 	}
 	crimg_table_end(&t);
 	if (defaults > 0 && !view->options->all)
-		crimg_line(view, CRIMG_MARK_DIM, "  %zu %s signals: default action", defaults,
-		           defaults < list.count ? "other" : "");
+		crimg_line(view, CRIMG_MARK_DIM, "  %zu %ssignals: default action", defaults,
+		           defaults < list.count ? "other " : "");
 }
 
 static const struct crimg_column thread_columns[] = {

@@ -9,20 +9,34 @@
 #include "inspect/table.h"
 #include "inspect/users.h"
 
-static const struct crimg_column columns[] = {
-	{ "family", "FAMILY", CRIMG_COLUMN_LEFT },
-	{ "type", "TYPE", CRIMG_COLUMN_LEFT },
-	{ "proto", "PROTO", CRIMG_COLUMN_LEFT },
-	{ "state", "STATE", CRIMG_COLUMN_LEFT },
-	{ "local", "LOCAL", CRIMG_COLUMN_CUT_MIDDLE },
+#define FIRST_COLUMNS(family)                                                                        \
+	{ "family", family, CRIMG_COLUMN_LEFT },                                                         \
+	{ "type", "TYPE", CRIMG_COLUMN_LEFT },                                                           \
+	{ "proto", "PROTO", CRIMG_COLUMN_LEFT },                                                         \
+	{ "state", "STATE", CRIMG_COLUMN_LEFT }
+#define LAST_COLUMNS                                                                                 \
+	{ "receive_queue_bytes", "RECV-Q", CRIMG_COLUMN_RIGHT },                                         \
+	{ "receive_queue_packets", NULL, CRIMG_COLUMN_RIGHT },                                           \
+	{ "send_queue_bytes", "SEND-Q", CRIMG_COLUMN_RIGHT },                                            \
+	{ "inode", NULL, CRIMG_COLUMN_RIGHT },                                                           \
+	{ "file_id", NULL, CRIMG_COLUMN_RIGHT },                                                         \
+	{ "send_buffer", NULL, CRIMG_COLUMN_RIGHT },                                                     \
+	{ "receive_buffer", NULL, CRIMG_COLUMN_RIGHT },                                                  \
+	{ "users", "HELD BY", CRIMG_COLUMN_LEFT },                                                       \
+	{ "options", "OPTIONS", CRIMG_COLUMN_CUT }
+
+static const struct crimg_column inet_columns[] = {
+	FIRST_COLUMNS("FAMILY"),
+	{ "local", "LOCAL", CRIMG_COLUMN_LEFT },
+	{ "peer", "PEER", CRIMG_COLUMN_LEFT },
+	LAST_COLUMNS,
+};
+
+static const struct crimg_column unix_columns[] = {
+	FIRST_COLUMNS(NULL),
+	{ "local", "NAME", CRIMG_COLUMN_CUT_MIDDLE },
 	{ "peer", "PEER", CRIMG_COLUMN_CUT_MIDDLE },
-	{ "receive_queue_bytes", "RECV-Q", CRIMG_COLUMN_RIGHT },
-	{ "receive_queue_packets", NULL, CRIMG_COLUMN_RIGHT },
-	{ "send_queue_bytes", "SEND-Q", CRIMG_COLUMN_RIGHT },
-	{ "inode", NULL, CRIMG_COLUMN_RIGHT },
-	{ "file_id", NULL, CRIMG_COLUMN_RIGHT },
-	{ "users", "HELD BY", CRIMG_COLUMN_LEFT },
-	{ "options", "OPTIONS", CRIMG_COLUMN_CUT },
+	LAST_COLUMNS,
 };
 
 struct by_inode {
@@ -129,7 +143,8 @@ static void add_flags(struct option_text *o, uint32_t flags)
 		add(o, "nonblock");
 }
 
-static void last_cells(struct sockets *s, const struct crimg_file *file, const struct option_text *o)
+static void last_cells(struct sockets *s, const struct crimg_file *file, const SkOptsEntry *opts,
+                       const struct option_text *o)
 {
 	char users[128];
 	crimg_cell_count(&s->table, file->queued_bytes);
@@ -137,6 +152,8 @@ static void last_cells(struct sockets *s, const struct crimg_file *file, const s
 	crimg_cell_count(&s->table, file->unsent_bytes);
 	crimg_cell_u64(&s->table, crimg_file_inode(file));
 	crimg_cell_u64(&s->table, file->id);
+	crimg_cell_u64(&s->table, opts->so_sndbuf);
+	crimg_cell_u64(&s->table, opts->so_rcvbuf);
 	users_text(s, file->id, users, sizeof users);
 	crimg_cell_text(&s->table, users);
 	crimg_cell_text(&s->table, o->text);
@@ -146,11 +163,13 @@ static void first_cells(struct sockets *s, uint32_t family, uint32_t type, const
                         uint32_t state)
 {
 	char a[32], b[32], c[32];
+	// The kernel calls every unconnected socket CLOSE; only of TCP that is a state.
+	bool unconnected = state == 7 && strcmp(proto != NULL ? proto : "", "tcp") != 0;
 	crimg_table_row(&s->table);
 	crimg_cell_text(&s->table, crimg_name_or_number(CRIMG_NAMES_SOCKET_FAMILY, family, a, sizeof a));
 	crimg_cell_text(&s->table, crimg_name_or_number(CRIMG_NAMES_SOCKET_TYPE, type, b, sizeof b));
 	crimg_cell_text(&s->table, proto);
-	crimg_cell_text(&s->table, state == 0 ? NULL
+	crimg_cell_text(&s->table, state == 0 ? NULL : unconnected ? "unconnected"
 	                : crimg_name_or_number(CRIMG_NAMES_SOCKET_STATE, state, c, sizeof c));
 }
 
@@ -161,7 +180,9 @@ static void inet_row(struct sockets *s, const struct crimg_file *file)
 	char a[96], proto[32];
 	first_cells(s, m->family, m->type,
 	            crimg_name_or_number(CRIMG_NAMES_IP_PROTO, m->proto, proto, sizeof proto), m->state);
-	crimg_cell_text(&s->table, crimg_endpoint_text(m->src_addr, m->n_src_addr, m->src_port, a, sizeof a));
+	// The port of a raw socket is its protocol once more.
+	crimg_cell_text(&s->table, m->type == 3 ? crimg_address_text(m->src_addr, m->n_src_addr, a, sizeof a)
+	                : crimg_endpoint_text(m->src_addr, m->n_src_addr, m->src_port, a, sizeof a));
 	if (m->dst_port != 0)
 		crimg_cell_text(&s->table,
 		                crimg_endpoint_text(m->dst_addr, m->n_dst_addr, m->dst_port, a, sizeof a));
@@ -176,11 +197,14 @@ static void inet_row(struct sockets *s, const struct crimg_file *file)
 		    ? crimg_name_of(CRIMG_NAMES_SHUTDOWN, m->shutdown) : "?");
 	if (m->tcp_opts != NULL && m->tcp_opts->has_nodelay && m->tcp_opts->nodelay)
 		add(&o, "nodelay");
+	if (m->tcp_opts != NULL && m->tcp_opts->has_keepidle && m->opts->has_so_keepalive
+	    && m->opts->so_keepalive)
+		add(&o, "keepidle=%us", m->tcp_opts->keepidle);
 	if (m->ifname != NULL)
 		add(&o, "if=%s", m->ifname);
 	add_flags(&o, m->flags);
 	add_options(&o, m->opts);
-	last_cells(s, file, &o);
+	last_cells(s, file, m->opts, &o);
 }
 
 // The peer's name, or who holds the peer: most unix sockets have no name.
@@ -222,7 +246,7 @@ static void unix_row(struct sockets *s, const struct crimg_file *file)
 		add(&o, "mode=0%o", m->file_perms->mode & 07777);
 	add_flags(&o, m->flags);
 	add_options(&o, m->opts);
-	last_cells(s, file, &o);
+	last_cells(s, file, m->opts, &o);
 }
 
 static void netlink_row(struct sockets *s, const struct crimg_file *file)
@@ -241,7 +265,7 @@ static void netlink_row(struct sockets *s, const struct crimg_file *file)
 		add(&o, "groups=0x%x", m->groups[0]);
 	add_flags(&o, m->flags);
 	add_options(&o, m->opts);
-	last_cells(s, file, &o);
+	last_cells(s, file, m->opts, &o);
 }
 
 static void packet_row(struct sockets *s, const struct crimg_file *file)
@@ -260,16 +284,22 @@ static void packet_row(struct sockets *s, const struct crimg_file *file)
 	crimg_cell_none(&s->table);
 	add_flags(&o, m->flags);
 	add_options(&o, m->opts);
-	last_cells(s, file, &o);
+	last_cells(s, file, m->opts, &o);
 }
 
 static const struct {
 	FdTypes type;
+	const char *key, *title;
+	const struct crimg_column *columns;
 	void (*row)(struct sockets *s, const struct crimg_file *file);
 } rows[] = {
-	{ FD_TYPES__INETSK, inet_row },       { FD_TYPES__UNIXSK, unix_row },
-	{ FD_TYPES__NETLINKSK, netlink_row }, { FD_TYPES__PACKETSK, packet_row },
+	{ FD_TYPES__INETSK, "inet", "Internet sockets", inet_columns, inet_row },
+	{ FD_TYPES__UNIXSK, "unix", "Unix sockets", unix_columns, unix_row },
+	{ FD_TYPES__NETLINKSK, "netlink", "Netlink sockets", unix_columns, netlink_row },
+	{ FD_TYPES__PACKETSK, "packet", "Packet sockets", unix_columns, packet_row },
 };
+
+#define COLUMN_COUNT (sizeof inet_columns / sizeof inet_columns[0])
 
 static bool wanted(const struct sockets *s, const struct crimg_view *view, uint32_t file)
 {
@@ -283,26 +313,37 @@ static bool wanted(const struct sockets *s, const struct crimg_view *view, uint3
 	return false;
 }
 
+static size_t show_type(struct crimg_view *view, struct sockets *s, size_t row)
+{
+	size_t shown = 0;
+	crimg_table_begin(&s->table, view, rows[row].key, rows[row].columns, COLUMN_COUNT);
+	for (size_t k = 0; k < view->files.count && !crimg_view_failed(view); k++) {
+		const struct crimg_file *file = &view->files.list[k];
+		if (file->type != rows[row].type || file->message == NULL || !wanted(s, view, file->id))
+			continue;
+		rows[row].row(s, file);
+		shown++;
+	}
+	if (shown > 0)
+		crimg_heading(view, "%s: %zu", rows[row].title, shown);
+	crimg_table_end(&s->table);
+	return shown;
+}
+
 void crimg_view_sockets(struct crimg_view *view)
 {
 	struct sockets s = { .inodes = NULL };
 	size_t shown = 0;
 	crimg_users_load(view, &s.users);
 	index_inodes(view, &s);
-	crimg_heading(view, "Sockets");
-	crimg_table_begin(&s.table, view, "sockets", columns, sizeof columns / sizeof columns[0]);
+	crimg_group_object(view, "sockets");
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		for (size_t k = 0; k < view->files.count && !crimg_view_failed(view); k++) {
-			const struct crimg_file *file = &view->files.list[k];
-			if (file->type != rows[i].type || file->message == NULL
-			    || !wanted(&s, view, file->id))
-				continue;
-			rows[i].row(&s, file);
-			shown++;
-		}
-	crimg_table_end(&s.table);
-	if (shown == 0)
+		shown += show_type(view, &s, i);
+	crimg_group_end(view);
+	if (shown == 0) {
+		crimg_heading(view, "Sockets");
 		crimg_line(view, CRIMG_MARK_NONE, "none");
+	}
 	crimg_users_fini(&s.users);
 	free(s.inodes);
 }

@@ -9,10 +9,26 @@
 #include "inspect/tree_text.h"
 
 struct totals {
-	uint64_t file_bytes, page_bytes, page_files, files_in_image;
+	uint64_t file_bytes, page_bytes, files_in_image;
 	uint64_t parent_pages;
 	size_t alive, zombies, stopped, threads, compat, sessions;
 };
+
+// Bytes of a file as CRIU lays it out, whatever the image's format is: magics, frames, payload.
+static uint64_t file_bytes(const struct crimg_image_object *o)
+{
+	bool raw = o->object.framing == CRIMG_FRAMING_RAW;
+	bool one = o->object.kind == CRIMG_KIND_INVENTORY || o->object.framing == CRIMG_FRAMING_V10;
+	uint64_t bytes = raw ? 0 : o->metadata_bytes + (one ? 4 : 8);
+	if (o->payload.number != CRIMG_NO_PAYLOAD)
+		bytes += o->payload.length;
+	size_t tails = 0;
+	for (size_t i = 0; i < o->count; i++) {
+		bytes += o->entries[i].payload.number != CRIMG_NO_PAYLOAD ? o->entries[i].payload.length : 0;
+		tails += o->entries[i].tail;
+	}
+	return bytes + (raw ? 0 : 4 * (o->entries_in_file - tails));
+}
 
 static void count_objects(struct crimg_view *view, struct totals *s)
 {
@@ -21,16 +37,8 @@ static void count_objects(struct crimg_view *view, struct totals *s)
 		if (o->object.type != CRIMG_OBJECT_FILE)
 			continue;
 		s->files_in_image++;
-		if (o->payload.number != CRIMG_NO_PAYLOAD)
-			s->file_bytes += o->payload.length;
-		else if (o->map != NULL)
-			s->file_bytes += o->metadata_bytes + 4 * o->entries_in_file + 8;
-		for (size_t k = 0; k < o->count && o->map == NULL; k++)
-			s->file_bytes += o->entries[k].span;
-		if (o->object.kind == CRIMG_KIND_PAGES) {
-			s->page_bytes += o->payload.length;
-			s->page_files++;
-		}
+		s->file_bytes += file_bytes(o);
+		s->page_bytes += o->object.kind == CRIMG_KIND_PAGES ? o->payload.length : 0;
 		s->parent_pages += o->map != NULL ? o->map->parent_pages : 0;
 	}
 }
@@ -99,19 +107,29 @@ static void format_field(struct crimg_table *t, const struct totals *s)
 {
 	struct crimg_view *v = t->view;
 	const InventoryEntry *inventory = crimg_image_get(v->image, CRIMG_KIND_INVENTORY, 0, &v->damage);
-	static const char *const versions[] = { "pre-dump", "1.0", "1.1", "1.2" };
-	char bytes[32], pages[32];
-	const char *version = inventory == NULL ? "unknown"
-		: inventory->img_version < 4 ? versions[inventory->img_version] : "unknown";
+	static const char *const versions[] = { "0", "1.0", "1.1", "1.2" };
+	char bytes[32], pages[32], version[64] = "";
+	bool known = inventory != NULL && inventory->img_version < 4;
 	crimg_field(t, "image_version", NULL);
-	crimg_cell_text(t, version);
+	crimg_cell_text(t, known ? versions[inventory->img_version] : NULL);
+	if (inventory != NULL && inventory->img_version == 0)
+		snprintf(version, sizeof version, ", of a pre-dump");
+	else if (inventory != NULL)
+		snprintf(version, sizeof version, ", image version %s",
+		         known ? versions[inventory->img_version] : "unknown");
 	crimg_field(t, NULL, "format");
-	crimg_cell_textf(t, "%s%s, image version %s, %" PRIu64 " %s, %s (%s of it pages)",
-	                 v->image->format,
-	                 v->image->directory ? " directory" : v->image->archive ? " in an archive" : "",
-	                 version, s->files_in_image, plural(s->files_in_image, "file", "files"),
-	                 crimg_bytes_text(s->file_bytes, bytes, sizeof bytes),
-	                 crimg_bytes_text(s->page_bytes, pages, sizeof pages));
+	if (v->single && v->image->count == 1)
+		crimg_cell_textf(t, "%s, a single %s image file, %s", v->image->format,
+		                 crimg_kind_info(v->image->objects[0].object.kind)->name,
+		                 crimg_bytes_text(s->file_bytes, bytes, sizeof bytes));
+	else
+		crimg_cell_textf(t, "%s%s%s, %" PRIu64 " %s, %s (%s of it pages)", v->image->format,
+		                 v->image->directory ? " directory"
+		                 : v->image->archive ? " in an archive" : "",
+		                 version, s->files_in_image,
+		                 plural(s->files_in_image, "file", "files"),
+		                 crimg_bytes_text(s->file_bytes, bytes, sizeof bytes),
+		                 crimg_bytes_text(s->page_bytes, pages, sizeof pages));
 	crimg_field(t, "container_of_files", NULL);
 	crimg_cell_text(t, v->image->directory ? "directory" : v->image->archive ? "archive" : "file");
 	crimg_field(t, "file_count", NULL);
@@ -165,7 +183,9 @@ static void memory_field(struct crimg_table *t)
 			present[k] += o->map != NULL ? o->map->present_pages * CRIMG_PAGE_BYTES : 0;
 			parent[k] += o->map != NULL ? o->map->parent_pages * CRIMG_PAGE_BYTES : 0;
 		}
-	crimg_field(t, NULL, "memory");
+	bool any = crimg_image_first(t->view->image, kinds[0]) != NULL
+		|| crimg_image_first(t->view->image, kinds[1]) != NULL;
+	crimg_field(t, NULL, any ? "memory" : NULL);
 	if (parent[0] + parent[1] > 0)
 		crimg_cell_textf(t, "%s private, %s shared; %s more in the parent",
 		                 crimg_bytes_text(present[0], a, sizeof a),
@@ -182,22 +202,35 @@ static void memory_field(struct crimg_table *t)
 	crimg_cell_u64(t, parent[0] + parent[1]);
 }
 
-// "5 file, 6 pipe, 2 unix": how many of each type, most frequent types as they come in the table.
+// "16 files, 8 pipe ends, 3 memfd": how many of each type.
 static void files_field(struct crimg_table *t)
 {
+	static const struct {
+		const char *one, *many;
+	} names[FD_TYPES__PIDFD + 1] = {
+		{ "unknown", "unknown" }, { "file", "files" }, { "pipe end", "pipe ends" },
+		{ "fifo", "fifos" }, { "internet socket", "internet sockets" },
+		{ "unix socket", "unix sockets" }, { "eventfd", "eventfds" }, { "epoll", "epolls" },
+		{ "inotify", "inotifies" }, { "signalfd", "signalfds" },
+		{ "packet socket", "packet sockets" }, { "tty", "ttys" }, { "fanotify", "fanotifies" },
+		{ "netlink socket", "netlink sockets" }, { "namespace", "namespaces" }, { "tun", "tuns" },
+		{ "external file", "external files" }, { "timerfd", "timerfds" }, { "memfd", "memfds" },
+		{ "bpf map", "bpf maps" }, { "pidfd", "pidfds" },
+	};
 	const struct crimg_files *files = &t->view->files;
-	char text[512] = "", number[32];
-	for (unsigned type = 1; type <= FD_TYPES__PIDFD; type++) {
-		size_t count = 0, used = strlen(text);
-		for (size_t i = 0; i < files->count; i++)
-			count += files->list[i].type == type;
-		if (count > 0)
-			snprintf(text + used, sizeof text - used, "%s%zu %s", used > 0 ? ", " : "", count,
-			         crimg_name_or_number(CRIMG_NAMES_FD_TYPE, type, number, sizeof number));
+	size_t counts[FD_TYPES__PIDFD + 1] = { 0 };
+	char text[512] = "";
+	for (size_t i = 0; i < files->count; i++)
+		counts[files->list[i].type <= FD_TYPES__PIDFD ? files->list[i].type : 0]++;
+	for (size_t i = 0; i <= FD_TYPES__PIDFD; i++) {
+		size_t used = strlen(text);
+		if (counts[i] > 0)
+			snprintf(text + used, sizeof text - used, "%s%zu %s", used > 0 ? ", " : "",
+			         counts[i], plural(counts[i], names[i].one, names[i].many));
 	}
 	if (files->count > 0) {
 		crimg_field(t, NULL, "open files");
-		crimg_cell_textf(t, "%zu: %s", files->count, text);
+		crimg_cell_text(t, text);
 	}
 	crimg_field(t, "open_files", NULL);
 	crimg_cell_u64(t, files->count);
@@ -226,21 +259,36 @@ static void namespaces_field(struct crimg_table *t)
 		{ "cgroup", root->has_cgroup_ns_id && root->cgroup_ns_id != host->cgroup_ns_id },
 		{ "time", root->has_time_ns_id && root->time_ns_id != host->time_ns_id },
 	};
+	if (v->json != NULL)
+		crimg_json_array(v->json, "own_namespaces");
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		size_t used = strlen(text);
-		if (rows[i].own)
-			snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? " " : "", rows[i].name);
+		if (rows[i].own && v->json != NULL)
+			crimg_json_text(v->json, NULL, rows[i].name);
+		else if (rows[i].own)
+			snprintf(text + strlen(text), sizeof text - strlen(text), " %s", rows[i].name);
 	}
-	crimg_field(t, "own_namespaces", "namespaces");
-	crimg_cell_textf(t, "%s%s", text[0] != '\0' ? t->view->json != NULL ? "" : "own "
-	                                            : t->view->json != NULL ? "" : "the host's", text);
+	if (v->json != NULL)
+		crimg_json_end(v->json);
+	crimg_field(t, NULL, "namespaces");
+	crimg_cell_textf(t, "%s%s", text[0] != '\0' ? "its own:" : "the host's", text);
 }
 
 static void parent_field(struct crimg_table *t)
 {
 	const char *target = crimg_image_parent_link(t->view->image);
-	crimg_field(t, "parent", target != NULL ? "parent" : NULL);
+	size_t layers = 1;
+	for (struct crimg_image *image = t->view->image;
+	     target != NULL && (image = crimg_image_parent(image, NULL)) != NULL;)
+		layers++;
+	crimg_field(t, NULL, target != NULL ? "parent" : NULL);
+	if (layers > 1)
+		crimg_cell_textf(t, "%s (%zu layers in all)", target, layers);
+	else
+		crimg_cell_textf(t, "%s (cannot be opened)", target != NULL ? target : "");
+	crimg_field(t, "parent", NULL);
 	crimg_cell_text(t, target);
+	crimg_field(t, "layers", NULL);
+	crimg_cell_u64(t, layers);
 }
 
 static void complete_field(struct crimg_table *t)
@@ -248,14 +296,16 @@ static void complete_field(struct crimg_table *t)
 	const struct crimg_view *v = t->view;
 	const struct crimg_err *wrong = v->damage.code != CRIMG_OK ? &v->damage : &v->missing;
 	char text[2 * (CRIMG_ERR_SOURCE_MAX + CRIMG_ERR_TEXT_MAX)];
+	bool complete = wrong->code == CRIMG_OK && !v->single;
 	crimg_field(t, "complete", NULL);
-	if (t->view->json != NULL)
-		crimg_cell_bool(t, wrong->code == CRIMG_OK);
+	crimg_cell_bool(t, complete);
 	crimg_field(t, NULL, "complete");
 	crimg_err_format(wrong, text, sizeof text);
 	crimg_cell_mark(t, wrong->code == CRIMG_OK ? CRIMG_MARK_GOOD : CRIMG_MARK_BAD);
-	if (v->json == NULL)
-		crimg_cell_textf(t, "%s%s", wrong->code == CRIMG_OK ? "yes" : "no: ", text);
+	if (wrong->code == CRIMG_OK)
+		crimg_cell_text(t, complete ? "yes" : "readable, but only one file of a checkpoint");
+	else
+		crimg_cell_textf(t, "no: %s", text);
 }
 
 #define ROWS_SHOWN 24u
@@ -286,10 +336,10 @@ static void short_tree(struct crimg_view *view)
 		else
 			crimg_cell_none(&t);
 		crimg_cell_textf(&t, "%s%s", crimg_tree_prefix(&view->tasks, task, prefix, sizeof prefix),
-		                 crimg_task_comm(task));
+		                 task->core != NULL ? crimg_task_comm(task) : "?");
 		crimg_task_state_text(task, state, sizeof state);
 		crimg_cell_mark(&t, crimg_task_mark(task));
-		if (task->state == CRIMG_TASK_ALIVE)
+		if (task->state == CRIMG_TASK_ALIVE || task->core == NULL)
 			crimg_cell_command(&t, task, "");
 		else if (task->state == CRIMG_TASK_STOPPED) {
 			snprintf(prefix, sizeof prefix, "(%s) ", state);
@@ -304,6 +354,14 @@ static void short_tree(struct crimg_view *view)
 	if (shown < view->tasks.count)
 		crimg_line(view, CRIMG_MARK_DIM, "… and %zu more (--all shows them)",
 		           view->tasks.count - shown);
+}
+
+static void short_maps(struct crimg_view *view)
+{
+	if (view->json != NULL || crimg_image_first(view->image, CRIMG_KIND_PAGEMAP) == NULL)
+		return;
+	crimg_heading(view, "Memory");
+	crimg_show_page_maps(view, NULL);
 }
 
 void crimg_view_summary(struct crimg_view *view)
@@ -336,7 +394,7 @@ void crimg_view_summary(struct crimg_view *view)
 	crimg_table_end(&t);
 	if (view->tasks.count > 0)
 		short_tree(view);
-	else if (view->json == NULL)
-		crimg_show_page_maps(view, NULL);
+	else
+		short_maps(view);
 	crimg_container_fini(&container);
 }

@@ -42,7 +42,8 @@ static void name_cell(struct crimg_table *t, const struct crimg_task *task)
 	char prefix[CRIMG_TREE_PREFIX_MAX] = "";
 	if (t->view->json == NULL)
 		crimg_tree_prefix(&t->view->tasks, task, prefix, sizeof prefix);
-	crimg_cell_textf(t, "%s%s", prefix, crimg_task_comm(task));
+	crimg_cell_textf(t, "%s%s", prefix, task->core != NULL || t->view->json != NULL
+	                 ? crimg_task_comm(task) : "?");
 }
 
 static void task_row(struct crimg_table *t, const struct crimg_task *task)

@@ -1,6 +1,7 @@
 // The JSON reader: crit's document of one image file, or a document of a whole image, to records.
 // Knows the order of a document and of a stream; heads are json_head.c's, entries json_entry.c's. A file
-// is read in memory that does not grow with it: payload stays where it is. A pipe is read as it comes.
+// is read in memory that does not grow with it: payload stays where it is. A long pipe is read as it
+// comes, with its payload in memory.
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "format/limits.h"
 #include "readers/json_entry.h"
 #include "readers/json_head.h"
+#include "readers/json_pipe.h"
 #include "readers/readers.h"
 
 enum phase { PHASE_OBJECT, PHASE_ENTRIES, PHASE_TAIL, PHASE_CONTENT };
@@ -227,7 +229,7 @@ static int next_object(struct json_state *s, struct crimg_record *record, struct
 {
 	struct listed *one = NULL;
 	int rc = next_listed(s, &one, err);
-	if (rc <= 0) {
+	if (rc <= 0 || one == NULL) {
 		s->phase = PHASE_CONTENT;
 		return rc;
 	}
@@ -391,6 +393,8 @@ static int json_open(struct crimg_reader *reader, struct crimg_input *in, struct
 	if (in->source == NULL)
 		return crimg_fail(err, CRIMG_E_FORMAT, in->path, CRIMG_NO_OFFSET,
 		                  "a directory or archive found, a JSON file wanted");
+	if (json_pipe_settle(&in->source, err) < 0)
+		return -1;
 	struct json_state *s = state_make(in->source, err);
 	if (s == NULL)
 		return -1;

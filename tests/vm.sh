@@ -66,6 +66,8 @@ start() { setsid ./counter </dev/null >/tmp/count 2>&1 & sleep 1; pid=$(pidof co
 runs() { # it counts on
 	a=$(tail -n 1 /tmp/count); sleep 1; b=$(tail -n 1 /tmp/count)
 	[ -n "$b" ] && [ "$a" != "$b" ]; }
+keep() { cp /tmp/count /tmp/kept; } # criu wants files as long as they were
+restore() { cat /tmp/kept >/tmp/count; criu restore -d -D "$1" && runs; }
 stop() { kill -9 $(pidof counter) 2>/dev/null; sleep 0.3; }
 start
 mkdir -p /tmp/1 /tmp/2 /tmp/3
@@ -73,21 +75,23 @@ criu pre-dump -t $pid -D /tmp/1 --track-mem && sleep 0.5
 criu pre-dump -t $pid -D /tmp/2 --track-mem --prev-images-dir ../1 && sleep 0.5
 criu dump -t $pid -D /tmp/3 --track-mem --prev-images-dir ../2
 say "three layers dumped" $?
+keep
 $CRIMG convert --merge-parents /tmp/3 /tmp/merged; say "layers merged" $?
-criu restore -d -D /tmp/merged && runs; say "criu 3.17 restores the merged chain" $?
+restore /tmp/merged; say "criu 3.17 restores the merged chain" $?
 stop
 for l in 1 2 3; do $CRIMG convert /tmp/$l /tmp/$l.crimg; done
 mkdir /tmp/back; for l in 1 2 3; do $CRIMG convert /tmp/$l.crimg /tmp/back/$l; done
-criu restore -d -D /tmp/back/3 && runs; say "criu 3.17 restores layers that went through streams" $?
+restore /tmp/back/3; say "criu 3.17 restores layers that went through streams" $?
 stop
 start
 mkdir /tmp/4; criu dump -t $pid -D /tmp/4
+keep
 $CRIMG convert --compress=zstd /tmp/4 /tmp/4.tar.zst && $CRIMG convert /tmp/4.tar.zst /tmp/5
-criu restore -d -D /tmp/5 && runs; say "criu 3.17 restores what was in an archive" $?
+restore /tmp/5; say "criu 3.17 restores what was in an archive" $?
 stop
 # As 4.2 writes page counts, and back for 3.17.
 $CRIMG convert --compress=lz4 /tmp/4 /tmp/6 && $CRIMG convert --criu-version 3.17 --allow-loss /tmp/6 /tmp/7
-criu restore -d -D /tmp/7 && runs; say "criu 3.17 restores wide counts and LZ4 blocks after --criu-version 3.17" $?
+restore /tmp/7; say "criu 3.17 restores wide counts and LZ4 blocks after --criu-version 3.17" $?
 stop
 echo DONE
 J
@@ -103,5 +107,6 @@ while read -r verdict name; do
 	FAIL) not_ok "$name" ;;
 	esac
 done < <(grep -E '^(PASS|FAIL) ' "$work/out/log" 2>/dev/null)
+[ "$failed" = 0 ] || cat "$work/out/log"
 grep -qx DONE "$work/out/log" 2>/dev/null || not_ok "the machine did not finish: $(tail -n 5 "$work/out/log" "$work/console" 2>/dev/null)"
 finish
