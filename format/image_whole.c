@@ -216,6 +216,8 @@ static int missing_of_task(struct crimg_image *image, const PstreeEntry *p, stru
 int crimg_image_missing(struct crimg_image *image, struct crimg_err *err)
 {
 	struct crimg_err broken = CRIMG_ERR_INIT;
+	if (!image->directory && !image->archive && image->count <= 1)
+		return 0; // one object (core-7.img, or a stream of it) is no image that could be whole
 	const InventoryEntry *inventory = crimg_image_get(image, CRIMG_KIND_INVENTORY, 0, &broken);
 	if (broken.code == CRIMG_OK && inventory == NULL)
 		return missing_file(image, CRIMG_KIND_INVENTORY, 0, "every image begins with it", err);

@@ -196,6 +196,10 @@ char *crimg_exit_text(uint32_t status, char *out, size_t size)
 char *crimg_bytes_text(uint64_t bytes, char *out, size_t size)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	if (bytes < 10000 && bytes % 1024 != 0) { // few enough to be told exactly
+		snprintf(out, size, "%" PRIu64 " B", bytes);
+		return out;
+	}
 	unsigned unit = 0;
 	double value = (double)bytes;
 	while (value >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {

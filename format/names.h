@@ -93,7 +93,7 @@ char *crimg_old_device_text(uint32_t dev, char *out, size_t size);
 // How a task ended, from its wait status: "exited 42", "killed by SIGTERM", with ", core dumped".
 char *crimg_exit_text(uint32_t status, char *out, size_t size);
 
-// "1.5 MiB", "12 KiB", "317 B".
+// "1.5 MiB", "12 KiB", "5001 B": below 10000 exactly.
 char *crimg_bytes_text(uint64_t bytes, char *out, size_t size);
 // "3 d 4 h", "1 h 2 min 3 s", "9 min 0.512 s", "5 s 6 us", "12.5 ms", "0 s".
 char *crimg_duration_text(uint64_t seconds, uint64_t nanoseconds, char *out, size_t size);

@@ -186,6 +186,25 @@ static int put_in_order(struct crimg_tasks *t, struct crimg_err *err)
 	return 0;
 }
 
+// Fills fds_of: tasks sorted by table, the first of each is the owner.
+static int find_tables(struct crimg_tasks *t, struct crimg_err *err)
+{
+	struct crimg_task_ref *list = calloc(t->count + 1, sizeof *list);
+	if (list == NULL)
+		return crimg_fail_nomem(err, t->count * sizeof *list);
+	for (size_t i = 0; i < t->count; i++)
+		list[i] = (struct crimg_task_ref){
+			t->list[i].ids != NULL ? t->list[i].ids->files_id : 0, i };
+	if (t->count > 0)
+		qsort(list, t->count, sizeof *list, by_id);
+	for (size_t i = 0; i < t->count; i++) {
+		bool shared = i > 0 && list[i].id != 0 && list[i].id == list[i - 1].id;
+		t->list[list[i].task].fds_of = shared ? t->list[list[i - 1].task].fds_of : list[i].task;
+	}
+	free(list);
+	return 0;
+}
+
 int crimg_tasks_load(struct crimg_image *image, struct crimg_tasks *out, struct crimg_err *err)
 {
 	struct crimg_err first = CRIMG_ERR_INIT;
@@ -197,6 +216,8 @@ int crimg_tasks_load(struct crimg_image *image, struct crimg_tasks *out, struct 
 		rc = put_in_order(out, &first);
 	if (rc == 0)
 		rc = index_threads(out, &first);
+	if (rc == 0)
+		rc = find_tables(out, &first);
 	if (first.code == CRIMG_OK)
 		return 0;
 	if (err != NULL && err->code == CRIMG_OK)

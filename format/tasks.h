@@ -31,6 +31,7 @@ struct crimg_task {
 	struct crimg_thread *threads;  // the leader first; none of a zombie
 	size_t thread_count;
 	size_t parent;                 // index in list, or CRIMG_NO_TASK
+	size_t fds_of;                 // index of the first task with this descriptor table: itself, mostly
 	unsigned depth;                // 0 for roots
 	bool last;                     // of its siblings
 };

@@ -48,7 +48,7 @@ static void text_command(struct crimg_table *t, const struct crimg_task *task, c
 	size_t length = without_padding(args);
 	struct crimg_buf line = CRIMG_BUF_INIT;
 	if (length == 0 && task->core == NULL)
-		crimg_cell_textf(t, "%s(no core-%u.img)", prefix, task->pid);
+		crimg_cell_textf(t, "%s(core-%u.img is missing or was not read)", prefix, task->pid);
 	else if (length == 0)
 		crimg_cell_textf(t, "%s[%s]", prefix, crimg_task_comm(task));
 	else if (crimg_buf_append(&line, prefix, strlen(prefix), &t->view->fault) == 0

@@ -250,7 +250,7 @@ static bool open_image(struct crimg_view *view)
 	if (crimg_files_load(view->image, &view->files, &view->damage) < 0)
 		whole = false;
 	view->single = !view->image->directory && !view->image->archive && view->image->count <= 1;
-	if (whole && !view->single && crimg_image_missing(view->image, &view->missing) < 0)
+	if (whole && !view->single && crimg_image_missing(view->image, &view->missing) != 0)
 		view->damage = view->missing;
 	return true;
 }

@@ -36,7 +36,9 @@ static void add_task(struct crimg_view *view, struct crimg_users *users,
 	}
 	if (task->mm != NULL)
 		add(view, users, (struct crimg_user){ task->mm->exe_file_id, task->pid, CRIMG_USE_EXE, 0 });
-	fds = crimg_view_list(view, task, CRIMG_PART_FDS);
+	fds = (struct crimg_list){ NULL, 0 };
+	if (&view->tasks.list[task->fds_of] == task)
+		fds = crimg_view_list(view, task, CRIMG_PART_FDS);
 	for (size_t i = 0; i < fds.count; i++) {
 		const FdinfoEntry *fd = fds.items[i];
 		add(view, users, (struct crimg_user){ fd->id, task->pid, CRIMG_USE_FD, fd->fd });

@@ -1,5 +1,6 @@
 // View cgroups: the sets of groups, who is in them, and the settings of each group.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "format/limits.h"
@@ -13,42 +14,84 @@ static const struct crimg_column set_columns[] = {
 	{ "controllers", "CONTROLLERS", CRIMG_COLUMN_CUT },
 };
 
+struct member {
+	uint32_t set, pid;
+};
+
+struct members {
+	struct member *list;  // sorted by set, then as the tree is
+	size_t count;
+};
+
 // In the thread since 3.18, in the task before.
-static bool is_in(const struct crimg_task *task, uint32_t set)
+static bool set_of(const struct crimg_task *task, uint32_t *set)
 {
 	const TaskCoreEntry *tc = task->core != NULL ? task->core->tc : NULL;
 	const ThreadCoreEntry *leader = task->core != NULL ? task->core->thread_core : NULL;
-	if (leader != NULL && leader->has_cg_set)
-		return leader->cg_set == set;
-	return tc != NULL && tc->has_cg_set && tc->cg_set == set;
+	bool in_thread = leader != NULL && leader->has_cg_set;
+	if (!in_thread && (tc == NULL || !tc->has_cg_set))
+		return false;
+	*set = in_thread ? leader->cg_set : tc->cg_set;
+	return true;
 }
 
-static void processes_cell(struct crimg_table *t, uint32_t set)
+static int by_set(const void *a, const void *b)
 {
-	const struct crimg_tasks *tasks = &t->view->tasks;
+	const struct member *x = a, *y = b;
+	if (x->set != y->set)
+		return x->set < y->set ? -1 : 1;
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+static struct members load_members(struct crimg_view *view)
+{
+	struct members m = { calloc(view->tasks.count + 1, sizeof *m.list), 0 };
+	uint32_t set;
+	if (m.list == NULL)
+		crimg_fail_nomem(&view->fault, view->tasks.count * sizeof *m.list);
+	for (size_t i = 0; m.list != NULL && i < view->tasks.count; i++)
+		if (set_of(&view->tasks.list[i], &set))
+			m.list[m.count++] = (struct member){ set, view->tasks.list[i].pid };
+	if (m.count > 0)
+		qsort(m.list, m.count, sizeof *m.list, by_set);
+	return m;
+}
+
+static size_t first_of_set(const struct members *m, uint64_t set)
+{
+	size_t low = 0, high = m->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (m->list[middle].set < set)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+#define PIDS_SHOWN 6u
+
+static void processes_cell(struct crimg_table *t, const struct members *m, uint32_t set)
+{
 	char text[256] = "";
 	const char *key;
-	size_t count = 0;
+	size_t first = first_of_set(m, set), end = first_of_set(m, (uint64_t)set + 1);
 	struct crimg_json *j = crimg_cell_json(t, &key);
-	if (j != NULL)
-		crimg_json_array(j, key);
-	for (size_t i = 0; i < tasks->count; i++) {
-		if (!is_in(&tasks->list[i], set))
-			continue;
-		if (j != NULL)
-			crimg_json_u64(j, NULL, tasks->list[i].pid);
-		else if (count < 6)
-			snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u",
-			         count > 0 ? " " : "", tasks->list[i].pid);
-		count++;
-	}
 	if (j != NULL) {
+		crimg_json_array(j, key);
+		for (size_t i = first; i < end; i++)
+			crimg_json_u64(j, NULL, m->list[i].pid);
 		crimg_json_end(j);
 		return;
 	}
-	if (count > 6)
-		snprintf(text + strlen(text), sizeof text - strlen(text), " and %zu more", count - 6);
-	crimg_cell_text(t, count > 0 ? text : "none");
+	for (size_t i = first; i < end && i - first < PIDS_SHOWN; i++)
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u", i > first ? " " : "",
+		         m->list[i].pid);
+	if (end - first > PIDS_SHOWN)
+		snprintf(text + strlen(text), sizeof text - strlen(text), " and %zu more",
+		         end - first - PIDS_SHOWN);
+	crimg_cell_text(t, end > first ? text : "none");
 }
 
 // Most controllers of a set have one path: it is shown once.
@@ -89,6 +132,7 @@ static void show_sets(struct crimg_view *view, const CgroupEntry *cgroup)
 {
 	const InventoryEntry *inventory =
 		crimg_image_get(view->image, CRIMG_KIND_INVENTORY, 0, &view->damage);
+	struct members members = load_members(view);
 	struct crimg_table t;
 	crimg_table_begin(&t, view, "sets", set_columns, sizeof set_columns / sizeof set_columns[0]);
 	for (size_t i = 0; cgroup != NULL && i < cgroup->n_sets && !crimg_view_failed(view); i++) {
@@ -100,11 +144,12 @@ static void show_sets(struct crimg_view *view, const CgroupEntry *cgroup)
 			crimg_cell_u64(&t, set->id);
 			crimg_cell_text(&t, set->ctls[k]->path);
 			crimg_cell_bool(&t, inventory != NULL && inventory->root_cg_set == set->id);
-			processes_cell(&t, set->id);
+			processes_cell(&t, &members, set->id);
 			controllers_cell(&t, set, k);
 		}
 	}
 	crimg_table_end(&t);
+	free(members.list);
 }
 
 static const struct crimg_column dir_columns[] = {

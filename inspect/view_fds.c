@@ -1,6 +1,5 @@
 // View fds: the descriptor table of every process, and its working directory, root and umask.
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "format/names.h"
 #include "inspect/command.h"
@@ -84,63 +83,28 @@ static void places(struct crimg_view *view, const struct crimg_task *task)
 	crimg_table_end(&t);
 }
 
-struct table_owner {
-	uint32_t files_id;
-	size_t task;
-};
-
-static int by_files_id(const void *a, const void *b)
-{
-	const struct table_owner *x = a, *y = b;
-	if (x->files_id != y->files_id)
-		return x->files_id < y->files_id ? -1 : 1;
-	return x->task < y->task ? -1 : x->task > y->task;
-}
-
-// For each task the index of the first one with its table; NULL without memory.
-static size_t *find_owners(struct crimg_view *view)
-{
-	size_t count = view->tasks.count;
-	struct table_owner *list = calloc(count + 1, sizeof *list);
-	size_t *owners = calloc(count + 1, sizeof *owners);
-	if (list == NULL || owners == NULL) {
-		crimg_fail_nomem(&view->fault, count * sizeof *list);
-		free(list);
-		free(owners);
-		return NULL;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const TaskKobjIdsEntry *ids = view->tasks.list[i].ids;
-		list[i] = (struct table_owner){ ids != NULL ? ids->files_id : 0, i };
-	}
-	qsort(list, count, sizeof *list, by_files_id);
-	for (size_t i = 0; i < count; i++) {
-		bool same = i > 0 && list[i].files_id == list[i - 1].files_id && list[i].files_id != 0;
-		owners[list[i].task] = same ? owners[list[i - 1].task] : list[i].task;
-	}
-	free(list);
-	return owners;
-}
-
 // other: the task that the table was shown for already, or NULL.
 static void show_task(struct crimg_view *view, const struct crimg_task *task,
                       const struct crimg_task *other)
 {
-	struct crimg_list fds;
+	struct crimg_list fds = { NULL, 0 };
 	struct crimg_table t;
 	char label[64];
-	fds = crimg_view_list(view, task, CRIMG_PART_FDS);
-	crimg_heading(view, "%s: %zu descriptors", crimg_task_label(task, label, sizeof label), fds.count);
+	if (other == NULL)
+		fds = crimg_view_list(view, task, CRIMG_PART_FDS);
+	crimg_task_label(task, label, sizeof label);
+	if (other != NULL)
+		crimg_heading(view, "%s: the descriptors of %u", label, other->pid);
+	else
+		crimg_heading(view, "%s: %zu descriptors", label, fds.count);
 	crimg_group_object(view, NULL);
 	crimg_task_json(view, task);
 	if (view->json != NULL && other != NULL)
 		crimg_json_u64(view->json, "shared_with", other->pid);
 	places(view, task);
-	if (other != NULL)
-		crimg_line(view, CRIMG_MARK_DIM, "  the same table as that of %u", other->pid);
 	crimg_table_begin(&t, view, "fds", columns, sizeof columns / sizeof columns[0]);
 	t.indent = 2;
-	for (size_t i = 0; i < fds.count && other == NULL; i++)
+	for (size_t i = 0; i < fds.count && !crimg_view_failed(view); i++)
 		fd_row(&t, fds.items[i]);
 	crimg_table_end(&t);
 	crimg_group_end(view);
@@ -148,14 +112,13 @@ static void show_task(struct crimg_view *view, const struct crimg_task *task,
 
 void crimg_view_fds(struct crimg_view *view)
 {
-	size_t *owners = find_owners(view);
+	const struct crimg_task *list = view->tasks.list;
 	crimg_group_array(view, "fds");
-	for (size_t i = 0; owners != NULL && i < view->tasks.count && !crimg_view_failed(view); i++) {
-		const struct crimg_task *task = &view->tasks.list[i], *owner = &view->tasks.list[owners[i]];
-		bool shown = owner != task && crimg_view_wants(view, owner);
-		if (task->state != CRIMG_TASK_DEAD && crimg_view_wants(view, task))
-			show_task(view, task, shown ? owner : NULL);
+	for (size_t i = 0; i < view->tasks.count && !crimg_view_failed(view); i++) {
+		const struct crimg_task *owner = &list[list[i].fds_of];
+		bool shown = owner != &list[i] && crimg_view_wants(view, owner);
+		if (list[i].state != CRIMG_TASK_DEAD && crimg_view_wants(view, &list[i]))
+			show_task(view, &list[i], shown ? owner : NULL);
 	}
 	crimg_group_end(view);
-	free(owners);
 }

@@ -39,12 +39,15 @@ static void owner_cell(struct crimg_table *t, const struct crimg_file *file)
 
 #define USERS_SHOWN 4u
 
-static void users_cell(struct crimg_table *t, const struct crimg_users *users, uint32_t id)
+static void users_cell(struct crimg_table *t, const struct crimg_users *users, uint32_t id,
+                       bool again)
 {
 	size_t count;
 	const struct crimg_user *list = crimg_users_of(users, id, &count);
 	char text[512] = "", one[48];
 	const char *key;
+	// Of several files with one number (hostile images have them) only the first has users.
+	count = again ? 0 : count;
 	struct crimg_json *j = crimg_cell_json(t, &key);
 	if (j != NULL) {
 		crimg_json_array(j, key);
@@ -100,7 +103,8 @@ static void file_row(struct crimg_table *t, const struct crimg_file *file,
 		crimg_cell_none(t);
 	owner_cell(t, file);
 	crimg_cell_u64(t, file->queued_bytes);
-	users_cell(t, users, file->id);
+	bool again = file > t->view->files.list && file[-1].id == file->id;
+	users_cell(t, users, file->id, again);
 	crimg_cell_text(t, crimg_file_path(file));
 	crimg_cell_text(t, remap_text(file, remap, sizeof remap));
 	crimg_file_describe(t->view, file, &words);

@@ -104,9 +104,10 @@ static void timerfd_row(struct crimg_table *t, const TimerfdEntry *e, uint32_t f
 
 static void show_timerfds(struct crimg_table *t, const struct crimg_task *task)
 {
-	struct crimg_list fds;
 	struct crimg_view *view = t->view;
-	fds = crimg_view_list(view, task, CRIMG_PART_FDS);
+	if (&view->tasks.list[task->fds_of] != task)
+		return; // shown with the first task that has this table
+	struct crimg_list fds = crimg_view_list(view, task, CRIMG_PART_FDS);
 	for (size_t i = 0; i < fds.count; i++) {
 		const FdinfoEntry *fd = fds.items[i];
 		const struct crimg_file *file = crimg_files_find(&view->files, fd->id);

@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 memory() { python3 "$here/chain_oracle.py" "$@"; }
 same_memory() { # TEXT IMAGE OTHER [--own]: every page at the same place with the same bytes
-	memory "$2" ${4-} >"$work/a.txt" && memory "$3" >"$work/b.txt"
+	memory "$2" ${4-} >"$work/a.txt" && memory "$3" ${4-} >"$work/b.txt"
 	if [ -s "$work/a.txt" ] && cmp -s "$work/a.txt" "$work/b.txt"; then ok; else not_ok "$1"; fi
 }
 n=0
@@ -23,15 +23,19 @@ done
 for image in $(images "$samples/criu"); do
 	w=$work/$((n += 1))
 	claim "$image to blocks" "$crimg" convert --compress=lz4 "$image" "$w"
-	same_memory "$image in blocks" "$image" "$w"
+	same_memory "$image in blocks" "$image" "$w" --own
 	claim "$image from blocks" "$crimg" convert --compress=none "$w" "$w.back"
-	claim "$image comes back from blocks" diff -r --no-dereference "$image" "$w.back"
+	case $image in
+	# Blocks have wide counts, and those stay: the pages are the same, the page maps are not.
+	*criu-3.17*) same_memory "$image comes back from blocks" "$image" "$w.back" --own ;;
+	*) claim "$image comes back from blocks" diff -r --no-dereference "$image" "$w.back" ;;
+	esac
 	claim "blocks to a stream" "$crimg" convert "$w" "$w.crimg"
 	claim "blocks from a stream" "$crimg" convert "$w.crimg" "$w.again"
 	claim "blocks come back as they were" diff -r --no-dereference "$w" "$w.again"
-	claim "$image for 3.17" \
-		"$crimg" convert --criu-version 3.17 --allow-loss --loss "$w.loss" "$image" "$w.old" 2>/dev/null
-	same_memory "$image for 3.17" "$image" "$w.old"
+	claim "$image for 3.17" sh -c '"$@" 2>/dev/null' sh \
+		"$crimg" convert --criu-version 3.17 --allow-loss --loss "$w.loss" "$image" "$w.old"
+	same_memory "$image for 3.17" "$image" "$w.old" --own
 	map=$(ls "$w.old"/pagemap-[0-9]*.img | head -n 1)
 	if crit decode -i "$map" | grep -q '"nr_pages": [1-9]'; then ok
 	else not_ok "$image: Debian's crit 3.17 sees no pages in $map"; fi

@@ -32,6 +32,7 @@ struct crimg_stream {
 	uint8_t *frame, *data;
 	size_t data_length;            // bytes kept in data (zero chunks are not)
 	uint64_t payload, offset, length; // of the frame; length counts zero chunks
+	size_t held;                   // bytes behind data that wait for the rest of their region
 	uint32_t chunks;
 	uint8_t *table;                // chunk rows
 	struct crimg_buf index;
@@ -210,6 +211,11 @@ static const uint8_t *pack(struct crimg_stream *s, size_t *stored)
 
 static int flush_content(struct crimg_stream *s, struct crimg_err *err)
 {
+	if (s->held > 0)
+		return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
+		                  "payload %llu ends at %llu, before its announced length",
+		                  (unsigned long long)s->payload,
+		                  (unsigned long long)(s->offset + s->length + s->held));
 	if (s->chunks == 0)
 		return 0;
 	size_t stored, table = s->chunks * CRIMG_K_BYTES;
@@ -292,24 +298,74 @@ static int fetch(const struct crimg_record *r, uint64_t done, uint8_t *p, size_t
 	return 0;
 }
 
-// Whole regions are fetched behind the kept data, as many as the frame has room for.
-static size_t plan_fetch(struct crimg_stream *s, uint64_t at, uint64_t left)
+// Bytes from offset to where a chunk must end.
+static size_t region_at(struct crimg_stream *s, uint64_t offset, uint64_t payload_length)
 {
-	size_t room = CRIMG_CONTENT_MAX - (size_t)s->length, sum = 0;
-	uint32_t pages = 0, most = CRIMG_CONTENT_CHUNKS_MAX - s->chunks;
-	while (left > 0) {
-		size_t n = crimg_chunk_plan_region(&s->plan, s->payload, at + sum);
-		uint32_t n_pages = (uint32_t)((n + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES);
-		// Asked of whole regions, however they come, so that frames do not depend on the source.
-		if (n > room - sum || pages + n_pages > most)
+	size_t n = crimg_chunk_plan_region(&s->plan, s->payload, offset);
+	return (size_t)crimg_min_u64(n, payload_length - offset);
+}
+
+// Whether one more region surely fits the frame when `sum` bytes and `pages` chunks are under way.
+static bool fits(const struct crimg_stream *s, size_t region, size_t sum, uint32_t pages)
+{
+	uint32_t more = (uint32_t)((region + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES);
+	return region <= CRIMG_CONTENT_MAX - (size_t)s->length - sum
+		&& pages + more <= CRIMG_CONTENT_CHUNKS_MAX - s->chunks;
+}
+
+// How many bytes of whole regions the record has at `at`, as many as the frame has room for.
+static size_t whole_regions(struct crimg_stream *s, const struct crimg_record *r, uint64_t at)
+{
+	uint64_t left = r->content_offset + r->content_length - at;
+	size_t sum = 0;
+	uint32_t pages = 0;
+	while (sum < left) {
+		size_t n = region_at(s, at + sum, r->payload.length);
+		if (n > left - sum || !fits(s, n, sum, pages))
 			break;
-		if (n > left)
-			n = (size_t)left;
 		sum += n;
-		pages += n_pages;
-		left -= n;
+		pages += (uint32_t)((n + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES);
 	}
 	return sum;
+}
+
+static void cut_regions(struct crimg_stream *s, uint64_t at, size_t length, uint64_t payload_length)
+{
+	const uint8_t *p = s->data + s->data_length;
+	for (size_t cut = 0; cut < length;) {
+		size_t n = region_at(s, at + cut, payload_length);
+		cut_region(s, p + cut, n);
+		cut += n;
+	}
+}
+
+// Takes some bytes of a record from `done` on: whole regions if it can, else a part of one, which waits
+// behind the data until it is whole. So chunks do not depend on the pieces in which contents come.
+static int take_some(struct crimg_stream *s, const struct crimg_record *r, uint64_t *done,
+                     struct crimg_err *err)
+{
+	uint64_t at = s->offset + s->length; // of the first byte that is in no chunk yet
+	size_t n = s->held == 0 ? whole_regions(s, r, at) : 0;
+	if (n > 0) {
+		if (fetch(r, *done, s->data + s->data_length, n, err) < 0)
+			return -1;
+		cut_regions(s, at, n, r->payload.length);
+		*done += n;
+		return 0;
+	}
+	size_t region = region_at(s, at, r->payload.length);
+	if (s->held == 0 && !fits(s, region, 0, 0))
+		return flush_content(s, err);
+	n = (size_t)crimg_min_u64(region - s->held, r->content_length - *done);
+	if (fetch(r, *done, s->data + s->data_length + s->held, n, err) < 0)
+		return -1;
+	*done += n;
+	s->held += n;
+	if (s->held == region) {
+		s->held = 0;
+		cut_region(s, s->data + s->data_length, region);
+	}
+	return 0;
 }
 
 static int put_content(struct crimg_stream *s, const struct crimg_record *r, struct crimg_err *err)
@@ -317,32 +373,19 @@ static int put_content(struct crimg_stream *s, const struct crimg_record *r, str
 	uint64_t done = 0;
 	if (end_metadata(s, err) < 0)
 		return -1;
-	if (r->payload.number != s->payload || r->content_offset != s->offset + s->length) {
+	if (r->payload.number != s->payload || r->content_offset != s->offset + s->length + s->held) {
 		if (flush_content(s, err) < 0)
 			return -1;
 		s->payload = r->payload.number;
 		s->offset = r->content_offset;
 	}
-	while (done < r->content_length) {
-		uint64_t at = r->content_offset + done;
-		size_t n = plan_fetch(s, at, r->content_length - done);
-		if (n == 0) {
-			if (flush_content(s, err) < 0)
-				return -1;
-			continue;
-		}
-		uint8_t *p = s->data + s->data_length;
-		if (fetch(r, done, p, n, err) < 0)
+	if (!crimg_in_range(r->content_offset, r->content_length, r->payload.length))
+		return crimg_fail(err, CRIMG_E_FORMAT, r->origin, CRIMG_NO_OFFSET,
+		                  "content behind the end of payload %llu",
+		                  (unsigned long long)r->payload.number);
+	while (done < r->content_length)
+		if (take_some(s, r, &done, err) < 0)
 			return -1;
-		for (size_t cut = 0; cut < n;) {
-			size_t region = crimg_chunk_plan_region(&s->plan, s->payload, at + cut);
-			if (region > n - cut)
-				region = n - cut;
-			cut_region(s, p + cut, region);
-			cut += region;
-		}
-		done += n;
-	}
 	return 0;
 }
 
