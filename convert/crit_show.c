@@ -129,7 +129,7 @@ static int show_entry(struct crimg_reader *reader, const struct crimg_record *r,
 	// crit says nothing of a ghost file's contents here.
 	if (payload != CRIMG_PAYLOAD_NONE && payload != CRIMG_PAYLOAD_GHOST) {
 		size_text(size, text, sizeof text);
-		crimg_json_text(j, "extra", text);
+		crimg_json_text(j, CRIMG_JSON_EXTRA, text);
 	}
 	crimg_json_end(j);
 	return crimg_json_status(j, err);

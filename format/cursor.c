@@ -69,6 +69,10 @@ int crimg_cursor_varint(struct crimg_cursor *c, uint64_t *out, const char *what,
                         struct crimg_err *err)
 {
 	uint64_t value = 0;
+	if (c->at < c->length && c->data[c->at] < 0x80) { // most are one byte
+		*out = c->data[c->at++];
+		return 0;
+	}
 	for (size_t i = 0; i < 10; i++) {
 		if (i >= crimg_cursor_left(c))
 			return need(c, i + 1, what, err);

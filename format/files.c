@@ -256,7 +256,8 @@ static int load(struct crimg_image *image, struct crimg_files *files, struct cri
 			return -1;
 	if (files->count > 0)
 		qsort(files->list, files->count, sizeof *files->list, by_id);
-	// Of several files with one number only the first has a queue: that keeps hostile images linear.
+	// Of several files with one number only the first has a queue: that keeps hostile images
+	// linear.
 	for (size_t i = 0; i < files->count; i++)
 		if ((i == 0 || files->list[i - 1].id != files->list[i].id)
 		    && set_extras(image, files, &files->list[i], err) < 0)
@@ -298,8 +299,9 @@ int crimg_file_watches(struct crimg_image *image, const struct crimg_file *file,
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		if (rows[i].type != file->type || file->message == NULL)
 			continue;
-		const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(
-			crimg_file_message(file->type), rows[i].field);
+		const ProtobufCFieldDescriptor *field =
+			protobuf_c_message_descriptor_get_field_by_name(
+				crimg_file_message(file->type), rows[i].field);
 		size_t count;
 		const void *const *items;
 		memcpy(&count, (const char *)file->message + field->quantifier_offset, sizeof count);

@@ -9,7 +9,8 @@ struct crimg_file {
 	FdTypes type;
 	uint32_t id;
 	const void *message;       // RegFileEntry, PipeEntry, …: what type says
-	const RegFileEntry *path;  // of fifos, ttys: the file they were opened by; of REG: message; or NULL
+	const RegFileEntry
+		*path; // of fifos, ttys: the file they were opened by; of REG: message; or NULL
 	const RemapFilePathEntry *remap; // how a deleted or renamed file is kept; or NULL
 	uint64_t queued_bytes;     // in the pipe, or waiting to be read from the socket
 	uint64_t unsent_bytes;     // TCP: not yet acknowledged by the peer
@@ -39,8 +40,8 @@ bool crimg_file_position(const struct crimg_file *file, uint64_t *pos);
 // The socket's inode, 0 for others.
 uint32_t crimg_file_inode(const struct crimg_file *file);
 
-// epoll targets, inotify watches and fanotify marks: in the file's message, or (before 3.4) in an image
-// of their own. EventpollTfdEntry, InotifyWdEntry, FanotifyMarkEntry; empty for other types.
+// epoll targets, inotify watches and fanotify marks: in the file's message, or (before 3.4) in an
+// image of their own. EventpollTfdEntry, InotifyWdEntry, FanotifyMarkEntry; empty for other types.
 CRIMG_MUST_CHECK int crimg_file_watches(struct crimg_image *image, const struct crimg_file *file,
                                         struct crimg_list *out, struct crimg_err *err);
 

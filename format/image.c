@@ -1,4 +1,5 @@
-// The index: records in, objects found by kind and number. Decodes an entry the first time it is wanted.
+// The index: records in, objects found by kind and number. Decodes an entry the first time it is
+// wanted.
 #include "format/image.h"
 
 #include <stdlib.h>
@@ -33,8 +34,8 @@ static int add_object(struct crimg_image *image, const struct crimg_record *reco
 	struct crimg_image_object o = { .object = *from, .payload = record->payload };
 	char name[CRIMG_FILE_NAME_MAX];
 	crimg_kind_file(from->kind, from->id, name);
-	o.object.name = keep_text(image, from->name != NULL && from->name[0] != '\0' ? from->name : name,
-	                          err);
+	o.object.name = keep_text(
+		image, from->name != NULL && from->name[0] != '\0' ? from->name : name, err);
 	o.object.target = keep_text(image, from->target, err);
 	o.origin = keep_text(image, record->origin != NULL ? record->origin : o.object.name, err);
 	if (o.object.name == NULL || o.origin == NULL
@@ -121,8 +122,8 @@ static int take_record(struct crimg_image *image, struct crimg_record *record,
 	return rc < 0 ? -1 : 1;
 }
 
-// Takes all metadata. A reader that can go on behind a damaged object begins the next one then; anything
-// else it says after an error is not to be trusted.
+// Takes all metadata. A reader that can go on behind a damaged object begins the next one then;
+// anything else it says after an error is not to be trusted.
 static int read_metadata(struct crimg_image *image, struct crimg_err *err)
 {
 	struct crimg_record record;
@@ -160,7 +161,8 @@ static void find_root(struct crimg_image *image)
 	const struct crimg_image_object *o = crimg_image_first(image, CRIMG_KIND_INVENTORY);
 	const char *slash = o != NULL ? strrchr(o->object.name, '/') : NULL;
 	const char *root = slash == NULL ? NULL
-		: crimg_arena_text(&image->arena, o->object.name, (size_t)(slash - o->object.name) + 1);
+	                                 : crimg_arena_text(&image->arena, o->object.name,
+	                                                    (size_t)(slash - o->object.name) + 1);
 	image->root = root != NULL ? root : "";
 }
 

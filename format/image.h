@@ -45,14 +45,15 @@ struct crimg_image {
 	struct crimg_reader reader; // open: payloads are read through it
 	struct crimg_image_object *objects; // sorted by kind, then number, then name
 	size_t count, capacity;
-	struct crimg_arena arena;   // messages live here; tools may put what lives as long beside them
+	struct crimg_arena
+		arena; // messages live here; tools may put what lives as long beside them
 	struct crimg_image *parent; // owned; opened by crimg_image_parent()
 	bool parent_tried;
 	unsigned depth;             // 0 for the image the user named
 };
 
-// Reads all metadata of the image at path. With a damaged image, what was readable is kept: *out is set
-// and -1 returned with err filled; test *out. *out is NULL when nothing could be opened.
+// Reads all metadata of the image at path. With a damaged image, what was readable is kept: *out is
+// set and -1 returned with err filled; test *out. *out is NULL when nothing could be opened.
 CRIMG_MUST_CHECK int crimg_image_open(const char *path, const char *format, const char *tmpdir,
                                       struct crimg_image **out, struct crimg_err *err);
 // The same for an input that is open already, which is taken over whatever happens.
@@ -77,7 +78,8 @@ const void *crimg_image_message(struct crimg_image *image, struct crimg_image_ob
 const void *crimg_image_get(struct crimg_image *image, enum crimg_kind kind, uint64_t id,
                             struct crimg_err *err);
 
-// All entries of all objects of a kind, in order. What cannot be decoded is passed over with err filled.
+// All entries of all objects of a kind, in order. What cannot be decoded is passed over with err
+// filled.
 struct crimg_image_walk {
 	enum crimg_kind kind;
 	struct crimg_image_object *object; // of the message that came last
@@ -89,8 +91,9 @@ struct crimg_image_walk crimg_image_walk_make(enum crimg_kind kind);
 const void *crimg_image_walk(struct crimg_image *image, struct crimg_image_walk *walk,
                              struct crimg_err *err);
 
-// The entries of a kind without number whose field (a number: "id", "pipe_id") is value, in the order of
-// the file. The first call for a kind sorts, so many calls are cheap as long as they name the same field.
+// The entries of a kind without number whose field (a number: "id", "pipe_id") is value, in the
+// order of the file. The first call for a kind sorts, so many calls are cheap as long as they name
+// the same field.
 CRIMG_MUST_CHECK int crimg_image_select(struct crimg_image *image, enum crimg_kind kind,
                                         const char *field, uint64_t value, struct crimg_list *out,
                                         struct crimg_err *err);
@@ -98,20 +101,22 @@ CRIMG_MUST_CHECK int crimg_image_select(struct crimg_image *image, enum crimg_ki
 // Exactly length bytes of a payload.
 CRIMG_MUST_CHECK int crimg_image_read(struct crimg_image *image, uint64_t payload, uint64_t offset,
                                       void *buf, size_t length, struct crimg_err *err);
-// Up to limit bytes of a raw object (its first bytes, or its last ones with tail), into a fresh buffer.
+// Up to limit bytes of a raw object (its first bytes, or its last ones with tail), into a fresh
+// buffer.
 CRIMG_MUST_CHECK int crimg_image_contents(struct crimg_image *image,
                                           const struct crimg_image_object *object, size_t limit,
                                           bool tail, struct crimg_buf *out, struct crimg_err *err);
 
-// The image that this one's `parent` link names, opened once. NULL without error when there is no link.
+// The image that this one's `parent` link names, opened once. NULL without error when there is no
+// link.
 struct crimg_image *crimg_image_parent(struct crimg_image *image, struct crimg_err *err);
 // The target of the `parent` link, or NULL.
 const char *crimg_image_parent_link(struct crimg_image *image);
 
-// What a whole image must hold and this one does not: inventory, process tree, core of every thread,
-// page maps and the bytes they point at, the parent that they refer to. A pre-dump (inventory version 0)
-// needs no tasks. 0: complete; 1: err tells the first thing that is missing (file, found, wanted);
-// -1: err.
+// What a whole image must hold and this one does not: inventory, process tree, core of every
+// thread, page maps and the bytes they point at, the parent that they refer to. A pre-dump
+// (inventory version 0) needs no tasks. 0: complete; 1: err tells the first thing that is missing
+// (file, found, wanted); -1: err.
 CRIMG_MUST_CHECK int crimg_image_missing(struct crimg_image *image, struct crimg_err *err);
 
 #endif

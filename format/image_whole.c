@@ -76,6 +76,15 @@ static int parent_path(struct crimg_image *image, const char *target, char *out,
 	return 0;
 }
 
+// Opening a directory lists all below it: a hostile link to "/" must not make us do that.
+static bool holds_inventory(const char *directory)
+{
+	char path[2 * CRIMG_MAX_NAME_BYTES + 16];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/inventory.img", directory);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int open_parent(struct crimg_image *image, const char *target, struct crimg_err *err)
 {
 	char path[2 * CRIMG_MAX_NAME_BYTES], name[2 * CRIMG_MAX_NAME_BYTES];
@@ -94,6 +103,9 @@ static int open_parent(struct crimg_image *image, const char *target, struct cri
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return crimg_fail(err, CRIMG_E_FORMAT, name, CRIMG_NO_OFFSET,
 		                  "the parent image %s is neither directory nor file", target);
+	if (S_ISDIR(st.st_mode) && !holds_inventory(path))
+		return crimg_fail(err, CRIMG_E_FORMAT, name, CRIMG_NO_OFFSET,
+		                  "the parent image %s holds no inventory.img", target);
 	if (crimg_image_open(path, NULL, "/tmp", &image->parent, err) < 0) {
 		crimg_image_close(image->parent);
 		image->parent = NULL;

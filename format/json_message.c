@@ -116,7 +116,7 @@ static void show_value(struct showing *s, const struct shown_field *f, const voi
 	}
 }
 
-static size_t value_size(ProtobufCType type)
+size_t crimg_value_size(ProtobufCType type)
 {
 	switch (type) {
 	case PROTOBUF_C_TYPE_UINT64:
@@ -155,7 +155,7 @@ static void show_list(struct showing *s, struct shown_field *f, const uint8_t *l
 		crimg_json_text(s->json, NULL, text);
 		count = 0;
 	}
-	for (size_t i = 0, size = value_size(f->field->type); i < count; i++)
+	for (size_t i = 0, size = crimg_value_size(f->field->type); i < count; i++)
 		show_value(s, f, list + i * size);
 	crimg_json_end(s->json);
 }

@@ -9,6 +9,10 @@
 // name (a test holds this).
 #define CRIMG_JSON_UNKNOWN "unknown_fields" // in any message: fields that criu.proto does not have
 #define CRIMG_JSON_ENCODED "encoded"        // of an entry: its bytes, when its fields give others
+#define CRIMG_JSON_PADDING "extra_padding"  // of an entry: padding of its payload that is not zero
+#define CRIMG_JSON_TAIL "tail"              // of the only entry: bytes behind it
+// crit's own key for payload.
+#define CRIMG_JSON_EXTRA "extra"
 
 // Adds to the object that is open one member for each field that is set, in order of field numbers.
 // hints: as crit --pretty shows them. Fields that are not in the descriptor come last, as a list of
@@ -29,5 +33,8 @@ CRIMG_MUST_CHECK const ProtobufCMessage *crimg_json_entry(struct crimg_json *j,
                                                           const struct crimg_json_entry *entry,
                                                           bool hints, struct crimg_arena *arena,
                                                           struct crimg_err *err);
+
+// Bytes that protobuf-c keeps one value of this type in.
+size_t crimg_value_size(ProtobufCType type);
 
 #endif

@@ -5,15 +5,15 @@
 
 #include "format/image.h"
 
-// Reads length bytes at vaddr of address space id (kind PAGEMAP: a pid; PAGEMAP_SHMEM: a segment, vaddr
-// is the offset in it). 1: done. 0: a page is not in the image (never touched, or still equal to the
-// file that is mapped); buf is undefined. -1: err.
+// Reads length bytes at vaddr of address space id (kind PAGEMAP: a pid; PAGEMAP_SHMEM: a segment,
+// vaddr is the offset in it). 1: done. 0: a page is not in the image (never touched, or still equal
+// to the file that is mapped); buf is undefined. -1: err.
 CRIMG_MUST_CHECK int crimg_memory_read(struct crimg_image *image, enum crimg_kind kind, uint64_t id,
                                        uint64_t vaddr, void *buf, size_t length,
                                        struct crimg_err *err);
 
-// Pages of map within [start, end): *present in this image's pages, *parent in the parent's. Runs must
-// be in address order (crimg_image_object.sorted).
+// Pages of map within [start, end): *present in this image's pages, *parent in the parent's. Runs
+// must be in address order (crimg_image_object.sorted).
 void crimg_memory_count(const struct crimg_pagemap *map, uint64_t start, uint64_t end,
                         uint64_t *present, uint64_t *parent);
 

@@ -212,7 +212,8 @@ const ProtobufCMessageDescriptor *crimg_kind_message(enum crimg_kind kind, uint6
 	const struct crimg_kind_info *info = crimg_kind_info(kind);
 	if (index == 0 && info->head != NULL)
 		return info->head;
-	if (info->entry == &pagemap_entry__descriptor
+	// Few messages have a byte of 0x30, the tag of a draft's field 6: the rest need no closer look.
+	if (info->entry == &pagemap_entry__descriptor && memchr(data, 6 << 3 | WIRE_VARINT, length) != NULL
 	    && first_wire_type(data, length, 6) == WIRE_VARINT)
 		return &pagemap_entry_draft__descriptor;
 	return info->entry;

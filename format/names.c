@@ -188,7 +188,8 @@ char *crimg_exit_text(uint32_t status, char *out, size_t size)
 	if ((status & 0x7f) == 0)
 		snprintf(out, size, "exited %u", status >> 8 & 0xff);
 	else
-		snprintf(out, size, "killed by %s%s", crimg_signal_text(status & 0x7f, name, sizeof name),
+		snprintf(out, size, "killed by %s%s",
+		         crimg_signal_text(status & 0x7f, name, sizeof name),
 		         (status & 0x80) != 0 ? ", core dumped" : "");
 	return out;
 }
@@ -206,13 +207,16 @@ char *crimg_bytes_text(uint64_t bytes, char *out, size_t size)
 		value /= 1024;
 		unit++;
 	}
-	// 1023.96 would be shown as 1024.0 of the smaller unit.
-	if (value >= 1023.95 && unit > 0 && unit + 1 < sizeof units / sizeof units[0]) {
-		value /= 1024;
+	uint64_t tenths = (uint64_t)(value * 10 + 0.5);
+	if (tenths >= 10240 && unit + 1 < sizeof units / sizeof units[0]) { // 1023.96: one unit more
+		tenths = 10;
 		unit++;
 	}
-	bool whole = unit == 0 || value >= 99.95 || value - (double)(uint64_t)value < 0.05;
-	snprintf(out, size, whole ? "%.0f %s" : "%.1f %s", value, units[unit]);
+	if (tenths % 10 == 0 || tenths >= 1000)
+		snprintf(out, size, "%" PRIu64 " %s", (tenths + 5) / 10, units[unit]);
+	else
+		snprintf(out, size, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10,
+		         units[unit]);
 	return out;
 }
 

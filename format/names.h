@@ -1,5 +1,6 @@
-// Names of the numbers that images hold: flags, signals, states, capabilities, addresses. Numbers are those
-// of Linux on x86 (generic ABI), whatever machine reads the image. Knows tables; knows no messages.
+// Names of the numbers that images hold: flags, signals, states, capabilities, addresses. Numbers
+// are those of Linux on x86 (generic ABI), whatever machine reads the image. Knows tables; knows no
+// messages.
 #ifndef CRIMG_FORMAT_NAMES_H
 #define CRIMG_FORMAT_NAMES_H
 
@@ -14,36 +15,36 @@ struct crimg_name {
 enum crimg_names {
 	// values
 	CRIMG_NAMES_ERRNO,
-	CRIMG_NAMES_FD_TYPE,        // enum fd_types in words: "file", "pipe", …
-	CRIMG_NAMES_SOCKET_FAMILY,  // "inet"
-	CRIMG_NAMES_SOCKET_TYPE,    // "stream"
-	CRIMG_NAMES_IP_PROTO,       // "tcp"
-	CRIMG_NAMES_NETLINK_PROTO,  // "ROUTE"
-	CRIMG_NAMES_SOCKET_STATE,   // TCP_*, which other sockets use too: "LISTEN"
+	CRIMG_NAMES_FD_TYPE,       // enum fd_types in words: "file", "pipe", …
+	CRIMG_NAMES_SOCKET_FAMILY, // "inet"
+	CRIMG_NAMES_SOCKET_TYPE,   // "stream"
+	CRIMG_NAMES_IP_PROTO,      // "tcp"
+	CRIMG_NAMES_NETLINK_PROTO, // "ROUTE"
+	CRIMG_NAMES_SOCKET_STATE,  // TCP_*, which other sockets use too: "LISTEN"
 	CRIMG_NAMES_SHUTDOWN,
-	CRIMG_NAMES_CLOCK,          // "CLOCK_MONOTONIC"
+	CRIMG_NAMES_CLOCK, // "CLOCK_MONOTONIC"
 	CRIMG_NAMES_SIGEV,
 	CRIMG_NAMES_SCHED_POLICY,
 	CRIMG_NAMES_SECCOMP_MODE,
-	CRIMG_NAMES_RLIMIT,         // "NOFILE"
-	CRIMG_NAMES_FSTYPE,         // mnt_entry.fstype
+	CRIMG_NAMES_RLIMIT, // "NOFILE"
+	CRIMG_NAMES_FSTYPE, // mnt_entry.fstype
 	CRIMG_NAMES_TASK_STATE,
-	CRIMG_NAMES_MACHINE,        // core_entry.mtype
+	CRIMG_NAMES_MACHINE, // core_entry.mtype
 	CRIMG_NAMES_TTY_TYPE,
 	CRIMG_NAMES_NETDEV_TYPE,
 	CRIMG_NAMES_LSM,
-	CRIMG_NAMES_LOCK_TYPE,      // file_lock_entry.type
+	CRIMG_NAMES_LOCK_TYPE, // file_lock_entry.type
 	CRIMG_NAMES_LOCK_FLAG,
-	CRIMG_NAMES_SI_CODE,        // <= 0 as 64-bit two's complement, and those that all signals share
-	CRIMG_NAMES_CAPABILITY,     // number
+	CRIMG_NAMES_SI_CODE,    // <= 0 as 64-bit two's complement, and those that all signals share
+	CRIMG_NAMES_CAPABILITY, // number
 	CRIMG_NAMES_REMAP,
 	CRIMG_NAMES_ETHERTYPE,
 	// bits
-	CRIMG_NAMES_OPEN_FLAGS,     // without the access mode
+	CRIMG_NAMES_OPEN_FLAGS, // without the access mode
 	CRIMG_NAMES_MMAP_PROT,
 	CRIMG_NAMES_MMAP_FLAGS,
 	CRIMG_NAMES_VMA_STATUS,
-	CRIMG_NAMES_MADVISE,        // vma_entry.madv: bit n is MADV_n
+	CRIMG_NAMES_MADVISE, // vma_entry.madv: bit n is MADV_n
 	CRIMG_NAMES_SIGACTION_FLAGS,
 	CRIMG_NAMES_SECUREBITS,
 	CRIMG_NAMES_SECCOMP_FLAGS,
@@ -51,18 +52,19 @@ enum crimg_names {
 	CRIMG_NAMES_EPOLL_EVENTS,
 	CRIMG_NAMES_INOTIFY_EVENTS,
 	CRIMG_NAMES_SEALS,
-	CRIMG_NAMES_NAMESPACES,     // CLONE_NEW*
+	CRIMG_NAMES_NAMESPACES, // CLONE_NEW*
 	CRIMG_NAMES_NETDEV_FLAGS,
-	CRIMG_NAMES_PAGE_FLAGS,     // CRIMG_PE_*
+	CRIMG_NAMES_PAGE_FLAGS, // CRIMG_PE_*
 	CRIMG_NAMES_SIGSTACK_FLAGS,
-	CRIMG_NAMES_XSTATE,         // xstate_bv
+	CRIMG_NAMES_XSTATE, // xstate_bv
 	CRIMG_NAMES_PERSONALITY,
 	CRIMG_NAMES_COUNT
 };
 
 // The name of one value, or NULL.
 const char *crimg_name_of(enum crimg_names table, uint64_t value);
-// The same; unknown values as a decimal number. out holds at least 32 bytes for that. Returns a string.
+// The same; unknown values as a decimal number. out holds at least 32 bytes for that. Returns a
+// string.
 const char *crimg_name_or_number(enum crimg_names table, uint64_t value, char *out, size_t size);
 // "A|B|0x80", "" for 0; at most size - 1 bytes. Returns out.
 char *crimg_flags_text(enum crimg_names table, uint64_t value, char *out, size_t size);
@@ -81,8 +83,8 @@ char *crimg_open_flags_text(uint32_t flags, char *out, size_t size);
 // "r", "w", "rw" or "path": what may be done through a descriptor.
 const char *crimg_open_mode(uint32_t flags);
 
-// Words as stored (network byte order in memory): 1 word IPv4, 4 words IPv6. Returns out, "?" for other
-// counts. 64 bytes are enough.
+// Words as stored (network byte order in memory): 1 word IPv4, 4 words IPv6. Returns out, "?" for
+// other counts. 64 bytes are enough.
 char *crimg_address_text(const uint32_t *words, size_t count, char *out, size_t size);
 // "[::1]:80", "127.0.0.1:80", "*" for port 0.
 char *crimg_endpoint_text(const uint32_t *words, size_t count, uint32_t port, char *out,

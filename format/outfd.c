@@ -11,7 +11,8 @@
 #include "format/write_behind.h"
 
 #define WRITEBACK_BYTES ((uint64_t)8 << 20)
-#define PENDING_BYTES ((size_t)64 << 10)
+#define PENDING_BYTES ((size_t)256 << 10)
+#define HOLE_BYTES ((uint64_t)256 << 10) // fewer zeros are written: a file of small holes is slow to make
 #define BEHIND_FROM ((uint64_t)4 << 20) // a file this large gets a thread for its large writes
 #define COPY_STEP ((uint64_t)8 << 20) // so that writeback starts while the rest is copied
 
@@ -83,11 +84,14 @@ static int settle(struct crimg_outfd *f, struct crimg_err *err)
 	return -1;
 }
 
-static int write_large(struct crimg_outfd *f, uint64_t offset, const void *data, size_t length,
-                       struct crimg_err *err)
+static bool goes_behind(const struct crimg_outfd *f, uint64_t offset)
 {
-	if (!f->at_offsets || f->end < BEHIND_FROM || offset < f->held)
-		return settle(f, err) < 0 ? -1 : write_through(f, offset, data, length, err);
+	return f->at_offsets && f->end >= BEHIND_FROM && offset >= f->held;
+}
+
+static int write_behind(struct crimg_outfd *f, uint64_t offset, const void *data, size_t length,
+                        struct crimg_err *err)
+{
 	if ((f->behind == NULL
 	     && crimg_write_behind_open(f->fd, f->shown, &f->behind, err) < 0)
 	    || crimg_write_behind_put(f->behind, offset, data, length, err) < 0) {
@@ -116,8 +120,10 @@ int crimg_outfd_write(struct crimg_outfd *f, uint64_t offset, const void *data, 
 	             && length <= PENDING_BYTES - f->pending_length;
 	if (!joins && flush_pending(f, err) < 0)
 		return -1;
+	if (goes_behind(f, offset))
+		return flush_pending(f, err) < 0 ? -1 : write_behind(f, offset, data, length, err);
 	if (length >= PENDING_BYTES)
-		return write_large(f, offset, data, length, err);
+		return settle(f, err) < 0 ? -1 : write_through(f, offset, data, length, err);
 	if (f->pending == NULL && (f->pending = malloc(PENDING_BYTES)) == NULL) {
 		f->failed = true;
 		return crimg_fail_nomem(err, PENDING_BYTES);
@@ -156,14 +162,14 @@ static int write_zeros(struct crimg_outfd *f, uint64_t offset, uint64_t length,
 
 int crimg_outfd_zero(struct crimg_outfd *f, uint64_t offset, uint64_t length, struct crimg_err *err)
 {
-	if (!f->at_offsets)
+	if (!f->at_offsets || length < HOLE_BYTES)
 		return write_zeros(f, offset, length, err);
 	if (flush_pending(f, err) < 0)
 		return -1;
 	if (offset < f->held) { // bytes are there already
+		uint64_t n = crimg_min_u64(length, f->held - offset);
 		if (settle(f, err) < 0)
 			return -1;
-		uint64_t n = crimg_min_u64(length, f->held - offset);
 		if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
 		              (off_t)n) < 0 && write_zeros(f, offset, n, err) < 0)
 			return -1;

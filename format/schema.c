@@ -5,62 +5,30 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NONE__descriptor no_descriptor
-#define DESC(message) DESC_(message)
-#define DESC_(message) (&message##__descriptor)
-static const ProtobufCMessageDescriptor no_descriptor;
-
-static const ProtobufCMessageDescriptor *real(const ProtobufCMessageDescriptor *d)
-{
-	return d == &no_descriptor ? NULL : d;
-}
-
-struct kind_row {
-	const char *name, *file;
-	unsigned base;
-	uint32_t magic;
-	const ProtobufCMessageDescriptor *entry, *head;
-	bool many;
-	enum crimg_payload payload;
-};
+// &*NULL is NULL: a kind without messages.
+#define NONE__descriptor (*(const ProtobufCMessageDescriptor *)NULL)
+#define DESC(message) (&message##__descriptor)
+#define IS_SERVICE(kind)                                                                             \
+	((kind) == CRIMG_KIND_STATS_DUMP || (kind) == CRIMG_KIND_STATS_RESTORE                       \
+	 || (kind) == CRIMG_KIND_IRMAP_CACHE)
 
 enum { ONE, MANY };
 
-static const struct kind_row kind_rows[CRIMG_KIND_COUNT] = {
-#define K(name, file, base, magic, entry, head, count, payload)                                      \
-	{ #name, file, base, magic, DESC(entry), DESC(head), (count) == MANY,                            \
-	  CRIMG_PAYLOAD_##payload },
+const struct crimg_kind_info crimg_kinds[CRIMG_KIND_COUNT] = {
+#define K(kind, file_name, number_base, file_magic, entry_type, head_type, how_many, payload_rule)  \
+	{ .name = #kind, .file = file_name, .base = number_base, .magic = file_magic,                \
+	  .service = IS_SERVICE(CRIMG_KIND_##kind), .many = (how_many) == MANY,                      \
+	  .payload = CRIMG_PAYLOAD_##payload_rule,                                                   \
+	  .entry = DESC(entry_type), .head = DESC(head_type) },
 #include "format/kinds.def"
 #undef K
 };
-
-static struct crimg_kind_info kind_infos[CRIMG_KIND_COUNT];
-static pthread_once_t kinds_once = PTHREAD_ONCE_INIT;
-
-static void init_kinds(void)
-{
-	for (size_t i = 0; i < CRIMG_KIND_COUNT; i++) {
-		const struct kind_row *row = &kind_rows[i];
-		kind_infos[i] = (struct crimg_kind_info){
-			.name = row->name, .file = row->file, .base = row->base, .magic = row->magic,
-			.service = row->magic != 0 && strchr(row->file, '.') == NULL,
-			.many = row->many, .payload = row->payload,
-			.entry = real(row->entry), .head = real(row->head),
-		};
-	}
-}
-
-const struct crimg_kind_info *crimg_kind_info(enum crimg_kind kind)
-{
-	pthread_once(&kinds_once, init_kinds);
-	return &kind_infos[kind];
-}
 
 enum crimg_kind crimg_kind_by_magic(uint32_t magic)
 {
 	if (magic != 0)
 		for (int i = 0; i < CRIMG_KIND_COUNT; i++)
-			if (kind_rows[i].magic == magic)
+			if (crimg_kinds[i].magic == magic)
 				return (enum crimg_kind)i;
 	return CRIMG_KIND_COUNT;
 }
@@ -80,13 +48,13 @@ const char *crimg_kind_crit_name(enum crimg_kind kind)
 	for (size_t i = 0; i < sizeof crit_names / sizeof crit_names[0]; i++)
 		if (crit_names[i].kind == kind)
 			return crit_names[i].name;
-	return kind_rows[kind].name;
+	return crimg_kinds[kind].name;
 }
 
 enum crimg_kind crimg_kind_by_name(const char *name)
 {
 	for (int i = 0; i < CRIMG_KIND_COUNT; i++)
-		if (strcmp(kind_rows[i].name, name) == 0)
+		if (strcmp(crimg_kinds[i].name, name) == 0)
 			return (enum crimg_kind)i;
 	for (size_t i = 0; i < sizeof crit_names / sizeof crit_names[0]; i++)
 		if (strcmp(crit_names[i].name, name) == 0)
@@ -114,7 +82,7 @@ static const char *read_number(const char *p, unsigned base, uint64_t *out)
 	return p;
 }
 
-static bool file_matches(const struct kind_row *row, const char *file, uint64_t *id)
+static bool file_matches(const struct crimg_kind_info *row, const char *file, uint64_t *id)
 {
 	const char *mark = strchr(row->file, '%');
 	if (mark == NULL) {
@@ -135,7 +103,7 @@ static bool file_matches(const struct kind_row *row, const char *file, uint64_t 
 enum crimg_kind crimg_kind_by_file(const char *file, uint64_t *id)
 {
 	for (int i = 0; i < CRIMG_KIND_COUNT; i++)
-		if (i != CRIMG_KIND_OPAQUE && file_matches(&kind_rows[i], file, id))
+		if (i != CRIMG_KIND_OPAQUE && file_matches(&crimg_kinds[i], file, id))
 			return (enum crimg_kind)i;
 	*id = 0;
 	return CRIMG_KIND_OPAQUE;
@@ -143,7 +111,7 @@ enum crimg_kind crimg_kind_by_file(const char *file, uint64_t *id)
 
 void crimg_kind_file(enum crimg_kind kind, uint64_t id, char *out)
 {
-	const struct kind_row *row = &kind_rows[kind];
+	const struct crimg_kind_info *row = &crimg_kinds[kind];
 	const char *mark = strchr(row->file, '%');
 	if (mark == NULL)
 		snprintf(out, CRIMG_FILE_NAME_MAX, "%s", row->file);

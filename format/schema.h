@@ -44,8 +44,14 @@ struct crimg_kind_info {
 #define CRIMG_MAGIC_COMMON 0x54564319u
 #define CRIMG_MAGIC_SERVICE 0x55105940u
 
+extern const struct crimg_kind_info crimg_kinds[CRIMG_KIND_COUNT];
+
 // kind must be below CRIMG_KIND_COUNT.
-const struct crimg_kind_info *crimg_kind_info(enum crimg_kind kind);
+static inline const struct crimg_kind_info *crimg_kind_info(enum crimg_kind kind)
+{
+	return &crimg_kinds[kind];
+}
+
 // The first kind with this magic, or CRIMG_KIND_COUNT. Several kinds share a magic (pagemaps, stats,
 // signals); their messages are the same.
 enum crimg_kind crimg_kind_by_magic(uint32_t magic);

@@ -110,7 +110,8 @@ struct node {
 static void link_nodes(struct crimg_tasks *t, struct node *nodes)
 {
 	for (size_t i = 0; i < t->count; i++)
-		nodes[i] = (struct node){ CRIMG_NO_TASK, CRIMG_NO_TASK, CRIMG_NO_TASK, CRIMG_NO_TASK };
+		nodes[i] = (struct node) { CRIMG_NO_TASK, CRIMG_NO_TASK, CRIMG_NO_TASK,
+			                   CRIMG_NO_TASK };
 	for (size_t i = 0; i < t->count; i++) {
 		size_t parent = find_thread(t, t->list[i].ppid);
 		if (parent == i || t->list[i].ppid == 0)
@@ -199,7 +200,8 @@ static int find_tables(struct crimg_tasks *t, struct crimg_err *err)
 		qsort(list, t->count, sizeof *list, by_id);
 	for (size_t i = 0; i < t->count; i++) {
 		bool shared = i > 0 && list[i].id != 0 && list[i].id == list[i - 1].id;
-		t->list[list[i].task].fds_of = shared ? t->list[list[i - 1].task].fds_of : list[i].task;
+		t->list[list[i].task].fds_of =
+			shared ? t->list[list[i - 1].task].fds_of : list[i].task;
 	}
 	free(list);
 	return 0;

@@ -1,5 +1,6 @@
-// The processes of an image, put together from pstree, core, ids, mm and fs of old and new images alike.
-// Every tool that speaks of tasks starts here. Knows messages; knows nothing of how they are shown.
+// The processes of an image, put together from pstree, core, ids, mm and fs of old and new images
+// alike. Every tool that speaks of tasks starts here. Knows messages; knows nothing of how they are
+// shown.
 #ifndef CRIMG_FORMAT_TASKS_H
 #define CRIMG_FORMAT_TASKS_H
 
@@ -31,7 +32,7 @@ struct crimg_task {
 	struct crimg_thread *threads;  // the leader first; none of a zombie
 	size_t thread_count;
 	size_t parent;                 // index in list, or CRIMG_NO_TASK
-	size_t fds_of;                 // index of the first task with this descriptor table: itself, mostly
+	size_t fds_of; // index of the first task with this descriptor table: itself, mostly
 	unsigned depth;                // 0 for roots
 	bool last;                     // of its siblings
 };
@@ -48,8 +49,8 @@ struct crimg_tasks {
 	size_t thread_count;
 };
 
-// Loads all tasks; they live as long as the image. A pre-dump has none. With damage, *out holds what was
-// readable and -1 is returned with err filled with the first error.
+// Loads all tasks; they live as long as the image. A pre-dump has none. With damage, *out holds
+// what was readable and -1 is returned with err filled with the first error.
 CRIMG_MUST_CHECK int crimg_tasks_load(struct crimg_image *image, struct crimg_tasks *out,
                                       struct crimg_err *err);
 void crimg_tasks_fini(struct crimg_tasks *tasks);
@@ -66,13 +67,14 @@ uint64_t crimg_task_pages(const struct crimg_task *task);
 
 // Repeated messages, wherever this image keeps them. Items are of the message type of the part.
 enum crimg_part {
-	CRIMG_PART_VMAS,          // VmaEntry: mm_entry.vmas, or vmas-PID.img (1.1 and older)
-	CRIMG_PART_SIGACTIONS,    // SaEntry, signals 1 to 64 without 9 and 19: in core, or sigacts-PID.img
-	CRIMG_PART_SIGNALS,       // SiginfoEntry pending for the process: in core, or signal-s-PID.img
-	CRIMG_PART_RLIMITS,       // RlimitEntry in RLIMIT_* order: in core, or rlimit-PID.img
-	CRIMG_PART_ITIMERS,       // ItimerEntry real, virtual, profiling: in core, or itimers-PID.img
-	CRIMG_PART_POSIX_TIMERS,  // PosixTimerEntry: in core, or posix-timers-PID.img
-	CRIMG_PART_FDS,           // FdinfoEntry: fdinfo-FILES_ID.img, or fdinfo-PID.img (1.x)
+	CRIMG_PART_VMAS,       // VmaEntry: mm_entry.vmas, or vmas-PID.img (1.1 and older)
+	CRIMG_PART_SIGACTIONS, // SaEntry, signals 1 to 64 without 9 and 19: in core, or
+	                       // sigacts-PID.img
+	CRIMG_PART_SIGNALS,    // SiginfoEntry pending for the process: in core, or signal-s-PID.img
+	CRIMG_PART_RLIMITS,    // RlimitEntry in RLIMIT_* order: in core, or rlimit-PID.img
+	CRIMG_PART_ITIMERS,    // ItimerEntry real, virtual, profiling: in core, or itimers-PID.img
+	CRIMG_PART_POSIX_TIMERS, // PosixTimerEntry: in core, or posix-timers-PID.img
+	CRIMG_PART_FDS,          // FdinfoEntry: fdinfo-FILES_ID.img, or fdinfo-PID.img (1.x)
 };
 
 // Empty when there is nothing. 0, or -1 with err filled (what was readable is in *out).
@@ -89,8 +91,8 @@ const CredsEntry *crimg_thread_creds(struct crimg_image *image, const struct cri
 // The mask of blocked signals: the leader's is in task_core_entry, others' in thread_core_entry.
 uint64_t crimg_thread_blocked(const struct crimg_task *task, const struct crimg_thread *thread);
 
-// Appends the arguments, NUL after each, read from the pages that hold them: at most limit bytes, *cut
-// when there were more. 1: done. 0: they are not in the image. -1: err.
+// Appends the arguments, NUL after each, read from the pages that hold them: at most limit bytes,
+// *cut when there were more. 1: done. 0: they are not in the image. -1: err.
 CRIMG_MUST_CHECK int crimg_task_arguments(struct crimg_image *image, const struct crimg_task *task,
                                           size_t limit, struct crimg_buf *out, bool *cut,
                                           struct crimg_err *err);

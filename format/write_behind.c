@@ -27,6 +27,7 @@ struct crimg_write_behind {
 	pthread_cond_t changed;      // a slot was filled or emptied, or the end has come
 	struct slot slots[SLOTS];
 	unsigned first, filled;      // slots [first, first + filled) wait to be written
+	struct slot *filling;        // the one behind them, when it has some bytes; only ours
 	bool ending;
 	int error;                   // errno of the first write that failed
 	uint8_t *memory;
@@ -119,26 +120,48 @@ static int fail_error(const struct crimg_write_behind *b, int error, struct crim
 	return error == 0 ? 0 : crimg_fail_sys(err, error, b->shown, "cannot be written");
 }
 
+// The slot behind the waiting ones, once it is free; *error gets the thread's.
+static struct slot *free_slot(struct crimg_write_behind *b, int *error)
+{
+	pthread_mutex_lock(&b->lock);
+	while (b->filled == SLOTS)
+		pthread_cond_wait(&b->changed, &b->lock);
+	struct slot *s = &b->slots[(b->first + b->filled) % SLOTS];
+	*error = b->error;
+	pthread_mutex_unlock(&b->lock);
+	s->length = 0;
+	return s;
+}
+
+static void hand_over(struct crimg_write_behind *b)
+{
+	if (b->filling == NULL)
+		return;
+	b->filling = NULL;
+	pthread_mutex_lock(&b->lock);
+	b->filled++;
+	pthread_cond_broadcast(&b->changed);
+	pthread_mutex_unlock(&b->lock);
+}
+
 int crimg_write_behind_put(struct crimg_write_behind *b, uint64_t offset, const void *data,
                            size_t length, struct crimg_err *err)
 {
 	const uint8_t *p = data;
 	int error = 0;
 	while (length > 0 && error == 0) {
-		size_t n = length < SLOT_BYTES ? length : SLOT_BYTES;
-		pthread_mutex_lock(&b->lock);
-		while (b->filled == SLOTS)
-			pthread_cond_wait(&b->changed, &b->lock);
-		struct slot *s = &b->slots[(b->first + b->filled) % SLOTS];
-		error = b->error;
-		pthread_mutex_unlock(&b->lock);
-		memcpy(s->data, p, n); // only we fill slots: the thread does not see this one yet
-		s->offset = offset;
-		s->length = n;
-		pthread_mutex_lock(&b->lock);
-		b->filled++;
-		pthread_cond_broadcast(&b->changed);
-		pthread_mutex_unlock(&b->lock);
+		struct slot *s = b->filling;
+		if (s != NULL && (s->offset + s->length != offset || s->length == SLOT_BYTES)) {
+			hand_over(b);
+			s = NULL;
+		}
+		if (s == NULL) {
+			s = b->filling = free_slot(b, &error);
+			s->offset = offset;
+		}
+		size_t n = length < SLOT_BYTES - s->length ? length : SLOT_BYTES - s->length;
+		memcpy(s->data + s->length, p, n);
+		s->length += n;
 		p += n;
 		offset += n;
 		length -= n;
@@ -148,6 +171,7 @@ int crimg_write_behind_put(struct crimg_write_behind *b, uint64_t offset, const 
 
 int crimg_write_behind_drain(struct crimg_write_behind *b, struct crimg_err *err)
 {
+	hand_over(b);
 	pthread_mutex_lock(&b->lock);
 	while (b->filled > 0)
 		pthread_cond_wait(&b->changed, &b->lock);

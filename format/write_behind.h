@@ -1,4 +1,4 @@
-// Writing behind: large writes to a file go through a few buffers to a thread, so that reading and
+// Writing behind: writes to a large file are gathered in a few buffers for a thread, so that reading and
 // checking the next megabyte goes on meanwhile. Knows one file descriptor; knows nothing of outputs.
 #ifndef CRIMG_FORMAT_WRITE_BEHIND_H
 #define CRIMG_FORMAT_WRITE_BEHIND_H

@@ -23,6 +23,8 @@ void harness_claim(bool good, const char *text)
 
 void harness_claim_err(int rc, const struct crimg_err *err)
 {
+	if (rc < 0 && getenv("HARNESS_SHOW") != NULL)
+		fprintf(stderr, "error %d: %s: %s\n", err->code, err->source, err->text);
 	harness_claim(rc >= 0 || (err->code != CRIMG_OK && err->text[0] != '\0'),
 	              "a call failed without saying why");
 }
@@ -246,6 +248,8 @@ static int look_at_image(struct crimg_image *image, struct crimg_err *err)
 	struct crimg_tasks tasks = { .count = 0 };
 	struct crimg_files files = { .count = 0 };
 	struct crimg_err more = CRIMG_ERR_INIT;
+	int rc = crimg_image_missing(image, err);
+	harness_claim(rc <= 0 || err->code != CRIMG_OK, "what is missing is told");
 	look_at_objects(image);
 	harness_claim_err(crimg_tasks_load(image, &tasks, &more), &more);
 	more = CRIMG_ERR_INIT;
@@ -258,8 +262,6 @@ static int look_at_image(struct crimg_image *image, struct crimg_err *err)
 		                  &more);
 		crimg_buf_fini(&args);
 	}
-	int rc = crimg_image_missing(image, err);
-	harness_claim(rc <= 0 || err->code != CRIMG_OK, "what is missing is told");
 	crimg_tasks_fini(&tasks);
 	crimg_files_fini(&files);
 	return rc;

@@ -26,7 +26,8 @@ static int quote(struct crimg_buf *out, const char *arg, struct crimg_err *err)
 	if (crimg_buf_append(out, "'", 1, err) < 0)
 		return -1;
 	for (; *arg != '\0'; arg++)
-		if (crimg_buf_append(out, *arg == '\'' ? "'\\''" : arg, *arg == '\'' ? 4 : 1, err) < 0)
+		if (crimg_buf_append(out, *arg == '\'' ? "'\\''" : arg, *arg == '\'' ? 4 : 1, err)
+		    < 0)
 			return -1;
 	return crimg_buf_append(out, "'", 1, err);
 }

@@ -88,12 +88,14 @@ static void fill(struct crimg_container_info *c)
 // Container logs are lines that begin with an RFC 3339 time.
 static void read_log_end(struct crimg_view *view, struct crimg_container_info *c)
 {
-	static const char *const names[] = { "ctr.log", "io.kubernetes.cri-o.LogPath", "container.log" };
+	static const char *const names[] = { "ctr.log", "io.kubernetes.cri-o.LogPath",
+		                             "container.log" };
 	struct crimg_buf text = CRIMG_BUF_INIT;
 	for (size_t i = 0; i < sizeof names / sizeof names[0] && c->log_end[0] == '\0'; i++) {
 		struct crimg_image_object *o = beside(view->image, names[i]);
 		text.length = 0;
-		if (o == NULL || crimg_image_contents(view->image, o, LOG_TAIL_BYTES, true, &text, NULL) < 0)
+		if (o == NULL
+		    || crimg_image_contents(view->image, o, LOG_TAIL_BYTES, true, &text, NULL) < 0)
 			continue;
 		size_t end = text.length;
 		while (end > 0 && text.data[end - 1] == '\n')

@@ -12,7 +12,7 @@ struct crimg_container_info {
 	const char *engine;        // "Podman", "CRI-O", "containerd"
 	const char *id, *name, *image, *image_id, *runtime, *created, *checkpointed;
 	const char *pod, *pod_namespace, *pod_uid, *hostname;
-	char log_end[64];          // time of the last line of the container's log; "" when there is none
+	char log_end[64]; // time of the last line of the container's log; "" when there is none
 	uint64_t rootfs_diff_bytes;
 	bool found;                // there is at least one of the two documents
 };

@@ -6,216 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/limits.h"
+#include "format/json_message.h"
 #include "format/names.h"
+#include "inspect/field_value.h"
 #include "inspect/table.h"
 
 #define LIST_SHOWN 16u   // numbers of a repeated field in text
+#define FLAT_COLUMNS 100u // of a message that stands on one line
 #define BYTES_SHOWN 48u  // of a bytes field in text
-#define VALUE_MAX 1024u
 
 struct walk {
 	struct crimg_view *view;
 	unsigned indent;
 	enum crimg_hint inherited; // of the message field above
 };
-
-// A number as the field holds it: negative ones in two's complement.
-static uint64_t load(ProtobufCType type, const void *at)
-{
-	uint64_t wide;
-	uint32_t narrow;
-	protobuf_c_boolean flag;
-	switch (type) {
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		memcpy(&wide, at, sizeof wide);
-		return wide;
-	case PROTOBUF_C_TYPE_BOOL:
-		memcpy(&flag, at, sizeof flag);
-		return flag != 0;
-	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_SINT32:
-	case PROTOBUF_C_TYPE_SFIXED32:
-		memcpy(&narrow, at, sizeof narrow);
-		return (uint64_t)(int64_t)(int32_t)narrow;
-	default:
-		memcpy(&narrow, at, sizeof narrow);
-		return narrow;
-	}
-}
-
-static bool is_signed(ProtobufCType type)
-{
-	return type == PROTOBUF_C_TYPE_INT32 || type == PROTOBUF_C_TYPE_SINT32
-		|| type == PROTOBUF_C_TYPE_SFIXED32 || type == PROTOBUF_C_TYPE_INT64
-		|| type == PROTOBUF_C_TYPE_SINT64 || type == PROTOBUF_C_TYPE_SFIXED64;
-}
-
-static size_t size_of(ProtobufCType type)
-{
-	switch (type) {
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return 8;
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return sizeof(void *);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	default:
-		return 4;
-	}
-}
-
-// Which table names the numbers of a socket's field.
-static const char *socket_name(const char *field, uint64_t value)
-{
-	static const struct {
-		const char *field;
-		enum crimg_names table;
-	} rows[] = {
-		{ "family", CRIMG_NAMES_SOCKET_FAMILY }, { "type", CRIMG_NAMES_SOCKET_TYPE },
-		{ "state", CRIMG_NAMES_SOCKET_STATE },   { "proto", CRIMG_NAMES_IP_PROTO },
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (strcmp(rows[i].field, field) == 0)
-			return crimg_name_of(rows[i].table, value);
-	return NULL;
-}
-
-static enum crimg_names flags_table(enum crimg_hint hint)
-{
-	switch (hint) {
-	case CRIMG_HINT_FLAGS_SEALS:
-		return CRIMG_NAMES_SEALS;
-	case CRIMG_HINT_FLAGS_PMAP:
-		return CRIMG_NAMES_PAGE_FLAGS;
-	case CRIMG_HINT_FLAGS_MMAP:
-		return CRIMG_NAMES_MMAP_FLAGS;
-	case CRIMG_HINT_FLAGS_MMAP_PROT:
-		return CRIMG_NAMES_MMAP_PROT;
-	case CRIMG_HINT_FLAGS_MMAP_STATUS:
-		return CRIMG_NAMES_VMA_STATUS;
-	default:
-		return CRIMG_NAMES_COUNT;
-	}
-}
-
-// The words for a number that a hint gives both in text and in JSON; false when there are none.
-static bool hinted_text(enum crimg_hint hint, const char *field, uint64_t value, char *out,
-                        size_t size)
-{
-	const char *name = NULL;
-	if (flags_table(hint) != CRIMG_NAMES_COUNT) {
-		crimg_flags_text(flags_table(hint), value, out, size);
-		return true;
-	}
-	switch (hint) {
-	case CRIMG_HINT_HEX:
-	case CRIMG_HINT_ADDRESS:
-		snprintf(out, size, "0x%" PRIx64, value);
-		return true;
-	case CRIMG_HINT_DEV:
-		crimg_device_text((uint32_t)value, out, size);
-		return true;
-	case CRIMG_HINT_ODEV:
-		crimg_old_device_text((uint32_t)value, out, size);
-		return true;
-	case CRIMG_HINT_FLAGS_RFILE:
-	case CRIMG_HINT_OPEN_FLAGS:
-		crimg_open_flags_text((uint32_t)value, out, size);
-		return true;
-	case CRIMG_HINT_OCTAL:
-		snprintf(out, size, "0%" PRIo64, value);
-		return true;
-	case CRIMG_HINT_SIGSET:
-		crimg_sigset_text(value, out, size);
-		return true;
-	case CRIMG_HINT_SIGNAL:
-		if (value == 0)
-			return false;
-		crimg_signal_text(value, out, size);
-		return true;
-	case CRIMG_HINT_DICT_SK:
-		name = socket_name(field, value);
-		break;
-	case CRIMG_HINT_DICT_GEN:
-		name = crimg_name_of(CRIMG_NAMES_TASK_STATE, value);
-		break;
-	case CRIMG_HINT_FSTYPE:
-		name = crimg_name_of(CRIMG_NAMES_FSTYPE, value);
-		break;
-	default:
-		break;
-	}
-	if (name != NULL)
-		snprintf(out, size, "%s", name);
-	return name != NULL;
-}
-
-static const char *enum_name(const ProtobufCFieldDescriptor *f, uint64_t value)
-{
-	const ProtobufCEnumValue *v = f->type != PROTOBUF_C_TYPE_ENUM ? NULL
-		: protobuf_c_enum_descriptor_get_value(f->descriptor, (int)value);
-	return v != NULL ? v->name : NULL;
-}
-
-// What a person reads: the words, the unit, or the number.
-static void number_text(const ProtobufCFieldDescriptor *f, enum crimg_hint hint, uint64_t value,
-                        char *out, size_t size)
-{
-	char unit[64];
-	const char *name = enum_name(f, value);
-	if (name != NULL)
-		snprintf(out, size, "%s", name);
-	else if (f->type == PROTOBUF_C_TYPE_BOOL)
-		snprintf(out, size, "%s", value != 0 ? "yes" : "no");
-	else if (hinted_text(hint, f->name, value, out, size))
-		snprintf(out + strlen(out), size - strlen(out), "%s", out[0] == '\0' ? "0" : "");
-	else if (is_signed(f->type))
-		snprintf(out, size, "%" PRId64, (int64_t)value);
-	else
-		snprintf(out, size, "%" PRIu64, value);
-	unit[0] = '\0';
-	if (hint == CRIMG_HINT_BYTES && value >= 1024)
-		crimg_bytes_text(value, unit, sizeof unit);
-	else if (hint == CRIMG_HINT_PAGES && value != 0 && value < UINT64_MAX / CRIMG_PAGE_BYTES)
-		crimg_bytes_text(value * CRIMG_PAGE_BYTES, unit, sizeof unit);
-	else if (hint == CRIMG_HINT_US && value >= 1000)
-		crimg_duration_text(value / 1000000, value % 1000000 * 1000, unit, sizeof unit);
-	if (unit[0] != '\0')
-		snprintf(out + strlen(out), size - strlen(out), " (%s)", unit);
-}
-
-static void number_json(struct crimg_json *j, const char *key, const ProtobufCFieldDescriptor *f,
-                        enum crimg_hint hint, uint64_t value)
-{
-	char text[VALUE_MAX];
-	const char *name = enum_name(f, value);
-	if (name != NULL)
-		crimg_json_text(j, key, name);
-	else if (f->type == PROTOBUF_C_TYPE_BOOL)
-		crimg_json_bool(j, key, value != 0);
-	else if (hint == CRIMG_HINT_SIGSET)
-		crimg_json_hex(j, key, value);
-	else if (hinted_text(hint, f->name, value, text, sizeof text))
-		crimg_json_text(j, key, text);
-	else if (is_signed(f->type))
-		crimg_json_i64(j, key, (int64_t)value);
-	else
-		crimg_json_u64(j, key, value);
-}
 
 static void line(const struct walk *w, const char *name, const char *value)
 {
@@ -228,13 +32,14 @@ static void bytes_text(const uint8_t *data, size_t length, size_t limit, char *o
 	out[0] = '\0';
 	for (size_t i = 0; i < length && i < limit; i++)
 		snprintf(out + strlen(out), size - strlen(out), "%02x", (unsigned)data[i]);
-	snprintf(out + strlen(out), size - strlen(out), "%s (%zu B)", length > limit ? "…" : "", length);
+	snprintf(out + strlen(out), size - strlen(out), "%s (%zu B)", length > limit ? "…" : "",
+	         length);
 }
 
 static void show_bytes(const struct walk *w, const char *name, enum crimg_hint hint,
                        const uint8_t *data, size_t length)
 {
-	char text[VALUE_MAX];
+	char text[CRIMG_NUMBER_MAX];
 	struct crimg_json *j = w->view->json;
 	if (hint == CRIMG_HINT_UNIX_NAME) {
 		crimg_safe_text(text, sizeof text, (const char *)data, data != NULL ? length : 0);
@@ -262,17 +67,66 @@ static void show_bytes(const struct walk *w, const char *name, enum crimg_hint h
 	free(hex);
 }
 
+static bool is_present(const void *base, const ProtobufCFieldDescriptor *f)
+{
+	const void *pointer;
+	protobuf_c_boolean has;
+	if (f->label != PROTOBUF_C_LABEL_OPTIONAL)
+		return true;
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING) {
+		memcpy(&pointer, (const char *)base + f->offset, sizeof pointer);
+		return pointer != NULL && pointer != f->default_value;
+	}
+	memcpy(&has, (const char *)base + f->quantifier_offset, sizeof has);
+	return has != 0;
+}
+
+// True when message fits on a line, "a=1 b=2": numbers and short texts alone, nothing unknown.
+static bool flat_text(const ProtobufCMessage *m, enum crimg_hint inherited, char *out, size_t size)
+{
+	char value[CRIMG_NUMBER_MAX];
+	const char *string;
+	out[0] = '\0';
+	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
+		enum crimg_hint hint = crimg_field_info(m->descriptor, i).people;
+		const char *at = (const char *)m + f->offset;
+		if (f->label == PROTOBUF_C_LABEL_REPEATED || f->type == PROTOBUF_C_TYPE_BYTES
+		    || (f->type == PROTOBUF_C_TYPE_MESSAGE && is_present(m, f)))
+			return false;
+		if (!is_present(m, f) || f->type == PROTOBUF_C_TYPE_MESSAGE)
+			continue;
+		if (f->type == PROTOBUF_C_TYPE_STRING) {
+			memcpy(&string, at, sizeof string);
+			snprintf(value, sizeof value, "%s", string);
+		} else {
+			crimg_number_text(f, hint == CRIMG_HINT_NONE ? inherited : hint,
+			                  crimg_number_load(f->type, at), value, sizeof value);
+		}
+		size_t used = strlen(out);
+		if (used + strlen(value) + strlen(f->name) + 8 > size)
+			return false;
+		snprintf(out + used, size - used, "%s%s=%s", used > 0 ? " " : "", f->name, value);
+	}
+	return m->n_unknown_fields == 0;
+}
+
 static void walk_message(struct walk w, const ProtobufCMessage *m);
 
 static void show_message(struct walk w, const char *key, const ProtobufCMessage *m,
                          enum crimg_hint hint)
 {
+	char text[FLAT_COLUMNS + 1];
 	if (m == NULL)
 		return;
+	if (w.view->json == NULL && flat_text(m, hint, text, sizeof text)) {
+		line(&w, key, text);
+		return;
+	}
 	if (w.view->json != NULL)
 		crimg_json_object(w.view->json, key);
 	else
-		line(&w, key != NULL ? key : "-", "");
+		line(&w, key, "");
 	struct walk below = { w.view, w.indent + 2, hint };
 	walk_message(below, m);
 	if (w.view->json != NULL)
@@ -284,7 +138,7 @@ static void show_value(struct walk w, const ProtobufCFieldDescriptor *f, enum cr
                        const void *at, bool in_array)
 {
 	const char *key = in_array && w.view->json != NULL ? NULL : f->name;
-	char text[VALUE_MAX];
+	char text[CRIMG_NUMBER_MAX];
 	const char *string;
 	const ProtobufCMessage *message;
 	ProtobufCBinaryData bytes;
@@ -308,10 +162,10 @@ static void show_value(struct walk w, const ProtobufCFieldDescriptor *f, enum cr
 		break;
 	}
 	if (w.view->json != NULL) {
-		number_json(w.view->json, key, f, hint, load(f->type, at));
+		crimg_number_json(w.view->json, key, f, hint, crimg_number_load(f->type, at));
 		return;
 	}
-	number_text(f, hint, load(f->type, at), text, sizeof text);
+	crimg_number_text(f, hint, crimg_number_load(f->type, at), text, sizeof text);
 	line(&w, key, text);
 }
 
@@ -319,7 +173,7 @@ static void show_value(struct walk w, const ProtobufCFieldDescriptor *f, enum cr
 static void show_numbers(struct walk w, const ProtobufCFieldDescriptor *f, enum crimg_hint hint,
                          const uint8_t *array, size_t count)
 {
-	char text[8192] = "", one[VALUE_MAX];
+	char text[8192] = "", one[CRIMG_NUMBER_MAX];
 	const uint32_t *words = (const uint32_t *)(const void *)array;
 	bool address = hint == CRIMG_HINT_IPADD, caps = hint == CRIMG_HINT_CAPS;
 	if (address)
@@ -336,18 +190,47 @@ static void show_numbers(struct walk w, const ProtobufCFieldDescriptor *f, enum 
 	if (w.view->json != NULL) {
 		crimg_json_array(w.view->json, f->name);
 		for (size_t i = 0; i < count; i++)
-			number_json(w.view->json, NULL, f, hint, load(f->type, array + i * size_of(f->type)));
+			crimg_number_json(
+				w.view->json, NULL, f, hint,
+				crimg_number_load(f->type, array + i * crimg_value_size(f->type)));
 		crimg_json_end(w.view->json);
 		return;
 	}
 	size_t shown = w.view->options->all || count <= LIST_SHOWN + 2 ? count : LIST_SHOWN;
-	for (size_t i = 0, used = 0; i < shown && used + VALUE_MAX < sizeof text; i++) {
-		number_text(f, hint, load(f->type, array + i * size_of(f->type)), one, sizeof one);
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "", one);
+	for (size_t i = 0, used = 0; i < shown && used + CRIMG_NUMBER_MAX < sizeof text; i++) {
+		crimg_number_text(
+			f, hint, crimg_number_load(f->type, array + i * crimg_value_size(f->type)),
+			one, sizeof one);
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "",
+		                         one);
 	}
 	if (shown < count)
 		snprintf(text + strlen(text), sizeof text - strlen(text), ", … (%zu values)", count);
 	line(&w, f->name, text);
+}
+
+// Repeated messages with their numbers; those that are flat take a line each, and runs of equal
+// ones one.
+static void show_messages(struct walk w, const ProtobufCFieldDescriptor *f, enum crimg_hint hint,
+                          const ProtobufCMessage *const *list, size_t count)
+{
+	char text[CRIMG_NUMBER_MAX], next[CRIMG_NUMBER_MAX], name[128];
+	for (size_t i = 0, end; i < count && !crimg_view_failed(w.view); i = end) {
+		end = i + 1;
+		if (!flat_text(list[i], hint, text, sizeof text)) {
+			snprintf(name, sizeof name, "%s[%zu]", f->name, i);
+			show_message(w, name, list[i], hint);
+			continue;
+		}
+		while (end < count && flat_text(list[end], hint, next, sizeof next)
+		       && strcmp(text, next) == 0)
+			end++;
+		if (end > i + 1)
+			snprintf(name, sizeof name, "%s[%zu..%zu]", f->name, i, end - 1);
+		else
+			snprintf(name, sizeof name, "%s[%zu]", f->name, i);
+		line(&w, name, text);
+	}
 }
 
 static void show_repeated(struct walk w, const ProtobufCFieldDescriptor *f, enum crimg_hint hint,
@@ -364,26 +247,17 @@ static void show_repeated(struct walk w, const ProtobufCFieldDescriptor *f, enum
 		show_numbers(w, f, hint, array, count);
 		return;
 	}
+	if (w.view->json == NULL && f->type == PROTOBUF_C_TYPE_MESSAGE) {
+		show_messages(w, f, hint, (const ProtobufCMessage *const *)(const void *)array,
+		              count);
+		return;
+	}
 	if (w.view->json != NULL)
 		crimg_json_array(w.view->json, f->name);
 	for (size_t i = 0; i < count && !crimg_view_failed(w.view); i++)
-		show_value(w, f, hint, array + i * size_of(f->type), true);
+		show_value(w, f, hint, array + i * crimg_value_size(f->type), true);
 	if (w.view->json != NULL)
 		crimg_json_end(w.view->json);
-}
-
-static bool is_present(const void *base, const ProtobufCFieldDescriptor *f)
-{
-	const void *pointer;
-	protobuf_c_boolean has;
-	if (f->label != PROTOBUF_C_LABEL_OPTIONAL)
-		return true;
-	if (f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING) {
-		memcpy(&pointer, (const char *)base + f->offset, sizeof pointer);
-		return pointer != NULL && pointer != f->default_value;
-	}
-	memcpy(&has, (const char *)base + f->quantifier_offset, sizeof has);
-	return has != 0;
 }
 
 static void show_unknown(const struct walk *w, const ProtobufCMessage *m)

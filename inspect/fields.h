@@ -1,5 +1,5 @@
-// Every field of a message, by its descriptor: names for numbers where the hints say so, unknown fields
-// too. Text as an indented list, JSON as members of the object that is open.
+// Every field of a message, by its descriptor: names for numbers where the hints say so, unknown
+// fields too. Text as an indented list, JSON as members of the object that is open.
 #ifndef CRIMG_INSPECT_FIELDS_H
 #define CRIMG_INSPECT_FIELDS_H
 

@@ -111,9 +111,11 @@ static void inet(struct description *d)
 	char a[96], b[96], proto[32], state[32];
 	bool connected = m->dst_port != 0;
 	add(d, "%s%s %s", crimg_name_or_number(CRIMG_NAMES_IP_PROTO, m->proto, proto, sizeof proto),
-	    m->family == 10 ? "6" : "", crimg_endpoint_text(m->src_addr, m->n_src_addr, m->src_port, a, sizeof a));
+	    m->family == 10 ? "6" : "",
+	    crimg_endpoint_text(m->src_addr, m->n_src_addr, m->src_port, a, sizeof a));
 	if (connected)
-		add(d, " -> %s", crimg_endpoint_text(m->dst_addr, m->n_dst_addr, m->dst_port, b, sizeof b));
+		add(d, " -> %s",
+		    crimg_endpoint_text(m->dst_addr, m->n_dst_addr, m->dst_port, b, sizeof b));
 	add(d, " %s", crimg_name_or_number(CRIMG_NAMES_SOCKET_STATE, m->state, state, sizeof state));
 	add_queue(d);
 }
@@ -141,8 +143,8 @@ static void unix_socket(struct description *d)
 	crimg_unix_name(m, name, sizeof name);
 	add(d, "unix %s", crimg_name_or_number(CRIMG_NAMES_SOCKET_TYPE, m->type, type, sizeof type));
 	if (name[0] != '\0')
-		add(d, " %s%s%s", m->name_dir != NULL ? m->name_dir : "", m->name_dir != NULL ? "/" : "",
-		    name);
+		add(d, " %s%s%s", m->name_dir != NULL ? m->name_dir : "",
+		    m->name_dir != NULL ? "/" : "", name);
 	if (m->peer != 0)
 		add(d, " [%u] -> [%u]", m->ino, m->peer);
 	add(d, " %s", crimg_name_or_number(CRIMG_NAMES_SOCKET_STATE, m->state, state, sizeof state));
@@ -196,7 +198,8 @@ static void packet(struct description *d)
 {
 	const PacketSockEntry *m = d->file->message;
 	char type[32], proto[32];
-	add(d, "packet %s %s", crimg_name_or_number(CRIMG_NAMES_SOCKET_TYPE, m->type, type, sizeof type),
+	add(d, "packet %s %s",
+	    crimg_name_or_number(CRIMG_NAMES_SOCKET_TYPE, m->type, type, sizeof type),
 	    crimg_name_or_number(CRIMG_NAMES_ETHERTYPE,
 	                         (uint32_t)((m->protocol & 0xff) << 8 | (m->protocol >> 8 & 0xff)),
 	                         proto, sizeof proto));
@@ -216,7 +219,8 @@ static void tty(struct description *d)
 	if (info->pty != NULL)
 		note(d, "pty %u", info->pty->index);
 	else
-		note(d, "%s", crimg_name_or_number(CRIMG_NAMES_TTY_TYPE, info->type, type, sizeof type));
+		note(d, "%s",
+		     crimg_name_or_number(CRIMG_NAMES_TTY_TYPE, info->type, type, sizeof type));
 	if (info->winsize != NULL && info->winsize->ws_row != 0)
 		note(d, "%ux%u", info->winsize->ws_col, info->winsize->ws_row);
 }
@@ -235,8 +239,8 @@ static void namespace(struct description *d)
 {
 	const NsFileEntry *m = d->file->message;
 	char kind[64];
-	add(d, "%s namespace %u", crimg_flags_text(CRIMG_NAMES_NAMESPACES, m->ns_cflag, kind, sizeof kind),
-	    m->ns_id);
+	add(d, "%s namespace %u",
+	    crimg_flags_text(CRIMG_NAMES_NAMESPACES, m->ns_cflag, kind, sizeof kind), m->ns_id);
 }
 
 static void tun(struct description *d)
@@ -255,7 +259,8 @@ static void timerfd(struct description *d)
 {
 	const TimerfdEntry *m = d->file->message;
 	char clock[32], left[48];
-	add(d, "timerfd %s", crimg_name_or_number(CRIMG_NAMES_CLOCK, m->clockid, clock, sizeof clock));
+	add(d, "timerfd %s",
+	    crimg_name_or_number(CRIMG_NAMES_CLOCK, m->clockid, clock, sizeof clock));
 	if (m->vsec == 0 && m->vnsec == 0)
 		add(d, " disarmed");
 	else
@@ -282,7 +287,8 @@ static void memfd(struct description *d)
 	add(d, "%s%s, %s", shared ? "shared memory " : "memfd:", inode->name,
 	    crimg_bytes_text(inode->size, bytes, sizeof bytes));
 	if (inode->seals != 0 && !shared)
-		add(d, ", %s", crimg_flags_text(CRIMG_NAMES_SEALS, inode->seals, seals, sizeof seals));
+		add(d, ", %s",
+		    crimg_flags_text(CRIMG_NAMES_SEALS, inode->seals, seals, sizeof seals));
 }
 
 static void bpfmap(struct description *d)

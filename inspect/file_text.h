@@ -7,7 +7,8 @@
 #define CRIMG_FILE_TEXT_MAX 4608
 
 struct crimg_file_words {
-	char name[CRIMG_FILE_TEXT_MAX]; // "/var/log/app.log", "pipe:[427806]", "tcp 127.0.0.1:80 LISTEN"
+	char name[CRIMG_FILE_TEXT_MAX]; // "/var/log/app.log", "pipe:[427806]", "tcp 127.0.0.1:80
+	                                // LISTEN"
 	char note[512];                 // "deleted, kept in ghost-file-1.img", "holds 15 B"; or ""
 };
 

@@ -65,8 +65,10 @@ static int usage_error(const char *what, const char *value)
 static int help(void)
 {
 	fputs("usage: crimg inspect [options] IMAGE [VIEW...]\n\n"
-	      "Shows what is in a checkpoint. IMAGE is a directory, an archive, a file, or - for standard\n"
-	      "input. Without VIEW: summary.\n\n", stdout);
+	      "Shows what is in a checkpoint. IMAGE is a directory, an archive, a file, or - for "
+	      "standard\n"
+	      "input. Without VIEW: summary.\n\n",
+	      stdout);
 	for (size_t i = 0; crimg_views[i].name != NULL; i++)
 		printf("  %-11s %s\n", crimg_views[i].name, crimg_views[i].summary);
 	fputs("\n  -p PID           only this process\n"
@@ -77,8 +79,10 @@ static int help(void)
 	      "  --color=WHEN     auto (default), always, never; NO_COLOR is respected\n"
 	      "  --width N        cut lines at N columns, 0 never (default: the terminal's)\n"
 	      "  -h, --help       this text\n\n"
-	      "Exit: 0 shown; 2 trouble: the image is damaged or incomplete (what is readable is shown), or\n"
-	      "cannot be read.\n", stdout);
+	      "Exit: 0 shown; 2 trouble: the image is damaged or incomplete (what is readable is "
+	      "shown), or\n"
+	      "cannot be read.\n",
+	      stdout);
 	return 0;
 }
 
@@ -109,10 +113,14 @@ static int take_option(struct request *r, int option)
 	switch (option) {
 	case 'p':
 		r->options.has_pid = true;
-		return read_u32(optarg, &r->options.pid) ? 0 : usage_error("-p wants a number", optarg) + 1;
+		return read_u32(optarg, &r->options.pid)
+		               ? 0
+		               : usage_error("-p wants a number", optarg) + 1;
 	case 't':
 		r->options.has_tid = true;
-		return read_u32(optarg, &r->options.tid) ? 0 : usage_error("-t wants a number", optarg) + 1;
+		return read_u32(optarg, &r->options.tid)
+		               ? 0
+		               : usage_error("-t wants a number", optarg) + 1;
 	case 'f':
 		r->options.format = optarg;
 		return 0;
@@ -185,7 +193,7 @@ static int read_request(struct request *r, int argc, char **argv)
 	for (; optind < argc && r->view_count < MAX_VIEWS; optind++) {
 		const struct crimg_view_row *row = view_by_name(argv[optind]);
 		if (row == NULL)
-			return usage_error("no view is called so", argv[optind]) + 1;
+			return usage_error("unknown view", argv[optind]) + 1;
 		r->views[r->view_count++] = row;
 	}
 	if (r->view_count == 0)
@@ -288,7 +296,8 @@ static void show(struct crimg_view *view, const struct request *r)
 	crimg_err_format(wrong, text, sizeof text);
 	crimg_json_text(&json, "error", wrong->code != CRIMG_OK ? text : NULL);
 	crimg_json_end(&json);
-	if (crimg_json_finish(&json, &view->fault) == 0 && crimg_buf_append(view->out, "\n", 1, &view->fault) < 0)
+	if (crimg_json_finish(&json, &view->fault) == 0
+	    && crimg_buf_append(view->out, "\n", 1, &view->fault) < 0)
 		return; // noted in fault
 }
 
@@ -337,6 +346,7 @@ int crimg_inspect_main(int argc, char **argv)
 	if (rc != 0)
 		return rc - 1;
 	if (is_pipe_read_twice(&r))
-		return complain("objects reads standard input by itself: ask for no other view with it");
+		return complain(
+			"objects reads standard input by itself: ask for no other view with it");
 	return run(&r);
 }

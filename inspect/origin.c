@@ -1,5 +1,5 @@
-// CRIU stores no version. Every field of its messages came with some release, so the newest field that is
-// present tells the oldest release that can have written the image.
+// CRIU stores no version. Every field of its messages came with some release, so the newest field
+// that is present tells the oldest release that can have written the image.
 #include "inspect/origin.h"
 
 #include <inttypes.h>

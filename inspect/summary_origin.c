@@ -81,7 +81,8 @@ void crimg_summary_time(struct crimg_table *t, const struct crimg_origin *o,
 	if (t->view->json != NULL)
 		crimg_cell_u64(t, o->uptime_seconds);
 	else
-		crimg_cell_textf(t, "for %s", crimg_duration_text(o->uptime_seconds, 0, at, sizeof at));
+		crimg_cell_textf(t, "for %s",
+		                 crimg_duration_text(o->uptime_seconds, 0, at, sizeof at));
 }
 
 // The widest saved state of all threads, and what the machine was.
@@ -89,7 +90,8 @@ void crimg_summary_cpu(struct crimg_table *t, size_t compat, size_t alive)
 {
 	struct crimg_view *v = t->view;
 	const CpuinfoEntry *info = crimg_image_get(v->image, CRIMG_KIND_CPUINFO, 0, &v->damage);
-	const CpuinfoX86Entry *cpu = info != NULL && info->n_x86_entry > 0 ? info->x86_entry[0] : NULL;
+	const CpuinfoX86Entry *cpu =
+		info != NULL && info->n_x86_entry > 0 ? info->x86_entry[0] : NULL;
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_CORE);
 	const CoreEntry *core;
 	uint64_t state = 0, machine = 0;
@@ -135,7 +137,9 @@ void crimg_summary_container(struct crimg_table *t, const struct crimg_container
 		size_t used = strlen(text);
 		if (parts[i] != NULL)
 			snprintf(text + used, sizeof text - used, "%s%s%s", used > 0 ? ", " : "",
-			         before[i], i == 3 && t->view->json == NULL ? crimg_summary_base(parts[i]) : parts[i]);
+			         before[i],
+			         i == 3 && t->view->json == NULL ? crimg_summary_base(parts[i])
+			                                         : parts[i]);
 	}
 	if (c->found) {
 		crimg_field(t, NULL, "container");
@@ -143,7 +147,8 @@ void crimg_summary_container(struct crimg_table *t, const struct crimg_container
 	}
 	if (c->pod != NULL) {
 		crimg_field(t, NULL, "pod");
-		crimg_cell_textf(t, "%s in %s", c->pod, c->pod_namespace != NULL ? c->pod_namespace : "?");
+		crimg_cell_textf(t, "%s in %s", c->pod,
+		                 c->pod_namespace != NULL ? c->pod_namespace : "?");
 	}
 	if (c->created != NULL) {
 		short_time(c->created, text, sizeof text);

@@ -1,8 +1,8 @@
-// Rows that come out as aligned text or as JSON, from the same calls. A table has columns; a record is one
-// row shown as lines of label and value. Knows nothing of images.
+// Rows that come out as aligned text or as JSON, from the same calls. A table has columns; a record
+// is one row shown as lines of label and value. Knows nothing of images.
 //
-// Calls never fail: memory that is denied is noted in view->fault. Text from images is made safe here
-// (control bytes as \xNN), so callers pass it as it is.
+// Calls never fail: memory that is denied is noted in view->fault. Text from images is made safe
+// here (control bytes as \xNN), so callers pass it as it is.
 #ifndef CRIMG_INSPECT_TABLE_H
 #define CRIMG_INSPECT_TABLE_H
 
@@ -51,7 +51,8 @@ void crimg_table_row(struct crimg_table *t);
 void crimg_record_begin(struct crimg_table *t, struct crimg_view *view, const char *key);
 // The next cell's key and label (either may be NULL: only text, only JSON).
 void crimg_field(struct crimg_table *t, const char *key, const char *label);
-// Renders what was gathered. In text, tables without rows and columns that hold only "-" are left out.
+// Renders what was gathered. In text, tables without rows and columns that hold only "-" are left
+// out.
 void crimg_table_end(struct crimg_table *t);
 
 // In text, takes away the lines of a record that another has too. Nothing in JSON.
@@ -71,8 +72,8 @@ void crimg_cell_count(struct crimg_table *t, uint64_t value);  // 0 is nothing i
 void crimg_cell_bool(struct crimg_table *t, bool value);       // "yes", "no"
 void crimg_cell_none(struct crimg_table *t);                   // null
 void crimg_cell_mark(struct crimg_table *t, enum crimg_mark mark); // for the next cell
-// For cells that say different things: in JSON the emitter, with the cell's key in *key, and the cell is
-// taken to be written; in text NULL, and a cell must follow. The column must have a key.
+// For cells that say different things: in JSON the emitter, with the cell's key in *key, and the
+// cell is taken to be written; in text NULL, and a cell must follow. The column must have a key.
 struct crimg_json *crimg_cell_json(struct crimg_table *t, const char **key);
 
 // Lines beside tables (text only, nothing in JSON). A heading has an empty line before it.
@@ -87,7 +88,8 @@ void crimg_group_end(struct crimg_view *view);
 
 // Columns that UTF-8 text takes on a terminal.
 size_t crimg_text_columns(const char *text);
-// Cuts text to columns, with "…" at the end or in the middle. Returns a fresh string, NULL without memory.
+// Cuts text to columns, with "…" at the end or in the middle. Returns a fresh string, NULL without
+// memory.
 char *crimg_text_cut(const char *text, size_t columns, bool middle);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "inspect/command.h"
 
-// The lines that lead to a task, "│  └─ "; out holds at least CRIMG_TREE_PREFIX_MAX bytes. Returns out.
+// The lines that lead to a task, "│  └─ "; out holds at least CRIMG_TREE_PREFIX_MAX bytes. Returns
+// out.
 #define CRIMG_TREE_PREFIX_MAX 256
 char *crimg_tree_prefix(const struct crimg_tasks *tasks, const struct crimg_task *task, char *out,
                         size_t size);

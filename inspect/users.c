@@ -31,11 +31,14 @@ static void add_task(struct crimg_view *view, struct crimg_users *users,
 {
 	struct crimg_list fds, vmas;
 	if (task->fs != NULL) {
-		add(view, users, (struct crimg_user){ task->fs->cwd_id, task->pid, CRIMG_USE_CWD, 0 });
-		add(view, users, (struct crimg_user){ task->fs->root_id, task->pid, CRIMG_USE_ROOT, 0 });
+		add(view, users,
+		    (struct crimg_user) { task->fs->cwd_id, task->pid, CRIMG_USE_CWD, 0 });
+		add(view, users,
+		    (struct crimg_user) { task->fs->root_id, task->pid, CRIMG_USE_ROOT, 0 });
 	}
 	if (task->mm != NULL)
-		add(view, users, (struct crimg_user){ task->mm->exe_file_id, task->pid, CRIMG_USE_EXE, 0 });
+		add(view, users,
+		    (struct crimg_user) { task->mm->exe_file_id, task->pid, CRIMG_USE_EXE, 0 });
 	fds = (struct crimg_list){ NULL, 0 };
 	if (&view->tasks.list[task->fds_of] == task)
 		fds = crimg_view_list(view, task, CRIMG_PART_FDS);

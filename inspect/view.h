@@ -1,5 +1,6 @@
-// What every view gets, and the table of views. A view is a function that appends its part of the answer;
-// it never prints and never fails: what is wrong with the image is noted in damage, and it goes on.
+// What every view gets, and the table of views. A view is a function that appends its part of the
+// answer; it never prints and never fails: what is wrong with the image is noted in damage, and it
+// goes on.
 #ifndef CRIMG_INSPECT_VIEW_H
 #define CRIMG_INSPECT_VIEW_H
 

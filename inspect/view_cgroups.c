@@ -86,8 +86,8 @@ static void processes_cell(struct crimg_table *t, const struct members *m, uint3
 		return;
 	}
 	for (size_t i = first; i < end && i - first < PIDS_SHOWN; i++)
-		snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u", i > first ? " " : "",
-		         m->list[i].pid);
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u",
+		         i > first ? " " : "", m->list[i].pid);
 	if (end - first > PIDS_SHOWN)
 		snprintf(text + strlen(text), sizeof text - strlen(text), " and %zu more",
 		         end - first - PIDS_SHOWN);
@@ -174,8 +174,8 @@ static void properties_cell(struct crimg_table *t, const CgroupDirEntry *dir)
 		if (j != NULL)
 			crimg_json_text(j, p->name, p->value);
 		else if (p->value[0] != '\0') // tasks and cgroup.procs are always empty
-			snprintf(text + used, sizeof text - used, "%s%s=%.*s", used > 0 ? " " : "", p->name,
-			         (int)strcspn(p->value, "\n"), p->value);
+			snprintf(text + used, sizeof text - used, "%s%s=%.*s", used > 0 ? " " : "",
+			         p->name, (int)strcspn(p->value, "\n"), p->value);
 	}
 	if (j != NULL)
 		crimg_json_end(j);
@@ -217,7 +217,8 @@ static void show_dirs(struct crimg_view *view, const CgroupEntry *cgroup)
 {
 	struct crimg_table t;
 	char path[CRIMG_MAX_NAME_BYTES] = "", names[256];
-	crimg_table_begin(&t, view, "groups", dir_columns, sizeof dir_columns / sizeof dir_columns[0]);
+	crimg_table_begin(&t, view, "groups", dir_columns,
+	                  sizeof dir_columns / sizeof dir_columns[0]);
 	for (size_t i = 0; cgroup != NULL && i < cgroup->n_controllers; i++) {
 		const CgControllerEntry *c = cgroup->controllers[i];
 		names[0] = '\0';
@@ -225,7 +226,8 @@ static void show_dirs(struct crimg_view *view, const CgroupEntry *cgroup)
 			snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
 			         k > 0 ? "," : "", c->cnames[k]);
 		for (size_t k = 0; k < c->n_dirs; k++)
-			show_dir(&t, names[0] == '\0' ? "unified" : names, path, sizeof path, c->dirs[k]);
+			show_dir(&t, names[0] == '\0' ? "unified" : names, path, sizeof path,
+			         c->dirs[k]);
 	}
 	if (t.cell_count > 0)
 		crimg_heading(view, "Groups and their settings");
@@ -237,7 +239,8 @@ void crimg_view_cgroups(struct crimg_view *view)
 	const CgroupEntry *cgroup = crimg_image_get(view->image, CRIMG_KIND_CGROUP, 0, &view->damage);
 	crimg_heading(view, "Control groups");
 	if (cgroup == NULL)
-		crimg_line(view, CRIMG_MARK_NONE, "none recorded: all processes were in the groups of criu itself");
+		crimg_line(view, CRIMG_MARK_NONE,
+		           "none recorded: all processes were in the groups of criu itself");
 	crimg_group_object(view, "cgroups");
 	show_sets(view, cgroup);
 	show_dirs(view, cgroup);

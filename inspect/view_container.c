@@ -154,7 +154,8 @@ static void show_members(struct crimg_view *view)
 		if (o->payload.number != CRIMG_NO_PAYLOAD)
 			crimg_cell_bytes(&t, o->payload.length);
 		else if (o->count > 0) // an image: its magics stand before the entries
-			crimg_cell_bytes(&t, o->entries[o->count - 1].offset + o->entries[o->count - 1].span);
+			crimg_cell_bytes(&t, o->entries[o->count - 1].offset
+			                             + o->entries[o->count - 1].span);
 		else
 			crimg_cell_none(&t);
 	}
@@ -170,7 +171,8 @@ void crimg_view_container(struct crimg_view *view)
 	crimg_heading(view, "Container");
 	crimg_group_object(view, "container");
 	if (!c.found)
-		crimg_line(view, CRIMG_MARK_NONE, "none recorded: no config.dump or spec.dump beside the checkpoint");
+		crimg_line(view, CRIMG_MARK_NONE,
+		           "none recorded: no config.dump or spec.dump beside the checkpoint");
 	show_identity(view, &c);
 	show_command(view, &c);
 	show_annotations(view, &c);

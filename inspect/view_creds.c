@@ -99,10 +99,11 @@ static void seccomp_field(struct crimg_table *t, uint64_t mode, bool has_filter,
 	     && i < all->n_seccomp_filters && i < 16; i++) {
 		const SeccompFilter *f = all->seccomp_filters[filter];
 		size_t used = strlen(text);
-		crimg_flags_text(CRIMG_NAMES_SECCOMP_FLAGS, f->has_flags ? f->flags : 0, flags, sizeof flags);
+		crimg_flags_text(CRIMG_NAMES_SECCOMP_FLAGS, f->has_flags ? f->flags : 0, flags,
+		                 sizeof flags);
 		snprintf(text + used, sizeof text - used, "%s #%u of %zu instructions%s%s",
-		         i == 0 ? ":" : ", then", filter, f->filter.len / 8, flags[0] != '\0' ? " " : "",
-		         flags);
+		         i == 0 ? ":" : ", then", filter, f->filter.len / 8,
+		         flags[0] != '\0' ? " " : "", flags);
 		if (!f->has_prev)
 			break;
 		filter = f->prev;
@@ -120,7 +121,8 @@ static void schedule_field(struct crimg_table *t, const ThreadCoreEntry *c)
 	if (c->has_sched_prio && c->sched_prio != 0)
 		snprintf(priority, sizeof priority, ", priority %u", c->sched_prio);
 	crimg_cell_textf(t, "%s, nice %d%s",
-	                 crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, c->sched_policy, number, sizeof number),
+	                 crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, c->sched_policy, number,
+	                                      sizeof number),
 	                 c->sched_nice, priority);
 	crimg_field(t, "sched_policy", NULL);
 	crimg_cell_text(t, crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, c->sched_policy, number,
@@ -146,7 +148,8 @@ static void process_fields(struct crimg_table *t, const TaskCoreEntry *tc)
 		crimg_cell_i64(t, tc->oom_score_adj);
 	}
 	crimg_field(t, "personality", tc->personality != 0 ? "personality" : NULL);
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_PERSONALITY, tc->personality, text, sizeof text));
+	crimg_cell_text(
+		t, crimg_flags_text(CRIMG_NAMES_PERSONALITY, tc->personality, text, sizeof text));
 	bool reaper = tc->has_child_subreaper && tc->child_subreaper;
 	crimg_field(t, "child_subreaper", reaper ? "subreaper" : NULL);
 	crimg_cell_bool(t, reaper);
@@ -237,7 +240,8 @@ static void thread_fields(struct crimg_table *t, const struct crimg_task *task,
 	if (core != NULL && core->has_seccomp_mode)
 		seccomp_field(t, core->seccomp_mode, core->has_seccomp_filter, core->seccomp_filter);
 	else if (tc != NULL && tc->has_old_seccomp_mode)
-		seccomp_field(t, tc->old_seccomp_mode, tc->has_old_seccomp_filter, tc->old_seccomp_filter);
+		seccomp_field(t, tc->old_seccomp_mode, tc->has_old_seccomp_filter,
+		              tc->old_seccomp_filter);
 	if (core != NULL)
 		schedule_field(t, core);
 }

@@ -46,7 +46,8 @@ static void fd_row(struct crimg_table *t, const FdinfoEntry *fd)
 	bool cloexec = (fd->flags & 1) != 0;
 	crimg_table_row(t);
 	crimg_cell_u64(t, fd->fd);
-	crimg_cell_text(t, crimg_name_or_number(CRIMG_NAMES_FD_TYPE, fd->type, number, sizeof number));
+	crimg_cell_text(t,
+	                crimg_name_or_number(CRIMG_NAMES_FD_TYPE, fd->type, number, sizeof number));
 	// A fifo's mode is that of the path it was opened by.
 	const RegFileEntry *path = file != NULL ? file->path : NULL;
 	crimg_cell_text(t, path != NULL ? crimg_open_mode(path->flags)

@@ -73,7 +73,8 @@ static const char *remap_text(const struct crimg_file *file, char *out, size_t s
 	if (file->remap == NULL)
 		return NULL;
 	uint64_t type = file->remap->has_remap_type ? (uint64_t)file->remap->remap_type : 0;
-	snprintf(out, size, "%s %u", crimg_name_or_number(CRIMG_NAMES_REMAP, type, number, sizeof number),
+	snprintf(out, size, "%s %u",
+	         crimg_name_or_number(CRIMG_NAMES_REMAP, type, number, sizeof number),
 	         file->remap->remap_id);
 	return out;
 }
@@ -87,7 +88,8 @@ static void file_row(struct crimg_table *t, const struct crimg_file *file,
 	uint64_t pos;
 	crimg_table_row(t);
 	crimg_cell_u64(t, file->id);
-	crimg_cell_text(t, crimg_name_or_number(CRIMG_NAMES_FD_TYPE, file->type, number, sizeof number));
+	crimg_cell_text(
+		t, crimg_name_or_number(CRIMG_NAMES_FD_TYPE, file->type, number, sizeof number));
 	crimg_cell_text(t, crimg_open_flags_text(crimg_file_flags(file), flags, sizeof flags));
 	if (crimg_file_position(file, &pos))
 		crimg_cell_u64(t, pos);
@@ -121,7 +123,8 @@ static void show_files(struct crimg_view *view)
 	crimg_table_begin(&t, view, "files", columns, sizeof columns / sizeof columns[0]);
 	for (size_t i = 0; i < view->files.count && !crimg_view_failed(view); i++) {
 		size_t count;
-		const struct crimg_user *list = crimg_users_of(&users, view->files.list[i].id, &count);
+		const struct crimg_user *list =
+			crimg_users_of(&users, view->files.list[i].id, &count);
 		bool wanted = !view->options->has_pid;
 		for (size_t k = 0; k < count && !wanted; k++)
 			wanted = list[k].pid == view->options->pid;
@@ -144,7 +147,8 @@ static void epoll_row(struct crimg_table *t, const EventpollTfdEntry *e)
 {
 	char events[512];
 	crimg_cell_textf(t, "fd %u", e->tfd);
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_EPOLL_EVENTS, e->events, events, sizeof events));
+	crimg_cell_text(
+		t, crimg_flags_text(CRIMG_NAMES_EPOLL_EVENTS, e->events, events, sizeof events));
 	crimg_cell_hex(t, e->data);
 }
 
@@ -157,8 +161,8 @@ static void inotify_row(struct crimg_table *t, const InotifyWdEntry *e)
 	else
 		crimg_cell_textf(t, "wd %u: inode %" PRIu64 " of device %s", e->wd, e->i_ino,
 		                 crimg_device_text(e->s_dev, dev, sizeof dev));
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_INOTIFY_EVENTS, e->mask & ~(uint32_t)0x8000000,
-	                                    events, sizeof events));
+	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_INOTIFY_EVENTS,
+	                                    e->mask & ~(uint32_t)0x8000000, events, sizeof events));
 	crimg_cell_none(t);
 }
 
@@ -166,9 +170,11 @@ static void fanotify_row(struct crimg_table *t, const FanotifyMarkEntry *e)
 {
 	char dev[32];
 	if (e->me != NULL)
-		crimg_cell_textf(t, "mount %u %s", e->me->mnt_id, e->me->path != NULL ? e->me->path : "");
+		crimg_cell_textf(t, "mount %u %s", e->me->mnt_id,
+		                 e->me->path != NULL ? e->me->path : "");
 	else
-		crimg_cell_textf(t, "inode %" PRIu64 " of device %s", e->ie != NULL ? e->ie->i_ino : 0,
+		crimg_cell_textf(t, "inode %" PRIu64 " of device %s",
+		                 e->ie != NULL ? e->ie->i_ino : 0,
 		                 crimg_device_text(e->s_dev, dev, sizeof dev));
 	crimg_cell_textf(t, "0x%x", e->mask);
 	crimg_cell_none(t);
@@ -219,8 +225,10 @@ static void show_locks(struct crimg_view *view)
 	while ((lock = crimg_image_walk(view->image, &walk, &view->damage)) != NULL
 	       && !crimg_view_failed(view)) {
 		crimg_table_row(&t);
-		crimg_cell_text(&t, crimg_name_or_number(CRIMG_NAMES_LOCK_FLAG, lock->flag, kind, sizeof kind));
-		crimg_cell_text(&t, crimg_name_or_number(CRIMG_NAMES_LOCK_TYPE, lock->type, type, sizeof type));
+		crimg_cell_text(&t, crimg_name_or_number(CRIMG_NAMES_LOCK_FLAG, lock->flag, kind,
+		                                         sizeof kind));
+		crimg_cell_text(&t, crimg_name_or_number(CRIMG_NAMES_LOCK_TYPE, lock->type, type,
+		                                         sizeof type));
 		crimg_cell_i64(&t, lock->pid);
 		crimg_cell_i64(&t, lock->fd);
 		crimg_cell_i64(&t, lock->start);

@@ -41,7 +41,8 @@ static void shm_row(struct crimg_table *t, uint64_t ns, const IpcShmEntry *m)
 	crimg_cell_bytes(t, m->size);
 	if (m->has_in_pagemaps && m->in_pagemaps && o != NULL && o->map != NULL)
 		crimg_cell_textf(t, "%" PRIu64 " KiB in the image",
-		                 (o->map->present_pages + o->map->parent_pages) * (CRIMG_PAGE_BYTES / 1024));
+		                 (o->map->present_pages + o->map->parent_pages)
+		                         * (CRIMG_PAGE_BYTES / 1024));
 	else
 		crimg_cell_text(t, m->has_in_pagemaps && m->in_pagemaps ? "no pages" : "whole");
 }
@@ -57,9 +58,11 @@ static void sem_row(struct crimg_table *t, uint64_t ns, const IpcSemEntry *m,
 	first_cells(t, ns, "semaphores", m->desc);
 	crimg_cell_none(t);
 	snprintf(text, sizeof text, "%u semaphores", m->nsems);
-	if (count > 0 && entry->payload.number != CRIMG_NO_PAYLOAD && entry->payload.length >= 2 * count
+	if (count > 0 && entry->payload.number != CRIMG_NO_PAYLOAD
+	    && entry->payload.length >= 2 * count
 	    && crimg_image_read(t->view->image, entry->payload.number, 0, raw, 2 * count,
-	                        &t->view->damage) == 0)
+	                        &t->view->damage)
+	               == 0)
 		for (size_t i = 0; i < count; i++)
 			snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u",
 			         i == 0 ? ": " : " ", (unsigned)crimg_get_u16(raw + 2 * i));
@@ -73,25 +76,29 @@ static void message_texts(struct crimg_view *view, const struct crimg_image_entr
                           size_t size)
 {
 	uint8_t raw[MESSAGES_BYTES];
-	size_t length = entry->payload.length < sizeof raw ? (size_t)entry->payload.length : sizeof raw;
+	size_t length =
+		entry->payload.length < sizeof raw ? (size_t)entry->payload.length : sizeof raw;
 	struct crimg_arena arena = crimg_arena_make((size_t)1 << 20);
 	if (length == 0 || entry->payload.number == CRIMG_NO_PAYLOAD
-	    || crimg_image_read(view->image, entry->payload.number, 0, raw, length, &view->damage) < 0)
+	    || crimg_image_read(view->image, entry->payload.number, 0, raw, length, &view->damage)
+	               < 0)
 		return;
 	struct crimg_cursor c = crimg_cursor_make(raw, length, NULL, 0), text;
 	uint32_t message_length;
 	const uint8_t *data;
 	while (crimg_cursor_u32(&c, &message_length, "size", NULL) == 0
 	       && crimg_cursor_bytes(&c, message_length, &data, "message", NULL) == 0) {
-		const void *m = crimg_message_decode(&ipc_msg__descriptor, data, message_length, &arena,
-		                                     NULL, 0, NULL);
+		const void *m = crimg_message_decode(&ipc_msg__descriptor, data, message_length,
+		                                     &arena, NULL, 0, NULL);
 		const IpcMsg *message = m;
 		size_t used = strlen(out);
 		if (message == NULL || used + 40 > size)
 			break;
 		snprintf(out + used, size - used, ", type %" PRIu64 " of %u B", message->mtype,
 		         message->msize);
-		if (crimg_cursor_sub(&c, ((uint64_t)message->msize + 7) / 8 * 8, &text, "text", NULL) < 0)
+		if (crimg_cursor_sub(&c, ((uint64_t)message->msize + 7) / 8 * 8, &text, "text",
+		                     NULL)
+		    < 0)
 			break;
 	}
 	crimg_arena_fini(&arena);

@@ -122,8 +122,8 @@ static void note_text(const VmaEntry *vma, char *out, size_t size)
 	out[0] = '\0';
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		if (((rows[i].status ? vma->status : vma->flags) & rows[i].bit) != 0)
-			snprintf(out + strlen(out), size - strlen(out), "%s%s", out[0] != '\0' ? " " : "",
-			         rows[i].name);
+			snprintf(out + strlen(out), size - strlen(out), "%s%s",
+			         out[0] != '\0' ? " " : "", rows[i].name);
 	if (vma->has_madv && vma->madv != 0)
 		snprintf(out + strlen(out), size - strlen(out), "%s%s", out[0] != '\0' ? " " : "",
 		         crimg_flags_text(CRIMG_NAMES_MADVISE, vma->madv, advice, sizeof advice));
@@ -136,11 +136,12 @@ static void what_cells(struct crimg_table *t, const struct crimg_task *task, con
 	name_text(t->view, task, vma, name, sizeof name);
 	note_text(vma, note, sizeof note);
 	crimg_cell_text(t, name[0] != '\0' ? name : NULL);
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MADVISE, vma->has_madv ? vma->madv : 0, advice,
-	                                    sizeof advice));
+	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MADVISE, vma->has_madv ? vma->madv : 0,
+	                                    advice, sizeof advice));
 	if (vma->pgoff != 0 && (vma->status & STATUS_FILE) != 0)
 		snprintf(offset, sizeof offset, " +0x%" PRIx64, vma->pgoff);
-	crimg_cell_textf(t, "%s%s%s%s", name, offset, name[0] != '\0' && note[0] != '\0' ? " " : "", note);
+	crimg_cell_textf(t, "%s%s%s%s", name, offset, name[0] != '\0' && note[0] != '\0' ? " " : "",
+	                 note);
 }
 
 static void vma_row(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
@@ -152,8 +153,9 @@ static void vma_row(struct crimg_table *t, const struct crimg_task *task, const 
 	crimg_cell_hex(t, vma->start);
 	crimg_cell_hex(t, vma->end);
 	crimg_cell_textf(t, "%" PRIx64 "-%" PRIx64, vma->start, vma->end);
-	crimg_cell_textf(t, "%c%c%c%c", (vma->prot & 1) != 0 ? 'r' : '-', (vma->prot & 2) != 0 ? 'w' : '-',
-	                 (vma->prot & 4) != 0 ? 'x' : '-', (vma->flags & 1) != 0 ? 's' : 'p');
+	crimg_cell_textf(t, "%c%c%c%c", (vma->prot & 1) != 0 ? 'r' : '-',
+	                 (vma->prot & 2) != 0 ? 'w' : '-', (vma->prot & 4) != 0 ? 'x' : '-',
+	                 (vma->flags & 1) != 0 ? 's' : 'p');
 	crimg_cell_bytes(t, bytes);
 	if (held.present == 0 && t->view->json == NULL)
 		crimg_cell_none(t);
@@ -164,7 +166,8 @@ static void vma_row(struct crimg_table *t, const struct crimg_task *task, const 
 	else
 		crimg_cell_bytes(t, held.parent);
 	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MMAP_FLAGS, vma->flags, flags, sizeof flags));
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_VMA_STATUS, vma->status, status, sizeof status));
+	crimg_cell_text(
+		t, crimg_flags_text(CRIMG_NAMES_VMA_STATUS, vma->status, status, sizeof status));
 	crimg_cell_hex(t, vma->pgoff);
 	what_cells(t, task, vma);
 }
@@ -197,7 +200,8 @@ static void show_task(struct crimg_view *view, const struct crimg_task *task)
 	t.indent = 2;
 	if (task->mm != NULL) {
 		crimg_field(&t, "executable", "executable");
-		crimg_cell_text(&t, crimg_file_text_by_id(view, task->mm->exe_file_id, text, sizeof text));
+		crimg_cell_text(
+			&t, crimg_file_text_by_id(view, task->mm->exe_file_id, text, sizeof text));
 		crimg_field(&t, "heap_start", NULL);
 		crimg_cell_hex(&t, task->mm->mm_start_brk);
 		crimg_field(&t, "heap_end", NULL);

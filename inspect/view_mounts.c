@@ -112,7 +112,8 @@ static void show_namespace(struct crimg_view *view, struct crimg_image_object *o
 	}
 	if (count > 0)
 		qsort(list, count, sizeof *list, by_mountpoint);
-	crimg_heading(view, "Mount namespace %llu: %zu mounts", (unsigned long long)o->object.id, count);
+	crimg_heading(view, "Mount namespace %llu: %zu mounts", (unsigned long long)o->object.id,
+	              count);
 	crimg_group_object(view, NULL);
 	if (view->json != NULL)
 		crimg_json_u64(view->json, "mount_ns", o->object.id);

@@ -59,7 +59,8 @@ static struct member *load_members(struct crimg_view *view, size_t *count)
 		for (unsigned type = 0; type < NS_TYPES && task->ids != NULL; type++) {
 			uint32_t id = id_of(task->ids, (enum ns_type)type);
 			if (id != 0 && crimg_view_wants(view, task))
-				list[(*count)++] = (struct member){ (enum ns_type)type, id, task->pid };
+				list[(*count)++] =
+					(struct member) { (enum ns_type)type, id, task->pid };
 		}
 	}
 	if (*count > 0)
@@ -77,8 +78,8 @@ static void uts_text(struct crimg_view *view, uint32_t id, char *out, size_t siz
 {
 	const UtsnsEntry *uts = crimg_image_get(view->image, CRIMG_KIND_UTSNS, id, &view->damage);
 	if (uts != NULL)
-		snprintf(out, size, "host %s%s%s", uts->nodename, uts->domainname[0] != '\0' ? ", domain "
-		         : "", uts->domainname);
+		snprintf(out, size, "host %s%s%s", uts->nodename,
+		         uts->domainname[0] != '\0' ? ", domain " : "", uts->domainname);
 }
 
 static void ipc_text(struct crimg_view *view, uint32_t id, char *out, size_t size)
@@ -91,8 +92,8 @@ static void ipc_text(struct crimg_view *view, uint32_t id, char *out, size_t siz
 	if (shm + sem + msg == 0)
 		snprintf(out, size, "nothing");
 	else
-		snprintf(out, size, "shared memory %zu, semaphore sets %zu, message queues %zu", shm, sem,
-		         msg);
+		snprintf(out, size, "shared memory %zu, semaphore sets %zu, message queues %zu",
+		         shm, sem, msg);
 }
 
 static void mnt_text(struct crimg_view *view, uint32_t id, char *out, size_t size)
@@ -110,7 +111,8 @@ static void net_text(struct crimg_view *view, uint32_t id, char *out, size_t siz
 		const NetDeviceEntry *dev = crimg_image_message(view->image, o, i, &view->damage);
 		size_t used = strlen(out);
 		if (dev != NULL)
-			snprintf(out + used, size - used, "%s%s", used > 0 ? " " : "devices ", dev->name);
+			snprintf(out + used, size - used, "%s%s", used > 0 ? " " : "devices ",
+			         dev->name);
 	}
 	if (net != NULL && net->ext_key != NULL)
 		snprintf(out + strlen(out), size - strlen(out), " external: %s", net->ext_key);
@@ -127,8 +129,9 @@ static void add_map(char *out, size_t size, const char *what, UidGidExtent *cons
 {
 	for (size_t i = 0; i < count && i < 4; i++) {
 		size_t used = strlen(out);
-		snprintf(out + used, size - used, "%s%s %u-%" PRIu64 " to %u", used > 0 ? ", " : "", what,
-		         map[i]->first, (uint64_t)map[i]->first + map[i]->count - 1, map[i]->lower_first);
+		snprintf(out + used, size - used, "%s%s %u-%" PRIu64 " to %u", used > 0 ? ", " : "",
+		         what, map[i]->first, (uint64_t)map[i]->first + map[i]->count - 1,
+		         map[i]->lower_first);
 	}
 }
 
@@ -149,7 +152,8 @@ static void time_text(struct crimg_view *view, uint32_t id, char *out, size_t si
 		time = crimg_image_get(view->image, CRIMG_KIND_TIMENS, 0, &view->damage);
 	if (time != NULL && time->monotonic != NULL)
 		snprintf(out, size, "clock at %s",
-		         crimg_duration_text(time->monotonic->tv_sec, time->monotonic->tv_nsec, at, sizeof at));
+		         crimg_duration_text(time->monotonic->tv_sec, time->monotonic->tv_nsec, at,
+		                             sizeof at));
 }
 
 static void (*const describe[NS_TYPES])(struct crimg_view *, uint32_t, char *, size_t) = {
@@ -255,12 +259,14 @@ static void device_row(struct crimg_table *t, uint64_t ns, const NetDeviceEntry 
 	crimg_cell_u64(t, ns);
 	crimg_cell_u64(t, dev->ifindex);
 	crimg_cell_text(t, dev->name);
-	crimg_cell_text(t, crimg_name_or_number(CRIMG_NAMES_NETDEV_TYPE, dev->type, number, sizeof number));
+	crimg_cell_text(
+		t, crimg_name_or_number(CRIMG_NAMES_NETDEV_TYPE, dev->type, number, sizeof number));
 	crimg_cell_u64(t, dev->mtu);
 	crimg_cell_text(t, address[0] != '\0' ? address : NULL);
 	crimg_cell_count(t, dev->has_master ? dev->master : 0);
 	crimg_cell_count(t, dev->has_peer_ifindex ? dev->peer_ifindex : 0);
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_NETDEV_FLAGS, dev->flags, flags, sizeof flags));
+	crimg_cell_text(
+		t, crimg_flags_text(CRIMG_NAMES_NETDEV_FLAGS, dev->flags, flags, sizeof flags));
 }
 
 static void show_devices(struct crimg_view *view)

@@ -1,5 +1,6 @@
-// View objects: every record with its file, offset, length and all fields. Reads the image by itself, as a
-// stream, so that a million entries need no memory; pages and payloads are only measured.
+// View objects: every record with its file, offset, length and all fields. Reads the image by
+// itself, as a stream, so that a million entries need no memory; pages and payloads are only
+// measured.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,8 +94,9 @@ static void begin_object(struct objects *o, const struct crimg_record *record)
 		crimg_json_array(j, "entries");
 		return;
 	}
-	crimg_heading(o->view, "%s  %s%s%s", name_of(object, name), crimg_kind_info(object->kind)->name,
-	              object->target != NULL ? " -> " : "", object->target != NULL ? object->target : "");
+	crimg_heading(o->view, "%s  %s%s%s", name_of(object, name),
+	              crimg_kind_info(object->kind)->name, object->target != NULL ? " -> " : "",
+	              object->target != NULL ? object->target : "");
 	if (raw)
 		crimg_line(o->view, CRIMG_MARK_NONE, "  %" PRIu64 " bytes of contents",
 		           record->payload.length);
@@ -132,9 +134,10 @@ static void show_entry(struct objects *o, const struct crimg_record *r)
 	const ProtobufCMessageDescriptor *type = r->tail ? NULL
 		: crimg_kind_message(r->object->kind, r->index, r->data, r->length);
 	crimg_arena_reset(&o->arena);
-	const ProtobufCMessage *m = type == NULL ? NULL
-		: crimg_message_decode(type, r->data, r->length, &o->arena, r->origin, r->origin_offset,
-		                       &o->view->damage);
+	const ProtobufCMessage *m =
+		type == NULL ? NULL
+			     : crimg_message_decode(type, r->data, r->length, &o->arena, r->origin,
+	                                            r->origin_offset, &o->view->damage);
 	if (j != NULL && type != NULL) {
 		crimg_json_object(j, "message");
 		if (m != NULL)

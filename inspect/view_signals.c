@@ -44,7 +44,8 @@ static void action_row(struct crimg_table *t, unsigned signal, const SaEntry *sa
 		crimg_cell_textf(t, "handler 0x%" PRIx64, sa->sigaction);
 	else
 		crimg_cell_text(t, action);
-	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_SIGACTION_FLAGS, sa->flags, flags, sizeof flags));
+	crimg_cell_text(
+		t, crimg_flags_text(CRIMG_NAMES_SIGACTION_FLAGS, sa->flags, flags, sizeof flags));
 	crimg_cell_text(t, crimg_sigset_text(sa->mask, mask, sizeof mask));
 	crimg_cell_hex(t, sa->restorer);
 }

@@ -166,7 +166,8 @@ static void first_cells(struct sockets *s, uint32_t family, uint32_t type, const
 	// The kernel calls every unconnected socket CLOSE; only of TCP that is a state.
 	bool unconnected = state == 7 && strcmp(proto != NULL ? proto : "", "tcp") != 0;
 	crimg_table_row(&s->table);
-	crimg_cell_text(&s->table, crimg_name_or_number(CRIMG_NAMES_SOCKET_FAMILY, family, a, sizeof a));
+	crimg_cell_text(&s->table,
+	                crimg_name_or_number(CRIMG_NAMES_SOCKET_FAMILY, family, a, sizeof a));
 	crimg_cell_text(&s->table, crimg_name_or_number(CRIMG_NAMES_SOCKET_TYPE, type, b, sizeof b));
 	crimg_cell_text(&s->table, proto);
 	crimg_cell_text(&s->table, state == 0 ? NULL : unconnected ? "unconnected"
@@ -179,13 +180,16 @@ static void inet_row(struct sockets *s, const struct crimg_file *file)
 	struct option_text o = { "" };
 	char a[96], proto[32];
 	first_cells(s, m->family, m->type,
-	            crimg_name_or_number(CRIMG_NAMES_IP_PROTO, m->proto, proto, sizeof proto), m->state);
+	            crimg_name_or_number(CRIMG_NAMES_IP_PROTO, m->proto, proto, sizeof proto),
+	            m->state);
 	// The port of a raw socket is its protocol once more.
-	crimg_cell_text(&s->table, m->type == 3 ? crimg_address_text(m->src_addr, m->n_src_addr, a, sizeof a)
-	                : crimg_endpoint_text(m->src_addr, m->n_src_addr, m->src_port, a, sizeof a));
+	crimg_cell_text(&s->table,
+	                m->type == 3 ? crimg_address_text(m->src_addr, m->n_src_addr, a, sizeof a)
+	                             : crimg_endpoint_text(m->src_addr, m->n_src_addr, m->src_port,
+	                                                   a, sizeof a));
 	if (m->dst_port != 0)
-		crimg_cell_text(&s->table,
-		                crimg_endpoint_text(m->dst_addr, m->n_dst_addr, m->dst_port, a, sizeof a));
+		crimg_cell_text(&s->table, crimg_endpoint_text(m->dst_addr, m->n_dst_addr,
+		                                               m->dst_port, a, sizeof a));
 	else
 		crimg_cell_none(&s->table);
 	if (m->state == 10)
@@ -254,8 +258,10 @@ static void netlink_row(struct sockets *s, const struct crimg_file *file)
 	const NetlinkSkEntry *m = file->message;
 	struct option_text o = { "" };
 	char proto[32];
-	first_cells(s, 16, 3, crimg_name_or_number(CRIMG_NAMES_NETLINK_PROTO, m->protocol, proto, sizeof proto),
-	            m->state);
+	first_cells(
+		s, 16, 3,
+		crimg_name_or_number(CRIMG_NAMES_NETLINK_PROTO, m->protocol, proto, sizeof proto),
+		m->state);
 	crimg_cell_textf(&s->table, "port %u", m->portid);
 	if (m->dst_portid != 0 || m->dst_group != 0)
 		crimg_cell_textf(&s->table, "port %u group %u", m->dst_portid, m->dst_group);
@@ -319,7 +325,8 @@ static size_t show_type(struct crimg_view *view, struct sockets *s, size_t row)
 	crimg_table_begin(&s->table, view, rows[row].key, rows[row].columns, COLUMN_COUNT);
 	for (size_t k = 0; k < view->files.count && !crimg_view_failed(view); k++) {
 		const struct crimg_file *file = &view->files.list[k];
-		if (file->type != rows[row].type || file->message == NULL || !wanted(s, view, file->id))
+		if (file->type != rows[row].type || file->message == NULL
+		    || !wanted(s, view, file->id))
 			continue;
 		rows[row].row(s, file);
 		shown++;

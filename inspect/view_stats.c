@@ -29,11 +29,13 @@ static void show_fields(struct crimg_view *view, const char *key, const char *ti
 		if (view->json != NULL || hint == CRIMG_HINT_NONE)
 			crimg_cell_u64(&t, value);
 		else if (hint == CRIMG_HINT_US)
-			crimg_cell_text(&t, crimg_duration_text(value / 1000000, value % 1000000 * 1000,
-			                                        text, sizeof text));
+			crimg_cell_text(&t,
+			                crimg_duration_text(value / 1000000, value % 1000000 * 1000,
+			                                    text, sizeof text));
 		else
-			crimg_cell_textf(&t, "%" PRIu64 " (%s)", value,
-			                 crimg_bytes_text(value * CRIMG_PAGE_BYTES, bytes, sizeof bytes));
+			crimg_cell_textf(
+				&t, "%" PRIu64 " (%s)", value,
+				crimg_bytes_text(value * CRIMG_PAGE_BYTES, bytes, sizeof bytes));
 	}
 	crimg_table_end(&t);
 }

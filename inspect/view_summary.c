@@ -1,4 +1,5 @@
-// View summary: what is this, who made it, when, on what, what runs in it, how big is it, is it complete.
+// View summary: what is this, who made it, when, on what, what runs in it, how big is it, is it
+// complete.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,9 @@ static uint64_t file_bytes(const struct crimg_image_object *o)
 		bytes += o->payload.length;
 	size_t tails = 0;
 	for (size_t i = 0; i < o->count; i++) {
-		bytes += o->entries[i].payload.number != CRIMG_NO_PAYLOAD ? o->entries[i].payload.length : 0;
+		bytes += o->entries[i].payload.number != CRIMG_NO_PAYLOAD
+		                 ? o->entries[i].payload.length
+		                 : 0;
 		tails += o->entries[i].tail;
 	}
 	return bytes + (raw ? 0 : 4 * (o->entries_in_file - tails));
@@ -106,7 +109,8 @@ static void title(struct crimg_view *view, const struct totals *s, const char *k
 static void format_field(struct crimg_table *t, const struct totals *s)
 {
 	struct crimg_view *v = t->view;
-	const InventoryEntry *inventory = crimg_image_get(v->image, CRIMG_KIND_INVENTORY, 0, &v->damage);
+	const InventoryEntry *inventory =
+		crimg_image_get(v->image, CRIMG_KIND_INVENTORY, 0, &v->damage);
 	static const char *const versions[] = { "0", "1.0", "1.1", "1.2" };
 	char bytes[32], pages[32], version[64] = "";
 	bool known = inventory != NULL && inventory->img_version < 4;
@@ -131,7 +135,9 @@ static void format_field(struct crimg_table *t, const struct totals *s)
 		                 crimg_bytes_text(s->file_bytes, bytes, sizeof bytes),
 		                 crimg_bytes_text(s->page_bytes, pages, sizeof pages));
 	crimg_field(t, "container_of_files", NULL);
-	crimg_cell_text(t, v->image->directory ? "directory" : v->image->archive ? "archive" : "file");
+	crimg_cell_text(t, v->image->directory ? "directory"
+	                   : v->image->archive ? "archive"
+	                                       : "file");
 	crimg_field(t, "file_count", NULL);
 	crimg_cell_u64(t, s->files_in_image);
 	crimg_field(t, "bytes", NULL);
@@ -143,8 +149,9 @@ static void format_field(struct crimg_table *t, const struct totals *s)
 static void runs_field(struct crimg_table *t, const struct totals *s)
 {
 	char text[256] = "";
-	snprintf(text, sizeof text, "%zu %s, %zu %s", s->alive, plural(s->alive, "process", "processes"),
-	         s->threads, plural(s->threads, "thread", "threads"));
+	snprintf(text, sizeof text, "%zu %s, %zu %s", s->alive,
+	         plural(s->alive, "process", "processes"), s->threads,
+	         plural(s->threads, "thread", "threads"));
 	const struct {
 		size_t count;
 		const char *one, *many;
@@ -192,7 +199,8 @@ static void memory_field(struct crimg_table *t)
 		                 crimg_bytes_text(present[1], b, sizeof b),
 		                 crimg_bytes_text(parent[0] + parent[1], c, sizeof c));
 	else
-		crimg_cell_textf(t, "%s private, %s shared", crimg_bytes_text(present[0], a, sizeof a),
+		crimg_cell_textf(t, "%s private, %s shared",
+		                 crimg_bytes_text(present[0], a, sizeof a),
 		                 crimg_bytes_text(present[1], b, sizeof b));
 	crimg_field(t, "private_bytes", NULL);
 	crimg_cell_u64(t, present[0]);
@@ -240,7 +248,8 @@ static void files_field(struct crimg_table *t)
 static void namespaces_field(struct crimg_table *t)
 {
 	struct crimg_view *v = t->view;
-	const InventoryEntry *inventory = crimg_image_get(v->image, CRIMG_KIND_INVENTORY, 0, &v->damage);
+	const InventoryEntry *inventory =
+		crimg_image_get(v->image, CRIMG_KIND_INVENTORY, 0, &v->damage);
 	const TaskKobjIdsEntry *host = inventory != NULL ? inventory->root_ids : NULL;
 	const TaskKobjIdsEntry *root = v->tasks.count > 0 ? v->tasks.list[0].ids : NULL;
 	char text[128] = "";
@@ -265,7 +274,8 @@ static void namespaces_field(struct crimg_table *t)
 		if (rows[i].own && v->json != NULL)
 			crimg_json_text(v->json, NULL, rows[i].name);
 		else if (rows[i].own)
-			snprintf(text + strlen(text), sizeof text - strlen(text), " %s", rows[i].name);
+			snprintf(text + strlen(text), sizeof text - strlen(text), " %s",
+			         rows[i].name);
 	}
 	if (v->json != NULL)
 		crimg_json_end(v->json);
@@ -335,7 +345,8 @@ static void short_tree(struct crimg_view *view)
 			crimg_cell_bytes(&t, crimg_task_pages(task) * CRIMG_PAGE_BYTES);
 		else
 			crimg_cell_none(&t);
-		crimg_cell_textf(&t, "%s%s", crimg_tree_prefix(&view->tasks, task, prefix, sizeof prefix),
+		crimg_cell_textf(&t, "%s%s",
+		                 crimg_tree_prefix(&view->tasks, task, prefix, sizeof prefix),
 		                 task->core != NULL ? crimg_task_comm(task) : "?");
 		crimg_task_state_text(task, state, sizeof state);
 		crimg_cell_mark(&t, crimg_task_mark(task));

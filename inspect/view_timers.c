@@ -75,9 +75,11 @@ static void posix_row(struct crimg_table *t, const PosixTimerEntry *e)
 {
 	const struct span spans[2] = { { e->vsec, e->vnsec }, { e->isec, e->insec } };
 	char clock[32], notify[64], signal[32];
-	begin_row(t, "posix", crimg_name_or_number(CRIMG_NAMES_CLOCK, e->clock_id, clock, sizeof clock),
+	begin_row(t, "posix",
+	          crimg_name_or_number(CRIMG_NAMES_CLOCK, e->clock_id, clock, sizeof clock),
 	          e->it_id, spans);
-	const char *how = crimg_name_or_number(CRIMG_NAMES_SIGEV, e->it_sigev_notify, notify, sizeof notify);
+	const char *how =
+		crimg_name_or_number(CRIMG_NAMES_SIGEV, e->it_sigev_notify, notify, sizeof notify);
 	if (e->has_notify_thread_id && e->notify_thread_id != 0)
 		crimg_cell_textf(t, "%s %d", how, e->notify_thread_id);
 	else
@@ -94,8 +96,9 @@ static void timerfd_row(struct crimg_table *t, const TimerfdEntry *e, uint32_t f
 {
 	const struct span spans[2] = { { e->vsec, e->vnsec }, { e->isec, e->insec } };
 	char clock[32];
-	begin_row(t, "timerfd", crimg_name_or_number(CRIMG_NAMES_CLOCK, e->clockid, clock, sizeof clock),
-	          fd, spans);
+	begin_row(t, "timerfd",
+	          crimg_name_or_number(CRIMG_NAMES_CLOCK, e->clockid, clock, sizeof clock), fd,
+	          spans);
 	crimg_cell_textf(t, "fd %u", fd);
 	crimg_cell_none(t);
 	crimg_cell_none(t);

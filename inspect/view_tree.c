@@ -114,7 +114,9 @@ void crimg_view_tree(struct crimg_view *view)
 	crimg_table_end(&t);
 	if (view->tasks.count > 0)
 		return;
-	crimg_line(view, CRIMG_MARK_NONE, "none: %s", crimg_image_first(view->image, CRIMG_KIND_PAGEMAP)
-	           != NULL ? "the image holds only memory, of these:" : "the image holds no pstree.img");
+	crimg_line(view, CRIMG_MARK_NONE, "none: %s",
+	           crimg_image_first(view->image, CRIMG_KIND_PAGEMAP) != NULL
+	                   ? "the image holds only memory, of these:"
+	                   : "the image holds no pstree.img");
 	crimg_show_page_maps(view, "page_maps");
 }

@@ -49,9 +49,9 @@ static struct json_cut *pick_queue(struct json_entry_reader *r, const char *key)
 
 static struct json_cut *pick_top(struct json_entry_reader *r, const char *key)
 {
-	if (strcmp(key, "extra") == 0)
+	if (strcmp(key, CRIMG_JSON_EXTRA) == 0)
 		return &r->extra;
-	return strcmp(key, "tail") == 0 ? &r->tail : NULL;
+	return strcmp(key, CRIMG_JSON_TAIL) == 0 ? &r->tail : NULL;
 }
 
 static int scan_members(struct json_entry_reader *r, pick_cut *pick, struct crimg_err *err);
@@ -103,8 +103,8 @@ static const ProtobufCMessageDescriptor *choose_type(enum crimg_kind kind, uint6
 	return info->entry;
 }
 
-static const struct json_place extra_place = { .key = "extra" };
-static const struct json_place padding_place = { .key = "extra_padding" };
+static const struct json_place extra_place = { .key = CRIMG_JSON_EXTRA };
+static const struct json_place padding_place = { .key = CRIMG_JSON_PADDING };
 
 // Adds the padding that stands behind data: what extra_padding holds from *used on, else zeros.
 static int add_padding(struct crimg_buf *out, const struct crimg_buf *padding, size_t *used,
@@ -241,7 +241,7 @@ static int add_queues(struct json_entry_reader *r, const ProtobufCMessage *messa
 // The strings that were cut out left null; anything else there is a mistake.
 static int check_cut(struct json_entry_reader *r, const json_t *root, enum crimg_payload payload)
 {
-	const json_t *extra = json_object_get(root, "extra");
+	const json_t *extra = json_object_get(root, CRIMG_JSON_EXTRA);
 	if (extra == NULL)
 		return 0;
 	if (payload == CRIMG_PAYLOAD_TCP) {
@@ -259,7 +259,7 @@ static int add_parts(struct json_entry_reader *r, enum crimg_payload payload,
                      const struct crimg_buf *padding, size_t *used, struct crimg_err *err)
 {
 	if (payload == CRIMG_PAYLOAD_SEM || payload == CRIMG_PAYLOAD_MSG)
-		return add_list(r, message, json_object_get(root, "extra"), padding, used, err);
+		return add_list(r, message, json_object_get(root, CRIMG_JSON_EXTRA), padding, used, err);
 	if (check_cut(r, root, payload) < 0)
 		return -1;
 	if (payload == CRIMG_PAYLOAD_TCP)
@@ -290,7 +290,7 @@ static int build_payload(struct json_entry_reader *r, enum crimg_kind kind,
                          const ProtobufCMessage *message, const json_t *root,
                          struct json_entry *out, struct crimg_err *err)
 {
-	const json_t *given = json_object_get(root, "extra_padding");
+	const json_t *given = json_object_get(root, CRIMG_JSON_PADDING);
 	struct crimg_buf padding = CRIMG_BUF_INIT;
 	size_t used = 0;
 	int rc = given == NULL ? 0 : json_build_base64(&r->builder, &padding_place, given, &padding);
@@ -306,8 +306,8 @@ static int build_payload(struct json_entry_reader *r, enum crimg_kind kind,
 static int build_tail(struct json_entry_reader *r, enum crimg_kind kind, const json_t *root,
                       struct json_entry *out, struct crimg_err *err)
 {
-	static const struct json_place place = { .key = "tail" };
-	const json_t *tail = json_object_get(root, "tail");
+	static const struct json_place place = { .key = CRIMG_JSON_TAIL };
+	const json_t *tail = json_object_get(root, CRIMG_JSON_TAIL);
 	if (tail == NULL)
 		return 0;
 	if (!r->tail.found)
@@ -325,8 +325,8 @@ static int build_tail(struct json_entry_reader *r, enum crimg_kind kind, const j
 static int build_entry(struct json_entry_reader *r, enum crimg_kind kind, uint64_t index,
                        const json_t *root, struct json_entry *out, struct crimg_err *err)
 {
-	static const char *const plain[] = { CRIMG_JSON_ENCODED, "tail", NULL };
-	static const char *const loaded[] = { CRIMG_JSON_ENCODED, "tail", "extra", "extra_padding",
+	static const char *const plain[] = { CRIMG_JSON_ENCODED, CRIMG_JSON_TAIL, NULL };
+	static const char *const loaded[] = { CRIMG_JSON_ENCODED, CRIMG_JSON_TAIL, CRIMG_JSON_EXTRA, CRIMG_JSON_PADDING,
 	                                      NULL };
 	bool payload = crimg_kind_info(kind)->payload != CRIMG_PAYLOAD_NONE;
 	const ProtobufCMessageDescriptor *type = choose_type(kind, index, root);

@@ -167,16 +167,26 @@ static void test_pagemap(void)
 	char text[32] = "";
 	struct crimg_err err = CRIMG_ERR_INIT;
 	// c-tree.txt: private anonymous memory at 0x7f22b2beb000 holds 'root private'.
-	CU_ASSERT_EQUAL(crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 9652, 0x7f22b2beb000, text, 12, &err), 1);
+	CU_ASSERT_EQUAL(
+		crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 9652, 0x7f22b2beb000, text, 12, &err),
+		1);
 	CU_ASSERT_STRING_EQUAL(text, "root private");
-	CU_ASSERT_EQUAL(crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 9653, 0x7f22b2bec000, text, 15, &err), 1);
+	CU_ASSERT_EQUAL(
+		crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 9653, 0x7f22b2bec000, text, 15, &err),
+		1);
 	CU_ASSERT_STRING_EQUAL(text, "child A private");
-	CU_ASSERT_EQUAL(crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 9652, 0x1000, text, 12, &err), 0);
+	CU_ASSERT_EQUAL(crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 9652, 0x1000, text, 12, &err),
+	                0);
 	CU_ASSERT_EQUAL(crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 1, 0x1000, text, 12, &err), 0);
-	CU_ASSERT_EQUAL(crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 9652, UINT64_MAX, text, 12, &err), 0);
+	CU_ASSERT_EQUAL(
+		crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 9652, UINT64_MAX, text, 12, &err), 0);
 	// Shared memory 100: page 2 holds 'shared anon page 2', page 1 was never touched.
-	CU_ASSERT_EQUAL(crimg_memory_read(image, CRIMG_KIND_PAGEMAP_SHMEM, 100, 0x2000, text, 18, &err)
-	                + crimg_memory_read(image, CRIMG_KIND_PAGEMAP_SHMEM, 101, 0x2000, text, 18, &err) > 0, 1);
+	CU_ASSERT_EQUAL(
+		crimg_memory_read(image, CRIMG_KIND_PAGEMAP_SHMEM, 100, 0x2000, text, 18, &err)
+				+ crimg_memory_read(image, CRIMG_KIND_PAGEMAP_SHMEM, 101, 0x2000,
+	                                            text, 18, &err)
+			> 0,
+		1);
 	CU_ASSERT_EQUAL(err.code, CRIMG_OK);
 	crimg_image_close(image);
 }
@@ -228,7 +238,8 @@ static void test_tasks(void)
 		CU_ASSERT_EQUAL(tasks.list[i].depth, wanted[i].depth);
 		CU_ASSERT_EQUAL(tasks.list[i].last, wanted[i].last);
 		CU_ASSERT_EQUAL(tasks.list[i].state, wanted[i].state);
-		CU_ASSERT_EQUAL(tasks.list[i].thread_count, wanted[i].state == CRIMG_TASK_DEAD ? 0 : 1);
+		CU_ASSERT_EQUAL(tasks.list[i].thread_count,
+		                wanted[i].state == CRIMG_TASK_DEAD ? 0 : 1);
 		CU_ASSERT_EQUAL(tasks.list[i].fds_of, i);
 	}
 	CU_ASSERT_STRING_EQUAL(crimg_task_comm(crimg_tasks_find(&tasks, 9656)), "grandchild");
@@ -352,12 +363,14 @@ static void test_hostile_tree(void)
 		const struct crimg_task *t = &tasks.list[i];
 		CU_ASSERT_EQUAL(t->state, CRIMG_TASK_UNKNOWN);
 		CU_ASSERT_TRUE(t->parent == CRIMG_NO_TASK || t->parent < i);
-		CU_ASSERT_EQUAL(t->depth, t->parent == CRIMG_NO_TASK ? 0 : tasks.list[t->parent].depth + 1);
+		CU_ASSERT_EQUAL(t->depth,
+		                t->parent == CRIMG_NO_TASK ? 0 : tasks.list[t->parent].depth + 1);
 	}
 	CU_ASSERT_EQUAL(crimg_tasks_find(&tasks, 8)->depth, 2);
 	CU_ASSERT_EQUAL(crimg_tasks_find(&tasks, 3)->depth, 0);
 	CU_ASSERT_EQUAL(crimg_image_missing(image, &err), 1);
-	check_error(&err, CRIMG_E_NOTFOUND, "made!core-1.img: missing: a task in pstree.img needs it");
+	check_error(&err, CRIMG_E_NOTFOUND,
+	            "made/core-1.img: missing: a task in pstree.img needs it");
 	crimg_tasks_fini(&tasks);
 	made_end(image);
 }
@@ -452,7 +465,8 @@ static void test_old(void)
 	CU_ASSERT_EQUAL(list.count, 3);
 	CU_ASSERT_EQUAL(crimg_task_list(image, t, CRIMG_PART_FDS, &list, &err), 0);
 	CU_ASSERT_EQUAL_FATAL(list.count, 1);
-	const struct crimg_file *f = crimg_files_find(&files, ((const FdinfoEntry *)list.items[0])->id);
+	const struct crimg_file *f =
+		crimg_files_find(&files, ((const FdinfoEntry *)list.items[0])->id);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
 	CU_ASSERT_EQUAL(f->type, FD_TYPES__FIFO);
 	CU_ASSERT_STRING_EQUAL(f->path->name, "/tmp/fifo");
@@ -484,12 +498,17 @@ static void test_select(void)
 	made_seal("sk-queues.img");
 	struct crimg_image *image = made_open(0, &err);
 	for (uint64_t id = 0; id < 4; id++) {
-		CU_ASSERT_EQUAL(crimg_image_select(image, CRIMG_KIND_SK_QUEUES, "id_for", id, &list, &err), 0);
+		CU_ASSERT_EQUAL(
+			crimg_image_select(image, CRIMG_KIND_SK_QUEUES, "id_for", id, &list, &err),
+			0);
 		CU_ASSERT_EQUAL(list.count, id < 3 ? 2 : 0);
 	}
-	CU_ASSERT_EQUAL(crimg_image_select(image, CRIMG_KIND_SK_QUEUES, "id_for", UINT64_MAX, &list, &err), 0);
+	CU_ASSERT_EQUAL(
+		crimg_image_select(image, CRIMG_KIND_SK_QUEUES, "id_for", UINT64_MAX, &list, &err),
+		0);
 	CU_ASSERT_EQUAL(list.count, 0);
-	CU_ASSERT_EQUAL(crimg_image_select(image, CRIMG_KIND_PIPES_DATA, "pipe_id", 1, &list, &err), 0);
+	CU_ASSERT_EQUAL(crimg_image_select(image, CRIMG_KIND_PIPES_DATA, "pipe_id", 1, &list, &err),
+	                0);
 	CU_ASSERT_EQUAL(list.count, 0);
 	made_end(image);
 }
@@ -514,7 +533,7 @@ static void test_broken_entry(void)
 	CU_ASSERT_EQUAL(crimg_tasks_load(image, &tasks, &err), -1);
 	CU_ASSERT_EQUAL(tasks.count, 2);
 	CU_ASSERT_EQUAL(err.code, CRIMG_E_FORMAT);
-	CU_ASSERT_STRING_EQUAL(err.source, "made!pstree.img");
+	CU_ASSERT_STRING_EQUAL(err.source, "made/pstree.img");
 	crimg_tasks_fini(&tasks);
 	CU_ASSERT_EQUAL(crimg_tasks_load(image, &tasks, &again), 0); // told before
 	crimg_tasks_fini(&tasks);
@@ -541,7 +560,7 @@ static void test_missing(void)
 	struct crimg_image *image = made_open(0, &err);
 	CU_ASSERT_EQUAL(crimg_image_missing(image, &err), 1);
 	check_error(&err, CRIMG_E_NOTFOUND,
-	            "made!pages-4.img: missing: pagemap-9.img points at 8192 bytes of pages in it");
+	            "made/pages-4.img: missing: pagemap-9.img points at 8192 bytes of pages in it");
 	made_end(image);
 	err = CRIMG_ERR_INIT;
 	e.flags = CRIMG_PE_PARENT;
@@ -554,7 +573,7 @@ static void test_missing(void)
 	image = made_open(0, &err);
 	CU_ASSERT_EQUAL(crimg_image_missing(image, &err), 1);
 	check_error(&err, CRIMG_E_NOTFOUND,
-	            "made!parent: missing: pagemap-9.img leaves 2 pages to the parent image");
+	            "made/parent: missing: pagemap-9.img leaves 2 pages to the parent image");
 	made_end(image);
 }
 

@@ -391,8 +391,8 @@ static void test_quoted(void)
 
 static void check_names(const ProtobufCMessageDescriptor *type)
 {
-	static const char *const ours[] = { CRIMG_JSON_UNKNOWN, CRIMG_JSON_ENCODED, "extra",
-	                                    "extra_padding", "tail" };
+	static const char *const ours[] = { CRIMG_JSON_UNKNOWN, CRIMG_JSON_ENCODED, CRIMG_JSON_EXTRA,
+	                                    CRIMG_JSON_PADDING, CRIMG_JSON_TAIL };
 	if (type == NULL)
 		return;
 	CU_ASSERT(type->n_fields <= 64);

@@ -2,6 +2,7 @@
 #include <CUnit/Basic.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,16 +130,16 @@ static void test_entries(void)
 	PAIR("seccomp.img", COMMON "\x49\x30\x41\x64" "\0\0\0\0",
 	     "{\"magic\": \"SECCOMP\", \"entries\": [{}]}");
 	PAIR("pagemap-7.img", COMMON "\x25\x40\x08\x56" "\x02\0\0\0\x08\x01"
-	     "\x0a\0\0\0\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01" "\x02\0\0\0\x10\0",
-	     "{\"magic\": \"PAGEMAP\", \"entries\": [{\"pages_id\": 1}, {\"vaddr\": 9223372036854775808}"
-	     "]}");
+	     "\x0d\0\0\0\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x10\0",
+	     "{\"magic\": \"PAGEMAP\", \"entries\": [{\"pages_id\": 1}, {\"vaddr\": 9223372036854775808, "
+	     "\"compat_nr_pages\": 0}]}");
 }
 
 // Bytes that crit's document cannot say are kept beside it.
 static void test_lossless(void)
 {
 	// A field of the future at the top, and one in a message within.
-	PAIR("timens-0.img", COMMON "\x33\x44\x11\x43" "\x1d\0\0\0\x0a\x0a\x08\x01\x10\x02\xa2\x06\x03" "abc"
+	PAIR("timens-0.img", COMMON "\x33\x44\x11\x43" "\x1b\0\0\0\x0a\x0a\x08\x01\x10\x02\xa2\x06\x03" "abc"
 	     "\x12\x04\x08\x03\x10\x04\x98\x06\x07\x95\x06\x01\0\0\0",
 	     "{\"magic\": \"TIMENS\", \"entries\": [{\"monotonic\": {\"tv_sec\": 1, \"tv_nsec\": 2, "
 	     "\"unknown_fields\": [{\"number\": 100, \"wire\": 2, \"value\": \"YWJj\\n\"}]}, "
@@ -184,12 +185,12 @@ static void test_payload(void)
 	PAIR("pipes-data.img", COMMON "\x09\x37\x45\x56" "\x04\0\0\0\x08\x01\x10\x03" "abc" "\x04\0\0\0\x08\x02\x10\0",
 	     "{\"magic\": \"PIPES_DATA\", \"entries\": [{\"pipe_id\": 1, \"bytes\": 3, \"extra\": "
 	     "\"YWJj\\n\"}, {\"pipe_id\": 2, \"bytes\": 0, \"extra\": \"\"}]}");
-	PAIR("tcp-stream-a.img", COMMON "\x06\x55\x46\x51" "\x08\0\0\0\x08\x02\x10\0\x18\x03\x20\0" "in" "out",
+	PAIR("tcp-stream-a.img", COMMON "\x06\x55\x46\x51" "\x0e\0\0\0\x08\x02\x10\0\x18\x03\x20\0\x28\0\x30\0\x38\0" "in" "out",
 	     "{\"magic\": \"TCP_STREAM\", \"entries\": [{\"inq_len\": 2, \"inq_seq\": 0, \"outq_len\": 3, "
-	     "\"outq_seq\": 0, \"extra\": {\"inq\": \"aW4=\\n\", \"outq\": \"b3V0\\n\"}}]}");
-	PAIR("tcp-stream-a.img", COMMON "\x06\x55\x46\x51" "\x08\0\0\0\x08\0\x10\0\x18\0\x20\0",
+	     "\"outq_seq\": 0, \"opt_mask\": 0, \"snd_wscale\": 0, \"mss_clamp\": 0, \"extra\": {\"inq\": \"aW4=\\n\", \"outq\": \"b3V0\\n\"}}]}");
+	PAIR("tcp-stream-a.img", COMMON "\x06\x55\x46\x51" "\x0e\0\0\0\x08\0\x10\0\x18\0\x20\0\x28\0\x30\0\x38\0",
 	     "{\"magic\": \"TCP_STREAM\", \"entries\": [{\"inq_len\": 0, \"inq_seq\": 0, \"outq_len\": 0, "
-	     "\"outq_seq\": 0, \"extra\": {\"inq\": \"\", \"outq\": \"\"}}]}");
+	     "\"outq_seq\": 0, \"opt_mask\": 0, \"snd_wscale\": 0, \"mss_clamp\": 0, \"extra\": {\"inq\": \"\", \"outq\": \"\"}}]}");
 	PAIR("ipcns-sem-1.img", COMMON "\x19\x30\x57\x59" "\x12\0\0\0" DESC "\x10\x02" "\x01\0\xff\xff\0\0\0\0",
 	     "{\"magic\": \"IPCNS_SEM\", \"entries\": [{" DESC_JSON ", \"nsems\": 2, \"extra\": [1, 65535]}]}");
 	PAIR("ipcns-sem-1.img", COMMON "\x19\x30\x57\x59" "\x12\0\0\0" DESC "\x10\x01" "\x01\0PADDED",
@@ -240,9 +241,6 @@ static void test_dialects(void)
 	// The bytes of before give way to an edited field.
 	READS("{\"magic\": \"PSTREE\", \"entries\": [{\"pid\": 16, \"ppid\": 0, \"pgid\": 1, \"sid\": 2, "
 	      "\"encoded\": \"CAEQABgBIAI=\"}]}", PSTREE);
-#define SOCKET(name) COMMON "\x43\x39\x37\x54" "\x2e\0\0\0\x08\x01\x10\x02\x18\x01\x20\x0a\x28\x02" \
-	"\x30\0\x38\0\x40\0\x4a\x0a\x08\0\x10\0\x18\0\x20\0\x28\0" \
-	"\x52\x08\x08\0\x10\0\x20\0\x28\0" name
 	// go-criu: names in camel case, 64-bit numbers as strings, names of sockets in base64.
 	READS("{\"magic\":\"UNIXSK\",\"entries\":[{\"id\":1,\"ino\":2,\"type\":1,\"state\":10,\"flags\":2,"
 	      "\"uflags\":0,\"backlog\":0,\"peer\":0,\"fown\":{\"uid\":0,\"euid\":0,\"signum\":0,"
@@ -267,15 +265,15 @@ static const struct {
 	{ "{", CRIMG_E_FORMAT, "offset 1 (0x1): the end of the text found, a key wanted" },
 	{ "{\"magic\": \"PSTREE\"}", CRIMG_E_FORMAT, "offset 19 (0x13): a document of one file found "
 	  "that is not magic and entries alone" },
-	{ "{\"magic\": \"NONE\", \"entries\": []}", CRIMG_E_FORMAT, "offset 28 (0x1c): NONE found, the "
+	{ "{\"magic\": \"NONE\", \"entries\": []}", CRIMG_E_FORMAT, "offset 29 (0x1d): NONE found, the "
 	  "magic of a kind of image wanted, as crit names it" },
-	{ "{\"magic\": \"PAGES\", \"entries\": []}", CRIMG_E_FORMAT, "offset 29 (0x1d): PAGES found, the "
+	{ "{\"magic\": \"PAGES\", \"entries\": []}", CRIMG_E_FORMAT, "offset 30 (0x1e): PAGES found, the "
 	  "magic of a kind of image wanted, as crit names it" },
-	{ "{\"magic\": \"FS\", \"magic\": \"FS\", \"entries\": []}", CRIMG_E_FORMAT, "offset 25 (0x19): "
+	{ "{\"magic\": \"FS\", \"magic\": \"FS\", \"entries\": []}", CRIMG_E_FORMAT, "offset 24 (0x18): "
 	  "magic found, a key that was not given yet wanted" },
-	{ "{\"magic\": \"FS\", \"what\": 1}", CRIMG_E_FORMAT, "offset 24 (0x18): what found, a key of an "
+	{ "{\"magic\": \"FS\", \"what\": 1}", CRIMG_E_FORMAT, "offset 23 (0x17): what found, a key of an "
 	  "image wanted (magic, entries, …)" },
-	{ "{\"magic\": \"FS\", \"entries\": []} x", CRIMG_E_FORMAT, "offset 32 (0x20): text behind the "
+	{ "{\"magic\": \"FS\", \"entries\": []} x", CRIMG_E_FORMAT, "offset 31 (0x1f): text behind the "
 	  "document found, its end wanted" },
 	{ "{\"magic\": \"FS\", \"entries\": [1]}", CRIMG_E_FORMAT, "offset 28 (0x1c): '1' found, '{' wanted" },
 	{ "{\"magic\": \"FS\", \"entries\": [{\"cwd_id\": 1}]}", CRIMG_E_FORMAT, "offset 28 (0x1c): entry "
@@ -310,14 +308,14 @@ static const struct {
 	{ "{\"magic\": \"PIPES_DATA\", \"entries\": [{\"pipe_id\": 1, \"bytes\": 5, \"extra\": \"YWJj\"}]}",
 	  CRIMG_E_FORMAT, "offset 36 (0x24): entry 0: extra: 3 bytes found, 5 wanted by the entry" },
 	{ "{\"magic\": \"PIPES_DATA\", \"entries\": [{\"pipe_id\": 1, \"bytes\": 3, \"extra\": \"YW-j\"}]}",
-	  CRIMG_E_FORMAT, "offset 76 (0x4c): '-' found, base64 wanted" },
+	  CRIMG_E_FORMAT, "offset 75 (0x4b): '-' found, base64 wanted" },
 	{ "{\"magic\": \"PIPES_DATA\", \"entries\": [{\"pipe_id\": 1, \"bytes\": 3, \"extra\": [1]}]}",
 	  CRIMG_E_FORMAT, "offset 36 (0x24): entry 0: extra: [1] found, a base64 string wanted" },
 	{ "{\"magic\": \"UTSNS\", \"entries\": [{\"nodename\": \"\\u0000\", \"domainname\": \"\"}]}",
 	  CRIMG_E_FORMAT, "offset 31 (0x1f): entry 0: not JSON: \\u0000 is not allowed without "
-	  "JSON_ALLOW_NUL" },
+	  "JSON_ALLOW_NUL near '\"\\u0000\"'" },
 	{ "{\"magic\": \"UTSNS\", \"entries\": [{\"nodename\": \"\\ud800\", \"domainname\": \"\"}]}",
-	  CRIMG_E_FORMAT, "offset 52 (0x34): half a surrogate pair found, both halves wanted" },
+	  CRIMG_E_FORMAT, "offset 53 (0x35): half a surrogate pair found, both halves wanted" },
 	{ "{\"magic\": \"UTSNS\", \"entries\": [{\"nodename\": \"\xff\", \"domainname\": \"\"}]}",
 	  CRIMG_E_FORMAT, "offset 31 (0x1f): entry 0: not JSON: unable to decode byte 0xff near '\"'" },
 	{ "{\"magic\": \"FDINFO\", \"entries\": [{\"id\": 1, \"flags\": 0, \"type\": \"REGG\", \"fd\": 3}]}",
@@ -329,7 +327,7 @@ static const struct {
 	{ "{\"magic\": \"SECCOMP\", \"entries\": [{\"unknown_fields\": [{\"number\": 9, \"wire\": 3, "
 	  "\"value\": 1}]}]}", CRIMG_E_FORMAT, "offset 33 (0x21): entry 0: unknown_fields[0]: {\"number\": "
 	  "9, \"wire\": 3, \"value\": 1} found, wire type 0, 1, 2 or 5 wanted" },
-	{ "{\"schema\": \"crimg.image/2\", \"objects\": []}", CRIMG_E_FORMAT, "offset 39 (0x27): schema "
+	{ "{\"schema\": \"crimg.image/2\", \"objects\": []}", CRIMG_E_FORMAT, "offset 38 (0x26): schema "
 	  "crimg.image/2 found, crimg.image/1 wanted" },
 	{ "{\"schema\": \"crimg.image/1\", \"objects\": [{\"name\": \"../x\", \"raw\": \"\"}]}",
 	  CRIMG_E_FORMAT, "offset 67 (0x43): ../x found, a relative name that stays within the image "
@@ -373,18 +371,19 @@ static void test_depth(void)
 	CU_ASSERT_EQUAL(convert("x.json", "json", "criu", false, &out, &err), -1);
 	check_error(&err, CRIMG_E_LIMIT,
 	            "x.json: offset 34 (0x22): entry 0: aa_namespace: messages nested more than 64 deep");
+	static const char begin[] = "{\"magic\": \"FS\", \"entries\": [{\"cwd_id\": ";
 	memset(json, '[', 4000);
-	memcpy(json, "{\"magic\": \"FS\", \"entries\": [{\"cwd_id\": ", 40);
+	memcpy(json, begin, sizeof begin - 1);
 	put_file("x.json", json, 4000);
 	err = CRIMG_ERR_INIT;
 	CU_ASSERT_EQUAL(convert("x.json", "json", "criu", false, &out, &err), -1);
-	check_error(&err, CRIMG_E_LIMIT, "x.json: offset 200 (0xc8): JSON nested more than 160 deep");
+	check_error(&err, CRIMG_E_LIMIT, "x.json: offset 199 (0xc7): JSON nested more than 160 deep");
 	crimg_buf_fini(&out);
 }
 
 static const char *const seeds[] = {
 	"{\"magic\": \"TCP_STREAM\", \"entries\": [{\"inq_len\": 2, \"inq_seq\": 0, \"outq_len\": 3, "
-	"\"outq_seq\": 0, \"extra\": {\"inq\": \"aW4=\\n\", \"outq\": \"b3V0\\n\"}, \"tail\": \"QQ==\"}]}",
+	"\"outq_seq\": 0, \"opt_mask\": 0, \"snd_wscale\": 0, \"mss_clamp\": 0, \"extra\": {\"inq\": \"aW4=\\n\", \"outq\": \"b3V0\\n\"}, \"tail\": \"QQ==\"}]}",
 	"{\"magic\": \"IPCNS_MSG\", \"entries\": [{" DESC_JSON ", \"qbytes\": 0, \"qnum\": 1, \"extra\": "
 	"[{\"mtype\": 18446744073709551615, \"msize\": 3}, \"YWJj\\n\"], \"extra_padding\": \"MTIzNDU=\"}]}",
 	"{\"magic\": \"FDINFO\", \"entries\": [{\"id\": 1, \"flags\": \"0x1\", \"type\": \"REG\", \"fd\": 3, "
@@ -395,30 +394,48 @@ static const char *const seeds[] = {
 	"{\"name\": \"d\", \"dir\": true}, {\"name\": \"pages-1.img\", \"raw\": \"QUJD\\n\"}]}",
 };
 
+// Reads all there is, to the end or an error.
+static int read_all(const char *json, size_t length, struct crimg_err *err)
+{
+	struct crimg_input in = { .path = strdup("x.json"), .head_length = length };
+	struct crimg_reader reader;
+	struct crimg_record r;
+	memcpy(in.head, json, length);
+	if (crimg_source_open_memory(json, length, "x.json", &in.source, err) < 0)
+		return -1;
+	int rc = crimg_reader_open(&in, "json", &reader, err);
+	crimg_input_fini(&in);
+	if (rc < 0)
+		return -1;
+	while ((rc = crimg_reader_next(&reader, &r, err)) > 0)
+		;
+	crimg_reader_close(&reader);
+	return rc;
+}
+
 // Cut and changed text: an error or an answer, never a crash (and sanitizers look on).
 static void test_damage(void)
 {
-	struct crimg_buf out = CRIMG_BUF_INIT;
 	for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
 		char text[1024];
 		size_t length = strlen(seeds[i]);
+		struct crimg_err whole = CRIMG_ERR_INIT;
+		CU_ASSERT_EQUAL(read_all(seeds[i], length, &whole), 0);
+		check_error(&whole, CRIMG_OK, "");
 		for (size_t cut = 0; cut < length; cut++) {
 			struct crimg_err err = CRIMG_ERR_INIT;
-			put_file("x.json", seeds[i], cut);
-			CU_ASSERT_EQUAL(convert("x.json", "json", "json", false, &out, &err), -1);
+			CU_ASSERT_EQUAL(read_all(seeds[i], cut, &err), -1);
 			CU_ASSERT_NOT_EQUAL(err.code, CRIMG_OK);
 		}
 		for (size_t at = 0; at < length; at++)
-			for (const char *c = "\"\\{}[]:,0-xQ\n\xff"; *c != '\0'; c++) {
+			for (int c = 1; c < 256; c++) {
 				struct crimg_err err = CRIMG_ERR_INIT;
 				memcpy(text, seeds[i], length);
-				text[at] = *c;
-				put_file("x.json", text, length);
-				int rc = convert("x.json", "json", "json", true, &out, &err);
+				text[at] = (char)c;
+				int rc = read_all(text, length, &err);
 				CU_ASSERT_EQUAL(rc < 0, err.code != CRIMG_OK);
 			}
 	}
-	crimg_buf_fini(&out);
 }
 
 #define LARGE ((size_t)2 << 20)
@@ -558,6 +575,7 @@ static void test_pipe(void)
 
 static int set_up(void)
 {
+	signal(SIGPIPE, SIG_IGN); // a reader that refuses a pipe closes it early
 	return mkdtemp(work) != NULL && chdir(work) == 0 ? 0 : -1;
 }
 

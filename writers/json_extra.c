@@ -65,19 +65,20 @@ int json_extra_open(struct json_extra *x, enum crimg_kind kind, const ProtobufCM
 	if (type == CRIMG_PAYLOAD_SEM)
 		x->left = (uint64_t)((const IpcSemEntry *)m)->nsems * 2;
 	if (type == CRIMG_PAYLOAD_SEM || type == CRIMG_PAYLOAD_MSG) {
-		crimg_json_array(x->json, "extra");
+		crimg_json_array(x->json, CRIMG_JSON_EXTRA);
 		return 0;
 	}
 	if (type == CRIMG_PAYLOAD_TCP) {
 		x->left = ((const TcpStreamEntry *)m)->inq_len;
 		x->next = ((const TcpStreamEntry *)m)->outq_len;
-		crimg_json_object(x->json, "extra");
+		crimg_json_object(x->json, CRIMG_JSON_EXTRA);
 	}
-	crimg_json_base64_open(x->json, type == CRIMG_PAYLOAD_TCP ? "inq" : "extra");
+	crimg_json_base64_open(x->json, type == CRIMG_PAYLOAD_TCP ? "inq" : CRIMG_JSON_EXTRA);
 	return 0;
 }
 
-// Padding is only kept to be looked at once it is complete: CRIU pads with at most 7 bytes an item.
+// Padding is only kept to be looked at once it is complete: at most 7 bytes an item, zeros or (CRIU pads
+// with what lies behind its buffer) anything.
 static int add_padding(struct json_extra *x, const uint8_t *data, size_t length,
                        struct crimg_err *err)
 {
@@ -241,7 +242,7 @@ static void show_padding(struct json_extra *x)
 {
 	for (size_t i = 0; i < x->padding.length; i++)
 		if (x->padding.data[i] != 0) {
-			crimg_json_base64(x->json, JSON_EXTRA_PADDING, x->padding.data,
+			crimg_json_base64(x->json, CRIMG_JSON_PADDING, x->padding.data,
 			                  x->padding.length);
 			return;
 		}

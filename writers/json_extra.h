@@ -6,9 +6,6 @@
 #include "format/json.h"
 #include "format/schema.h"
 
-// The key of ours for padding bytes that are not zero (CRIU writes what lies behind its buffer).
-#define JSON_EXTRA_PADDING "extra_padding"
-
 struct json_extra {
 	struct crimg_json *json;   // borrowed
 	enum crimg_payload type;   // NONE: nothing is open

@@ -142,7 +142,7 @@ static int begin_tail(struct json_state *s, struct crimg_err *err)
 	if (!s->entry_open)
 		return crimg_fail(err, CRIMG_E_FORMAT, s->path, CRIMG_NO_OFFSET,
 		                  "bytes behind an entry that is not there");
-	crimg_json_base64_open(&s->json, "tail");
+	crimg_json_base64_open(&s->json, CRIMG_JSON_TAIL);
 	s->receiving = BASE64;
 	return 0;
 }

@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+"""Makes a seed corpus for every fuzz target from real images.
+
+  make_corpus.py CRIMG OUT SAMPLES…    OUT/TARGET/NAME; CRIMG writes the streams and the JSON
+
+Seeds are small: raw files are cut to a page, and files of the same content are taken once.
+"""
+import hashlib
+import io
+import os
+import re
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+MAX = 16 << 10
+
+
+def read_kinds():
+    rows, row = [], re.compile(r'^K\((\w+),\s*"([^"]*)",\s*(\d+),\s*(\w+),')
+    with open(os.path.join(ROOT, "format", "kinds.def"), encoding="utf-8") as f:
+        for line in f:
+            m = row.match(line)
+            if m:
+                number = {"0": "", "10": r"([0-9]+)", "16": r"([0-9a-f]+)"}[m[3]]
+                name = re.escape(m[2]).replace("%", number) if m[2] else None
+                rows.append((name and re.compile(name + r"\Z"), int(m[4], 0)))
+    return rows
+
+
+KINDS = read_kinds()
+
+
+def kind_of(name):
+    for i, (pattern, magic) in enumerate(KINDS):
+        if pattern and pattern.match(name):
+            return i, magic
+    return None, 0
+
+
+class Corpus:
+    def __init__(self, out):
+        self.out = out
+
+    def add(self, target, data):
+        if len(data) > 4 * MAX:
+            return
+        folder = os.path.join(self.out, target)
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, hashlib.sha1(data).hexdigest()[:16]), "wb") as f:
+            f.write(data)
+
+
+def entries(data, magic):
+    at = 4 if struct.unpack_from("<I", data)[0] == magic else 8
+    while at + 4 <= len(data):
+        n = struct.unpack_from("<I", data, at)[0]
+        if at + 4 + n > len(data):
+            return
+        yield data[at + 4:at + 4 + n]
+        at += 4 + n
+
+
+def member(name, data, link):
+    kind = 254 if link else 255
+    raw = name.encode()
+    return struct.pack("<BB", kind, len(raw)) + raw + struct.pack("<I", len(data)) + data
+
+
+def read_image(folder):
+    files = {}
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if os.path.islink(path):
+            files[name] = (os.readlink(path).encode(), True)
+        elif os.path.isfile(path):
+            with open(path, "rb") as f:
+                data = f.read()
+            _, magic = kind_of(name)
+            files[name] = (data if magic else data[:4096], False)
+    return files
+
+
+def archives(corpus, files):
+    for mode in ("w", "w:gz", "w:xz"):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode=mode) as tar:
+            for name, (data, link) in files.items():
+                info = tarfile.TarInfo(name)
+                if link:
+                    info.type, info.linkname = tarfile.SYMTYPE, data.decode()
+                    tar.addfile(info)
+                else:
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+        corpus.add("tar", out.getvalue())
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, (data, link) in files.items():
+            if not link:
+                z.writestr(name, data)
+    corpus.add("tar", out.getvalue())
+
+
+def convert(crimg, *args):
+    with tempfile.TemporaryDirectory() as tmp:
+        target = os.path.join(tmp, "out")
+        done = subprocess.run([crimg, "convert", "--allow-incomplete", *args, target],
+                              stderr=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            return None
+        with open(target, "rb") as f:
+            return f.read()
+
+
+def one_file(corpus, crimg, path, name, data):
+    kind, magic = kind_of(name)
+    if kind is None:
+        return
+    corpus.add("criu_file", bytes([kind, 1]) + data[:MAX])
+    if magic:
+        for i, message in enumerate(entries(data, magic)):
+            corpus.add("message", bytes([kind, 0 if i == 0 else 1]) + message[:MAX])
+    if len(data) > MAX:
+        return
+    for target, args in (("crimg", ["-t", "crimg"]), ("json", ["-t", "json"]),
+                         ("json", ["-t", "json", "--pretty"])):
+        made = convert(crimg, *args, path)
+        if made is not None:
+            corpus.add(target, made + (b"\0" if target == "crimg" else b""))
+
+
+def one_image(corpus, crimg, files):
+    small = {n: f for n, f in files.items() if len(f[0]) <= MAX}
+    packed = b"".join(member(n, d, link) for n, (d, link) in small.items())
+    corpus.add("criu_dir", packed)
+    corpus.add("roundtrip", packed)
+    archives(corpus, small)
+    with tempfile.TemporaryDirectory() as tmp:
+        for name, (data, link) in small.items():
+            path = os.path.join(tmp, name)
+            if link:
+                os.symlink(data, path)
+            else:
+                with open(path, "wb") as f:
+                    f.write(data)
+        for args in (["-t", "crimg"], ["-t", "crimg", "--compress=zstd"], ["-t", "json"]):
+            made = convert(crimg, *args, tmp)
+            if made is not None:
+                corpus.add(args[1], made)
+
+
+def main():
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    crimg, corpus = sys.argv[1], Corpus(sys.argv[2])
+    seen = set()
+    for top in sys.argv[3:]:
+        for folder, _, names in os.walk(top):
+            for name in sorted(names):
+                path = os.path.join(folder, name)
+                if os.path.islink(path) or kind_of(name)[0] is None:
+                    continue
+                with open(path, "rb") as f:
+                    data = f.read()
+                key = (kind_of(name)[0], hashlib.sha1(data).digest())
+                if key not in seen and (kind_of(name)[0], len(data)) not in seen:
+                    seen |= {key, (kind_of(name)[0], len(data))}
+                    one_file(corpus, crimg, path, name, data)
+            if "inventory.img" in names:
+                one_image(corpus, crimg, read_image(folder))
+
+
+if __name__ == "__main__":
+    main()
