@@ -41,6 +41,10 @@ LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_C:.c=.o)
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_BIN := $(TEST_SRC:tests/%.c=$(B)/tests/%)
 
+ifeq ($(shell command -v protoc-c 2>/dev/null),)
+$(info packages are missing: `make deps` installs them)
+endif
+
 .DELETE_ON_ERROR:
 .PHONY: all help deps demo check check-vm bench fuzz fuzz-replay install clean format tidy tests lib
 
@@ -107,7 +111,7 @@ tests: $(TEST_BIN)
 
 # Fuzz targets, three ways: replayed over a corpus, with libFuzzer, with AFL++.
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
-FUZZ_COMMON  := $(B)/fuzz/output_mem.o
+FUZZ_COMMON  := $(addprefix $(B)/fuzz/,harness.o members.o output_mem.o)
 SECONDS_EACH ?= 60
 
 fuzz-replay: $(FUZZ_TARGETS:%=$(B)/fuzz/replay_%)

@@ -211,8 +211,9 @@ static int missing_of_task(struct crimg_image *image, const PstreeEntry *p, stru
 		return missing_file(image, CRIMG_KIND_CORE, p->pid, "a task in pstree.img needs it",
 		                    err);
 	const CoreEntry *core = crimg_image_message(image, o, 0, err);
-	if (core == NULL)
-		return -1;
+	if (core == NULL) // told before, perhaps: then without an error of its own
+		return crimg_fail(err, CRIMG_E_FORMAT, o->origin, CRIMG_NO_OFFSET,
+		                  "the core does not decode");
 	if (core->tc != NULL && core->tc->task_state == 2) // a zombie: its thread number is garbage
 		return 0;
 	for (size_t i = 0; i < p->n_threads; i++)
@@ -231,7 +232,8 @@ int crimg_image_missing(struct crimg_image *image, struct crimg_err *err)
 	if (!image->directory && !image->archive && image->count <= 1)
 		return 0; // one object (core-7.img, or a stream of it) is no image that could be whole
 	const InventoryEntry *inventory = crimg_image_get(image, CRIMG_KIND_INVENTORY, 0, &broken);
-	if (broken.code == CRIMG_OK && inventory == NULL)
+	if (broken.code == CRIMG_OK && inventory == NULL
+	    && crimg_image_find(image, CRIMG_KIND_INVENTORY, 0) == NULL)
 		return missing_file(image, CRIMG_KIND_INVENTORY, 0, "every image begins with it", err);
 	if (inventory != NULL && inventory->img_version == 0)
 		return missing_maps(image, err);

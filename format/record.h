@@ -69,7 +69,8 @@ struct crimg_record {
 	struct crimg_span span;    // where the bytes lie, not yet read
 	bool zero;                 // all bytes are 0
 
-	// Where this record came from, for messages: the source's name and byte range.
+	// Where this record came from, for messages: the source's name, and the byte range of the entry, which
+	// begins with the 4 bytes of its length.
 	const char *origin;        // lives as long as the reader
 	uint64_t origin_offset, origin_length;
 };

@@ -265,6 +265,7 @@ static size_t believable(const struct crimg_window *w, size_t wanted)
 int crimg_window_peek(struct crimg_window *w, size_t wanted, const uint8_t **out, size_t *got,
                       struct crimg_err *err)
 {
+	static const uint8_t nothing[1];
 	wanted = believable(w, wanted);
 	while (w->end - w->start < wanted) {
 		size_t held = w->end - w->start, n;
@@ -282,7 +283,7 @@ int crimg_window_peek(struct crimg_window *w, size_t wanted, const uint8_t **out
 			break;
 		w->end += n;
 	}
-	*out = w->data + w->start;
+	*out = w->data != NULL ? w->data + w->start : nothing;
 	*got = w->end - w->start;
 	return 0;
 }

@@ -12,7 +12,7 @@ static bool input_of(const struct crimg_output *o, const char *name, struct crim
 }
 
 // first: what the image is. Through one single-file format and back.
-static void there_and_back(const struct crimg_output *first, const char *format,
+static void there_and_back(const struct crimg_output *first, bool sound, const char *format,
                            const char *compress, bool at_offsets)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
@@ -22,12 +22,9 @@ static void there_and_back(const struct crimg_output *first, const char *format,
 	if (!harness_input_store(&in, harness_store_of(first)))
 		return;
 	int rc = harness_convert(&in, "criu", format, &options, true, &middle, &err);
-	if (rc < 0 && err.code != CRIMG_E_LIMIT) {
-		// Messages that do not decode pass through a stream, not through JSON.
-		harness_claim(format[0] == 'j', "what was read once is read again");
-		crimg_output_close(middle);
-		return;
-	}
+	// Broken messages pass through a stream (but for page maps, which tell where chunks end), not through
+	// JSON.
+	harness_claim(rc == 0 || !sound || err.code == CRIMG_E_LIMIT, "what is sound is written");
 	if (rc == 0 && input_of(middle, "middle", &in)) {
 		rc = harness_convert(&in, format, "criu", &plain, at_offsets, &last, &err);
 		harness_claim(rc == 0 || err.code == CRIMG_E_LIMIT, "what was written is read");
@@ -47,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	int rc = harness_convert(&in, "criu", "criu", &plain, true, &first, &err);
 	if (rc == 0) {
-		struct crimg_output *given = NULL;
+		bool sound = false;
 		struct crimg_store *store = members_store(data, size);
 		for (size_t i = 0; store != NULL && i < store->count; i++) {
 			const struct crimg_mem_member *m =
@@ -56,10 +53,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			              "every member is written");
 		}
 		crimg_store_close(store);
-		(void)given;
-		there_and_back(first, "crimg", NULL, true);
-		there_and_back(first, "crimg", "zstd", false);
-		there_and_back(first, "json", NULL, true);
+		if (harness_input_store(&in, harness_store_of(first)))
+			sound = harness_sound(&in, "criu");
+		there_and_back(first, sound, "crimg", NULL, true);
+		there_and_back(first, sound, "crimg", "zstd", false);
+		there_and_back(first, sound, "json", NULL, true);
 	}
 	crimg_output_close(first);
 	return 0;

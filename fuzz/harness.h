@@ -35,6 +35,8 @@ int harness_drain(struct crimg_input *in, const char *format, bool random,
                   struct harness_limits limits, struct crimg_err *err);
 // The index: every entry decoded, tasks and files loaded, completeness asked. Takes in over.
 int harness_index(struct crimg_input *in, const char *format, struct crimg_err *err);
+// True when an index can be made and every message decodes; takes in over.
+bool harness_sound(struct crimg_input *in, const char *format);
 // From one format to another; takes in over. *out is closed by the caller also after a failure; NULL when it
 // could not be opened. at_offsets as crimg_output_open_mem.
 int harness_convert(struct crimg_input *in, const char *from, const char *to,

@@ -137,6 +137,11 @@ static int take_object(struct stream_state *s, struct crimg_cursor *c, struct cr
 	                            .framing = (enum crimg_framing)framing };
 	if (set_object(s, o, &t, c->base, err) < 0 || note_payload(s, payload, c->base, err) < 0)
 		return -1;
+	bool raw = o->type == CRIMG_OBJECT_FILE && crimg_kind_info(o->kind)->payload == CRIMG_PAYLOAD_RAW;
+	bool plain = o->type != CRIMG_OBJECT_FILE && o->kind != CRIMG_KIND_OPAQUE;
+	if (plain || raw != (payload.number != CRIMG_NO_PAYLOAD)
+	    || (raw && o->framing != CRIMG_FRAMING_RAW))
+		return fail_at(s, c->base, err, "an object whose kind, type and payload disagree");
 	s->object = o;
 	s->objects++;
 	s->batch_index = 0;
@@ -157,8 +162,20 @@ static int begin_batch(struct stream_state *s, struct crimg_cursor *c, struct cr
 		return crimg_fail(err, CRIMG_E_FORMAT, c->name, c->base,
 		                  "entries from %llu found, from %llu of an open object wanted",
 		                  (unsigned long long)first, (unsigned long long)s->batch_index);
+	if (s->object->type != CRIMG_OBJECT_FILE || crimg_kind_info(s->object->kind)->entry == NULL)
+		return fail_at(s, c->base, err, "entries of an object that can have none");
 	s->batch = *c;
 	return 0;
+}
+
+// Payload goes with kinds that have some, and tails are nothing else.
+static bool payload_fits(const struct stream_state *s, const struct crimg_record *r)
+{
+	const struct crimg_kind_info *info = crimg_kind_info(s->object->kind);
+	bool has = r->payload.number != CRIMG_NO_PAYLOAD;
+	if (r->tail)
+		return has && r->length == 0 && r->index > 0;
+	return !has || info->payload != CRIMG_PAYLOAD_NONE;
 }
 
 static int take_entry(struct stream_state *s, struct crimg_record *r, struct crimg_err *err)
@@ -187,6 +204,8 @@ static int take_entry(struct stream_state *s, struct crimg_record *r, struct cri
 	r->length = length;
 	r->origin_length = 4 + (uint64_t)length;
 	r->tail = (flags & CRIMG_ENTRY_TAIL) != 0;
+	if (!payload_fits(s, r))
+		return fail_at(s, at, err, "an entry whose kind and payload disagree");
 	s->batch_left--;
 	s->batch_index++;
 	s->entries++;
@@ -306,6 +325,8 @@ static int take_frame(struct stream_state *s, const struct crimg_frame *f, struc
 	if (f->type <= CRIMG_FRAME_END && f->type != 0 && metadata == s->metadata_over)
 		return fail_at(s, f->at, err, s->metadata_over ? "metadata behind their end"
 		                                               : "contents before the metadata's end");
+	if (s->index_at != 0 && f->type != CRIMG_FRAME_END && !f->ignorable)
+		return fail_at(s, f->at, err, "a frame between the index and the end");
 	switch (f->type) {
 	case CRIMG_FRAME_OBJECT:
 		return take_object(s, c, r, err);

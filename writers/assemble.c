@@ -12,6 +12,7 @@ struct waiting_entry {
 	uint64_t index;
 	struct crimg_payload_ref payload;
 	bool tail;
+	uint64_t origin_offset, origin_length;
 };
 
 // An object whose payload has yet to come (or, when sized, whose entries have).
@@ -22,6 +23,7 @@ struct waiting_object {
 	size_t count, capacity;
 	struct crimg_buf bytes;       // encoded messages
 	uint64_t size;                // of all entries, framed
+	const char *origin;           // lives as long as the reader
 	struct waiting_object *next;
 };
 
@@ -102,8 +104,10 @@ static int gather_entry(struct crimg_assembly *a, const struct crimg_record *r,
 		return -1;
 	w->entries = array;
 	w->entries[w->count] = (struct waiting_entry){
-		w->bytes.length, r->length, r->index, r->payload, r->tail
+		w->bytes.length, r->length, r->index, r->payload, r->tail,
+		r->origin_offset, r->origin_length
 	};
+	w->origin = r->origin;
 	if (crimg_buf_append(&w->bytes, r->data, r->length, err) < 0)
 		return -1;
 	w->count++;
@@ -131,7 +135,8 @@ static int give_entry(struct crimg_assembly *a, struct waiting_object *w,
 	struct crimg_record r = {
 		.type = CRIMG_RECORD_MESSAGE, .object = &w->object, .index = e->index,
 		.data = w->bytes.data != NULL ? w->bytes.data + e->data : NULL, .length = e->length,
-		.tail = e->tail, .payload = e->payload,
+		.tail = e->tail, .payload = e->payload, .origin = w->origin,
+		.origin_offset = e->origin_offset, .origin_length = e->origin_length,
 	};
 	return a->ops->message(a->context, &r, err);
 }

@@ -153,7 +153,7 @@ static int message(void *context, const struct crimg_record *r, struct crimg_err
 	uint64_t length = r->payload.number != CRIMG_NO_PAYLOAD ? r->payload.length : 0;
 	struct crimg_json_entry entry = {
 		.type = crimg_kind_message(s->kind, r->index, r->data, r->length),
-		.data = r->data, .length = r->length, .base = r->origin_offset,
+		.data = r->data, .length = r->length, .base = r->origin_offset + 4,
 		.name = r->origin != NULL ? r->origin : r->object->name,
 	};
 	if (r->tail)

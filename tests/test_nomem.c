@@ -1,0 +1,373 @@
+// Every allocation denied in turn, on one image in every format: a clear error (or a result, where an
+// allocation is only for speed), nothing left behind, no fault; leaks are AddressSanitizer's to find.
+//
+// Denies what our own objects ask of malloc and its kin: linked with
+//   -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup,--wrap=asprintf
+// What libarchive, jansson, zstd and libc allocate inside is theirs.
+#include <CUnit/Basic.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "convert/filters.h"
+#include "convert/pump.h"
+#include "format/files.h"
+#include "format/image.h"
+#include "format/output.h"
+#include "format/tasks.h"
+
+static long countdown = -1; // allocations until one is denied; negative: none is
+static unsigned long denied;
+
+void *__real_malloc(size_t size) __attribute__((weak));
+void *__real_calloc(size_t count, size_t size) __attribute__((weak));
+void *__real_realloc(void *p, size_t size) __attribute__((weak));
+char *__real_strdup(const char *text) __attribute__((weak));
+char *__real_strndup(const char *text, size_t length) __attribute__((weak));
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t length);
+int __wrap_asprintf(char **out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static bool deny(void)
+{
+	if (countdown < 0 || countdown-- > 0)
+		return false;
+	denied++;
+	errno = ENOMEM;
+	return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return deny() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return deny() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return deny() ? NULL : __real_realloc(p, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+	return deny() ? NULL : __real_strdup(text);
+}
+
+char *__wrap_strndup(const char *text, size_t length)
+{
+	return deny() ? NULL : __real_strndup(text, length);
+}
+
+int __wrap_asprintf(char **out, const char *fmt, ...)
+{
+	va_list ap;
+	if (deny())
+		return -1;
+	va_start(ap, fmt);
+	int n = vasprintf(out, fmt, ap);
+	va_end(ap);
+	return n;
+}
+
+static char work[] = "/tmp/crimg-test-nomem-XXXXXX";
+static char dir[64], single[64];
+
+// One way through the program.
+struct way {
+	const char *source;          // below work, or NULL: dir
+	const char *to, *target;     // writer and path below work; NULL: the index
+	const char *compress;
+	unsigned version;            // filter
+	struct crimg_pages_options pages;
+	bool compare;                // target must equal dir when it was made
+};
+
+static bool go_on(void *context, uint64_t done, uint64_t total)
+{
+	(void)context;
+	(void)done;
+	(void)total;
+	return true;
+}
+
+static void path_of(const char *name, char out[128])
+{
+	snprintf(out, 128, "%s/%s", work, name);
+}
+
+static int open_reader(const char *path, struct crimg_reader *reader, struct crimg_err *err)
+{
+	struct crimg_input in;
+	if (crimg_input_open(path, "/tmp", &in, err) < 0)
+		return -1;
+	int rc = crimg_reader_open(&in, NULL, reader, err);
+	crimg_input_fini(&in);
+	return rc;
+}
+
+static int open_output(const char *path, struct crimg_output **out, struct crimg_err *err)
+{
+	const char *dot = strrchr(path, '.');
+	if (dot != NULL && strcmp(dot, ".zst") == 0)
+		return crimg_output_open_tar(path, NULL, out, err);
+	return dot != NULL ? crimg_output_open_file(path, out, err)
+	                   : crimg_output_open_dir(path, out, err);
+}
+
+static int write_all(struct crimg_reader *reader, const struct way *way, struct crimg_output *out,
+                     struct crimg_err *err)
+{
+	struct crimg_progress progress = { go_on, NULL };
+	struct crimg_writer_options options = {
+		.compress = way->compress, .single_object = reader->single_object
+	};
+	struct crimg_writer writer = { .driver = crimg_writer_by_name(way->to), .output = out };
+	if (writer.driver->open(&writer, &options, err) < 0)
+		return -1;
+	int rc = crimg_pump(reader, &writer, &progress, err);
+	writer.driver->close(&writer);
+	return rc < 0 ? rc : crimg_output_commit(out, err);
+}
+
+static int add_filters(struct crimg_reader *reader, const struct way *way, const char *source,
+                       struct crimg_image **image, struct crimg_ledger *ledger,
+                       struct crimg_err *err)
+{
+	if ((way->pages.merge || way->pages.blocks)
+	    && (crimg_image_open(source, NULL, "/tmp", image, err) < 0
+	        || crimg_filter_pages(reader, *image, way->pages, err) < 0))
+		return -1;
+	return way->version == 0 ? 0 : crimg_filter_version(reader, way->version, ledger, err);
+}
+
+static int convert(const struct way *way, const char *source, const char *target,
+                   struct crimg_err *err)
+{
+	struct crimg_reader reader;
+	struct crimg_image *image = NULL;
+	struct crimg_ledger ledger = CRIMG_LEDGER_INIT;
+	struct crimg_output *out = NULL;
+	if (open_reader(source, &reader, err) < 0)
+		return -1;
+	int rc = add_filters(&reader, way, source, &image, &ledger, err);
+	if (rc == 0)
+		rc = open_output(target, &out, err);
+	if (rc == 0)
+		rc = write_all(&reader, way, out, err);
+	crimg_output_close(out);
+	crimg_reader_close(&reader);
+	crimg_image_close(image);
+	crimg_ledger_fini(&ledger);
+	return rc;
+}
+
+static int load(struct crimg_image *image, struct crimg_err *err)
+{
+	struct crimg_tasks tasks = { .count = 0 };
+	struct crimg_files files = { .count = 0 };
+	struct crimg_buf args = CRIMG_BUF_INIT;
+	bool cut;
+	int rc = crimg_tasks_load(image, &tasks, err);
+	if (rc == 0)
+		rc = crimg_files_load(image, &files, err);
+	if (rc == 0)
+		rc = crimg_image_missing(image, err) < 0 ? -1 : 0;
+	if (rc == 0 && tasks.count > 0)
+		rc = crimg_task_arguments(image, &tasks.list[0], 4096, &args, &cut, err) < 0 ? -1 : 0;
+	crimg_buf_fini(&args);
+	crimg_files_fini(&files);
+	crimg_tasks_fini(&tasks);
+	return rc;
+}
+
+static int make_index(const char *source, struct crimg_err *err)
+{
+	struct crimg_image *image;
+	int rc = crimg_image_open(source, NULL, "/tmp", &image, err);
+	if (rc == 0)
+		rc = load(image, err);
+	crimg_image_close(image);
+	return rc;
+}
+
+static void remove_tree(const char *path)
+{
+	char command[256];
+	snprintf(command, sizeof command, "rm -rf '%s'", path);
+	CU_ASSERT_EQUAL(system(command), 0);
+}
+
+// Nothing but the names that were there before.
+static size_t count_entries(void)
+{
+	size_t n = 0;
+	DIR *d = opendir(work);
+	if (d == NULL)
+		return 0;
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void compare_with_dir(const char *target)
+{
+	char command[512];
+	snprintf(command, sizeof command, "diff -r --no-dereference '%s' '%s'", dir, target);
+	CU_ASSERT_EQUAL(system(command), 0);
+}
+
+static void check_denied(const struct way *way, int rc, const struct crimg_err *err,
+                         const char *target, size_t before, long n)
+{
+	struct stat st;
+	if (rc == 0) { // it was for speed only
+		if (way->compare)
+			compare_with_dir(target);
+	} else if (err->code != CRIMG_E_NOMEM || err->text[0] == '\0') {
+		printf("\n  %s to %s, allocation %ld: code %d: %s: %s\n",
+		       way->source != NULL ? way->source : "dir", way->to != NULL ? way->to : "index", n,
+		       err->code, err->source, err->text);
+		CU_FAIL("no clear error");
+	} else if (target[0] != '\0') {
+		CU_ASSERT(lstat(target, &st) < 0);
+	}
+	if (target[0] != '\0' && lstat(target, &st) == 0)
+		remove_tree(target);
+	CU_ASSERT_EQUAL(count_entries(), before);
+}
+
+static int run_way(const struct way *way, const char *source, const char *target,
+                   struct crimg_err *err)
+{
+	*err = CRIMG_ERR_INIT;
+	return way->to == NULL ? make_index(source, err) : convert(way, source, target, err);
+}
+
+// Denies allocation 0, 1, 2, … until one run needs no more; *keep: its target stays.
+static void deny_each(const struct way *way, bool keep)
+{
+	char source[128], target[128] = "";
+	struct crimg_err err;
+	snprintf(source, sizeof source, "%s", dir);
+	if (way->source != NULL)
+		path_of(way->source, source);
+	if (way->target != NULL)
+		path_of(way->target, target);
+	size_t before = count_entries();
+	long n = 0;
+	for (;; n++) {
+		denied = 0;
+		countdown = n;
+		int rc = run_way(way, source, target, &err);
+		countdown = -1;
+		if (denied == 0) {
+			CU_ASSERT_EQUAL(rc, 0);
+			break;
+		}
+		check_denied(way, rc, &err, target, before, n);
+	}
+	CU_ASSERT(n > 10);
+	if (way->compare)
+		compare_with_dir(target);
+	if (way->target != NULL && !keep)
+		remove_tree(target);
+}
+
+static void test_criu_to_crimg(void)
+{
+	deny_each(&(struct way){ .to = "crimg", .target = "x.crimg" }, true);
+	deny_each(&(struct way){ .to = "crimg", .target = "z.crimg", .compress = "zstd" }, true);
+}
+
+static void test_criu_to_tar(void)
+{
+	deny_each(&(struct way){ .to = "criu", .target = "x.tar.zst" }, true);
+}
+
+static void test_criu_to_json(void)
+{
+	deny_each(&(struct way){ .to = "json", .target = "x.json" }, true);
+}
+
+static void test_back_to_criu(void)
+{
+	static const char *const sources[] = { "x.crimg", "z.crimg", "x.tar.zst", "x.json" };
+	for (size_t i = 0; i < 4; i++)
+		deny_each(&(struct way){ .source = sources[i], .to = "criu", .target = "back",
+		                         .compare = true }, false);
+}
+
+static void test_index(void)
+{
+	static const char *const sources[] = { NULL, "x.crimg", "z.crimg", "x.tar.zst", "x.json" };
+	for (size_t i = 0; i < 5; i++)
+		deny_each(&(struct way){ .source = sources[i] }, false);
+}
+
+static void test_single_file(void)
+{
+	deny_each(&(struct way){ .source = "core.img", .to = "json", .target = "one.json" }, true);
+	deny_each(&(struct way){ .source = "one.json", .to = "criu", .target = "one.img" }, false);
+}
+
+static void test_filters(void)
+{
+	deny_each(&(struct way){ .to = "criu", .target = "old", .version = 317 }, false);
+	deny_each(&(struct way){ .to = "criu", .target = "lz4", .pages = { .blocks = true } }, false);
+}
+
+static int init(void)
+{
+	char command[512];
+	const char *samples = getenv("CRIMG_SAMPLES");
+	if (samples == NULL)
+		samples = "samples";
+	if (mkdtemp(work) == NULL)
+		return -1;
+	path_of("dir", dir);
+	path_of("core.img", single);
+	snprintf(command, sizeof command,
+	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s'", samples,
+	         dir, dir, dir, single);
+	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
+}
+
+static int fini(void)
+{
+	remove_tree(work);
+	return 0;
+}
+
+int main(void)
+{
+	if (__real_malloc == NULL)
+		fputs("test_nomem must be linked with -Wl,--wrap=malloc and its kin\n", stderr);
+	if (CU_initialize_registry() != CUE_SUCCESS)
+		return 1;
+	CU_pSuite s = CU_add_suite("every allocation denied in turn", init, fini);
+	CU_add_test(s, "criu to crimg", test_criu_to_crimg);
+	CU_add_test(s, "criu to tar", test_criu_to_tar);
+	CU_add_test(s, "criu to json", test_criu_to_json);
+	CU_add_test(s, "back to criu", test_back_to_criu);
+	CU_add_test(s, "index", test_index);
+	CU_add_test(s, "single file", test_single_file);
+	CU_add_test(s, "filters", test_filters);
+	CU_basic_set_mode(CU_BRM_NORMAL);
+	CU_basic_run_tests();
+	unsigned failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
+	CU_cleanup_registry();
+	return failures != 0;
+}
