@@ -212,7 +212,8 @@ static int take_record(struct drain *d, const struct crimg_record *r, struct cri
 	return take_content(d, r, err);
 }
 
-static void read_again(struct drain *d)
+// whole: all announcements were seen.
+static void read_again(struct drain *d, bool whole)
 {
 	for (size_t i = 0; i < d->count && i < 64; i++) {
 		struct crimg_err err = CRIMG_ERR_INIT;
@@ -229,6 +230,8 @@ static void read_again(struct drain *d)
 	}
 	struct crimg_err err = CRIMG_ERR_INIT;
 	uint8_t byte;
+	if (!whole)
+		return;
 	harness_claim(d->reader->driver->read(d->reader, d->count, 0, &byte, 1, &err) < 0,
 	              "a payload that was not announced cannot be read");
 	harness_claim_err(-1, &err);
@@ -250,7 +253,7 @@ static int drain_reader(struct crimg_reader *reader, bool random, struct harness
 			harness_claim(d.sums[i].given == d.sums[i].length,
 			              "a stream that ends well gave every payload in whole");
 	if (random && reader->driver->read != NULL)
-		read_again(&d);
+		read_again(&d, rc == 0);
 	free(d.sums);
 	free(d.buf);
 	return rc < 0 ? -1 : 0;

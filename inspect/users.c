@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void add(struct crimg_view *view, struct crimg_users *users, struct crimg_user user)
 {
@@ -106,4 +107,34 @@ char *crimg_user_text(const struct crimg_user *user, char *out, size_t size)
 	else
 		snprintf(out, size, "%u %s", user->pid, uses[user->use]);
 	return out;
+}
+
+static void users_json(struct crimg_json *j, const char *key, const struct crimg_user *list,
+                       size_t count)
+{
+	char one[48];
+	crimg_json_array(j, key);
+	for (size_t i = 0; i < count; i++)
+		crimg_json_text(j, NULL, crimg_user_text(&list[i], one, sizeof one));
+	crimg_json_end(j);
+}
+
+void crimg_cell_users(struct crimg_table *t, const struct crimg_users *users, uint32_t file,
+                      size_t shown)
+{
+	size_t count;
+	const struct crimg_user *list = crimg_users_of(users, file, &count);
+	char text[1024] = "", one[48];
+	const char *key;
+	struct crimg_json *j = crimg_cell_json(t, &key);
+	if (j != NULL) {
+		users_json(j, key, list, count);
+		return;
+	}
+	for (size_t i = 0; i < count && i < shown && strlen(text) + sizeof one < sizeof text; i++)
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i > 0 ? ", " : "",
+		         crimg_user_text(&list[i], one, sizeof one));
+	if (count > shown)
+		snprintf(text + strlen(text), sizeof text - strlen(text), ", %zu more", count - shown);
+	crimg_cell_text(t, count > 0 ? text : "nobody");
 }

@@ -2,7 +2,7 @@
 #ifndef CRIMG_INSPECT_USERS_H
 #define CRIMG_INSPECT_USERS_H
 
-#include "inspect/view.h"
+#include "inspect/table.h"
 
 enum crimg_use { CRIMG_USE_FD, CRIMG_USE_CWD, CRIMG_USE_ROOT, CRIMG_USE_EXE, CRIMG_USE_MAP };
 
@@ -24,6 +24,9 @@ void crimg_users_fini(struct crimg_users *users);
 // The users of one file: *count of them, NULL when there are none.
 const struct crimg_user *crimg_users_of(const struct crimg_users *users, uint32_t file,
                                         size_t *count);
+// A cell with the users of one file: in text the first `shown`, "nobody" when there are none.
+void crimg_cell_users(struct crimg_table *t, const struct crimg_users *users, uint32_t file,
+                      size_t shown);
 // "9486 fd 3", "9486 cwd"; out holds at least 48 bytes. Returns out.
 char *crimg_user_text(const struct crimg_user *user, char *out, size_t size);
 

@@ -37,36 +37,6 @@ static void owner_cell(struct crimg_table *t, const struct crimg_file *file)
 		                 owner->pid);
 }
 
-#define USERS_SHOWN 4u
-
-static void users_cell(struct crimg_table *t, const struct crimg_users *users, uint32_t id,
-                       bool again)
-{
-	size_t count;
-	const struct crimg_user *list = crimg_users_of(users, id, &count);
-	char text[512] = "", one[48];
-	const char *key;
-	// Of several files with one number (hostile images have them) only the first has users.
-	count = again ? 0 : count;
-	struct crimg_json *j = crimg_cell_json(t, &key);
-	if (j != NULL) {
-		crimg_json_array(j, key);
-		for (size_t i = 0; i < count; i++)
-			crimg_json_text(j, NULL, crimg_user_text(&list[i], one, sizeof one));
-		crimg_json_end(j);
-		return;
-	}
-	for (size_t i = 0; i < count && (i < USERS_SHOWN || t->view->options->all); i++) {
-		size_t used = strlen(text);
-		snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? ", " : "",
-		         crimg_user_text(&list[i], one, sizeof one));
-	}
-	if (count > USERS_SHOWN && !t->view->options->all)
-		snprintf(text + strlen(text), sizeof text - strlen(text), ", %zu more",
-		         count - USERS_SHOWN);
-	crimg_cell_text(t, count > 0 ? text : "nobody");
-}
-
 static const char *remap_text(const struct crimg_file *file, char *out, size_t size)
 {
 	char number[32];
@@ -105,8 +75,10 @@ static void file_row(struct crimg_table *t, const struct crimg_file *file,
 		crimg_cell_none(t);
 	owner_cell(t, file);
 	crimg_cell_u64(t, file->queued_bytes);
+	// Of several files with one number (hostile images have them) only the first has users.
 	bool again = file > t->view->files.list && file[-1].id == file->id;
-	users_cell(t, users, file->id, again);
+	static const struct crimg_users nobody = { .list = NULL };
+	crimg_cell_users(t, again ? &nobody : users, file->id, t->view->options->all ? SIZE_MAX : 4);
 	crimg_cell_text(t, crimg_file_path(file));
 	crimg_cell_text(t, remap_text(file, remap, sizeof remap));
 	crimg_file_describe(t->view, file, &words);

@@ -19,6 +19,7 @@
 	{ "receive_queue_packets", NULL, CRIMG_COLUMN_RIGHT },                                           \
 	{ "send_queue_bytes", "SEND-Q", CRIMG_COLUMN_RIGHT },                                            \
 	{ "inode", NULL, CRIMG_COLUMN_RIGHT },                                                           \
+	{ "peer_inode", NULL, CRIMG_COLUMN_RIGHT },                                                      \
 	{ "file_id", NULL, CRIMG_COLUMN_RIGHT },                                                         \
 	{ "send_buffer", NULL, CRIMG_COLUMN_RIGHT },                                                     \
 	{ "receive_buffer", NULL, CRIMG_COLUMN_RIGHT },                                                  \
@@ -146,16 +147,16 @@ static void add_flags(struct option_text *o, uint32_t flags)
 static void last_cells(struct sockets *s, const struct crimg_file *file, const SkOptsEntry *opts,
                        const struct option_text *o)
 {
-	char users[128];
+	const UnixSkEntry *peer = file->type == FD_TYPES__UNIXSK ? file->message : NULL;
 	crimg_cell_count(&s->table, file->queued_bytes);
 	crimg_cell_u64(&s->table, file->queued_packets);
 	crimg_cell_count(&s->table, file->unsent_bytes);
 	crimg_cell_u64(&s->table, crimg_file_inode(file));
+	crimg_cell_u64(&s->table, peer != NULL ? peer->peer : 0);
 	crimg_cell_u64(&s->table, file->id);
 	crimg_cell_u64(&s->table, opts->so_sndbuf);
 	crimg_cell_u64(&s->table, opts->so_rcvbuf);
-	users_text(s, file->id, users, sizeof users);
-	crimg_cell_text(&s->table, users);
+	crimg_cell_users(&s->table, &s->users, file->id, 2);
 	crimg_cell_text(&s->table, o->text);
 }
 
@@ -211,20 +212,20 @@ static void inet_row(struct sockets *s, const struct crimg_file *file)
 	last_cells(s, file, m->opts, &o);
 }
 
-// The peer's name, or who holds the peer: most unix sockets have no name.
+// Who holds the peer, behind its name if it has one: most unix sockets have none.
 static void peer_text(struct sockets *s, uint32_t peer, char *out, size_t size)
 {
 	struct by_inode key = { peer, NULL };
 	const struct by_inode *found = peer == 0 || s->inode_count == 0 ? NULL
 		: bsearch(&key, s->inodes, s->inode_count, sizeof *s->inodes, by_inode);
-	char name[512] = "";
+	char users[128];
 	snprintf(out, size, "[%u] outside the image", peer);
 	if (found == NULL)
 		return;
-	crimg_unix_name(found->file->message, name, sizeof name);
-	if (name[0] == '\0')
-		users_text(s, found->file->id, name, sizeof name);
-	snprintf(out, size, "[%u] %s", peer, name);
+	users_text(s, found->file->id, users, sizeof users);
+	crimg_unix_name(found->file->message, out, size);
+	size_t used = strlen(out);
+	snprintf(out + used, size - used, used > 0 ? " (%s)" : "%s", users);
 }
 
 static void unix_row(struct sockets *s, const struct crimg_file *file)
@@ -234,8 +235,11 @@ static void unix_row(struct sockets *s, const struct crimg_file *file)
 	char name[1100], peer[640], own[512];
 	first_cells(s, 1, m->type, NULL, m->state);
 	crimg_unix_name(m, own, sizeof own);
-	snprintf(name, sizeof name, "[%u]%s%s%s%s", m->ino, own[0] != '\0' ? " " : "",
-	         m->name_dir != NULL ? m->name_dir : "", m->name_dir != NULL ? "/" : "", own);
+	if (own[0] == '\0')
+		snprintf(name, sizeof name, "[%u]", m->ino);
+	else
+		snprintf(name, sizeof name, "%s%s%s", m->name_dir != NULL ? m->name_dir : "",
+		         m->name_dir != NULL ? "/" : "", own);
 	crimg_cell_text(&s->table, name);
 	peer_text(s, m->peer, peer, sizeof peer);
 	crimg_cell_text(&s->table, m->peer != 0 ? peer : NULL);

@@ -134,7 +134,7 @@ static void format_field(struct crimg_table *t, const struct totals *s)
 		                 plural(s->files_in_image, "file", "files"),
 		                 crimg_bytes_text(s->file_bytes, bytes, sizeof bytes),
 		                 crimg_bytes_text(s->page_bytes, pages, sizeof pages));
-	crimg_field(t, "container_of_files", NULL);
+	crimg_field(t, "store", NULL);
 	crimg_cell_text(t, v->image->directory ? "directory"
 	                   : v->image->archive ? "archive"
 	                                       : "file");

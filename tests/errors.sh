@@ -99,6 +99,9 @@ else
 	skip "a full disk needs root and a tmpfs"
 fi
 [ -c /dev/full ] && fails "No space left on device" bash -c '"$0" convert img - >/dev/full' "$crimg"
+"$crimg" convert --progress good.crimg target 2>err.txt && grep -q 'MiB/s' err.txt && ok ||
+	not_ok "--progress: $(cat err.txt)"
+rm -rf target
 # A signal half-way leaves nothing either.
 mkfifo slow
 "$crimg" convert good.crimg target & :

@@ -58,6 +58,28 @@ golden c-tree.core.txt 0 --color=never criu/c-tree/core-9657.img objects
 golden c-tree.single.txt 0 --color=never criu/c-tree/core-9652.img summary
 golden help.txt 0 --help
 
+# What engines leave beside a checkpoint, and CRIU's log, as far as the public descriptions tell.
+engine() { # NAME CONFIG SPEC
+	rm -rf "$work/$1"
+	mkdir "$work/$1" && cp -r "$samples/criu/a-regs" "$work/$1/checkpoint"
+	printf '%s' "$2" >"$work/$1/config.dump"
+	printf '%s' "$3" >"$work/$1/spec.dump"
+	printf '%s\n' '(00.000000) Version: 4.1.1 (gitid 0)' \
+		'(00.000013) Running on node-7 Linux 6.1.0-9-amd64 #1 SMP x86_64' \
+		>"$work/$1/checkpoint/dump.log"
+	cd "$work" && golden "$1.summary.txt" 0 --width 100 "$1" summary container
+	golden "$1.summary.json" 0 --json "$1" summary
+	cd "$samples" || exit 2
+}
+engine crio '{"id":"abc","name":"web","rootfsImage":"sha256:1","rootfsImageName":"quay.io/x/web:1",
+"runtime":"runc","createdTime":"2025-01-02T03:04:05.6+01:00","checkpointedTime":"2025-01-02T04:05:06Z"}' \
+	'{"annotations":{"io.container.manager":"cri-o","io.kubernetes.pod.name":"web-0",
+"io.kubernetes.pod.namespace":"shop","io.kubernetes.pod.uid":"u-1"},"process":{"args":["/web","-p 80"]}}'
+engine containerd '{"id":"def","rootfsImageName":"docker.io/library/busybox:1","restored":false}' \
+	'{"annotations":{"io.kubernetes.cri.container-type":"container","io.kubernetes.cri.container-name":
+"side","io.kubernetes.cri.sandbox-name":"job-9","io.kubernetes.cri.sandbox-namespace":"batch"}}'
+engine odd '{"id":7,"name":["x"],"rootfsImageName":"\u001b[2Jevil"}' '[]'
+
 # Trouble: what is readable, one line, 2.
 golden no-view.txt 2 criu/c-tree nothing
 golden no-pid.txt 2 -p 1 criu/c-tree

@@ -82,7 +82,7 @@ int __wrap_asprintf(char **out, const char *fmt, ...)
 }
 
 static char work[] = "/tmp/crimg-test-nomem-XXXXXX";
-static char dir[64], single[64];
+static char dir[128], single[128];
 
 // One way through the program.
 struct way {
@@ -256,7 +256,7 @@ static int run_way(const struct way *way, const char *source, const char *target
 	return way->to == NULL ? make_index(source, err) : convert(way, source, target, err);
 }
 
-// Denies allocation 0, 1, 2, … until one run needs no more; *keep: its target stays.
+// Denies allocation 0, 1, 2, … until one run needs no more; keep: its target stays.
 static void deny_each(const struct way *way, bool keep)
 {
 	char source[128], target[128] = "";
@@ -331,7 +331,7 @@ static void test_filters(void)
 
 static int init(void)
 {
-	char command[512];
+	char command[1024];
 	const char *samples = getenv("CRIMG_SAMPLES");
 	if (samples == NULL)
 		samples = "samples";
