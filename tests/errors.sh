@@ -2,8 +2,8 @@
 # What a user gets for a wrong path, a half-copied image, a full disk: one clear line, exit 2, nothing
 # left behind.
 #   errors.sh CRIMG SAMPLES
-crimg=$1
-samples=$2/criu
+crimg=$(realpath "$1")
+samples=$(realpath "$2")/criu
 . "$(dirname "$0")/lib.sh"
 cd "$work" || exit 2
 # fails TEXT COMMAND…: exit 2, standard error is one line that holds TEXT, no output remains.
@@ -55,7 +55,7 @@ fresh a-regs && rm img/core-27736.img && ln -s /etc/passwd img/core-27736.img
 both "img/core-27736.img: a symbolic link found, a file wanted" img
 fresh a-regs && mkfifo img/odd
 both "img/odd: a special file" img
-rm -rf img && mkdir chain && cp -r "$2/criu-3.17/f-inc/3" chain/3 && chmod -R u+w chain
+rm -rf img && mkdir chain && cp -r "$samples/../criu-3.17/f-inc/3" chain/3 && chmod -R u+w chain
 rm -f chain/3/parent && ln -s ../2 chain/3/parent
 both "chain/3/parent: the parent image ../2 is not there" chain/3
 if [ "$(id -u)" = 0 ]; then

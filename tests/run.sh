@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every suite and script, and adds up what they counted.
 #   run.sh BUILD ASAN-BUILD
-build=$1 asan=$2
+build=$(realpath "$1") asan=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 samples=$here/../samples
 passed=0 failed=0 skipped=0
