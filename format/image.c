@@ -78,14 +78,15 @@ static int keep_entry(struct crimg_image *image, struct crimg_image_object *o,
 }
 
 // The field behind a 64-bit count has number 5; the first run tells for all.
-static bool has_wide_count(const struct crimg_record *record)
+static int note_wide_count(struct crimg_image_object *o, const struct crimg_record *record,
+                           struct crimg_err *err)
 {
 	struct crimg_arena arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
 	const void *m = crimg_message_decode(&pagemap_entry__descriptor, record->data, record->length,
-	                                     &arena, NULL, 0, NULL);
-	bool wide = m != NULL && ((const PagemapEntry *)m)->has_nr_pages;
+	                                     &arena, o->origin, record->origin_offset, err);
+	o->wide_counts = m != NULL && ((const PagemapEntry *)m)->has_nr_pages;
 	crimg_arena_fini(&arena);
-	return wide;
+	return m != NULL ? 0 : -1;
 }
 
 static int add_entry(struct crimg_image *image, const struct crimg_record *record,
@@ -102,8 +103,10 @@ static int add_entry(struct crimg_image *image, const struct crimg_record *recor
 			return -1;
 	if (o->map == NULL || record->tail)
 		return 0;
-	if (index == 1)
-		o->wide_counts = has_wide_count(record);
+	bool draft = crimg_kind_message(o->object.kind, index, record->data, record->length)
+		== &pagemap_entry_draft__descriptor;
+	if (index == 1 && !draft && note_wide_count(o, record, err) < 0)
+		return -1;
 	return crimg_pagemap_add(o->map, index, record->data, record->length, o->origin,
 	                         record->origin_offset, err);
 }

@@ -60,20 +60,6 @@ int crimg_output_mkdir(struct crimg_output *o, const char *name, struct crimg_er
 	return check_open(o, err) < 0 ? -1 : o->ops->mkdir(o, name, err);
 }
 
-bool crimg_output_name_ok(const char *name)
-{
-	if (strlen(name) > CRIMG_MAX_NAME_BYTES)
-		return false;
-	for (const char *p = name;;) {
-		size_t n = strcspn(p, "/");
-		if (n == 0 || (n <= 2 && strspn(p, ".") >= n))
-			return false;
-		if (p[n] == '\0')
-			return true;
-		p += n + 1;
-	}
-}
-
 int crimg_sink_create(struct crimg_output *o, const char *name, uint64_t size,
                       struct crimg_sink *sink, struct crimg_err *err)
 {

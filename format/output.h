@@ -89,7 +89,5 @@ CRIMG_MUST_CHECK int crimg_output_make(const struct crimg_output_ops *ops, const
 // What copy does where the kernel cannot help: read and write.
 CRIMG_MUST_CHECK int crimg_sink_copy_bytes(struct crimg_sink *sink, uint64_t offset,
                                            struct crimg_span span, struct crimg_err *err);
-// True for a relative name without empty, "." and ".." parts, as members must have.
-bool crimg_output_name_ok(const char *name);
 
 #endif

@@ -12,6 +12,7 @@
 #include "format/limits.h"
 #include "format/outfd.h"
 #include "format/place.h"
+#include "format/store.h"
 
 enum made_type { MADE_FILE, MADE_LINK, MADE_DIR };
 
@@ -132,7 +133,7 @@ static int make(struct crimg_output *o, const char *name, enum made_type type, c
 {
 	struct dir_state *d = o->state;
 	const char *base;
-	if (!crimg_output_name_ok(name))
+	if (!crimg_name_is_safe(name))
 		return crimg_fail(err, CRIMG_E_FORMAT, o->path, CRIMG_NO_OFFSET,
 		                  "a member name that leaves the output (or is empty): %.200s", name);
 	int fd = enter(o, name, true, &base, err);

@@ -9,6 +9,7 @@
 #include "format/checked.h"
 #include "format/outfd.h"
 #include "format/place.h"
+#include "format/store.h"
 #include "format/utf8_locale.h"
 
 #define BLOCK_BYTES (256 << 10)
@@ -75,7 +76,7 @@ static int check_member(const struct tar_state *t, const char *name, struct crim
 	if (t->failed)
 		return crimg_fail(err, CRIMG_E_USAGE, t->place.shown, CRIMG_NO_OFFSET,
 		                  "writing has failed before");
-	if (!crimg_output_name_ok(name))
+	if (!crimg_name_is_safe(name))
 		return crimg_fail(err, CRIMG_E_FORMAT, t->place.shown, CRIMG_NO_OFFSET,
 		                  "a member name that leaves the output (or is empty): %.200s", name);
 	if (t->member != NULL)

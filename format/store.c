@@ -64,8 +64,7 @@ int crimg_store_fail(const struct crimg_store *store, const char *member, struct
 	return crimg_fail(err, code, shown, offset, "%s", text);
 }
 
-// A name stays below the root: no empty, "." or ".." component, not absolute.
-static bool name_is_safe(const char *name)
+bool crimg_name_is_safe(const char *name)
 {
 	if (name[0] == '\0' || strlen(name) > CRIMG_MAX_NAME_BYTES)
 		return false;
@@ -82,7 +81,7 @@ static bool name_is_safe(const char *name)
 int crimg_store_add(struct crimg_store *store, const char *name, enum crimg_member_type type,
                     uint64_t size, const char *target, uint64_t where, struct crimg_err *err)
 {
-	if (!name_is_safe(name))
+	if (!crimg_name_is_safe(name))
 		return crimg_store_fail(store, name, err, CRIMG_E_FORMAT, CRIMG_NO_OFFSET,
 		                        "a member name that leaves the image (or is empty)");
 	if (store->count >= CRIMG_MAX_OBJECTS)
@@ -180,14 +179,17 @@ static const struct crimg_store_ops single_ops = { single_open, single_close };
 int crimg_store_open_single(struct crimg_source *source, const char *name, struct crimg_store **out,
                             struct crimg_err *err)
 {
-	if (crimg_store_make(&single_ops, source->name, '/', NULL, out, err) < 0)
+	static const struct crimg_store_ops nothing_held;
+	struct crimg_store *store;
+	if (crimg_store_make(&nothing_held, source->name, '/', NULL, &store, err) < 0)
 		return -1;
-	if (crimg_store_add(*out, name, CRIMG_MEMBER_FILE, source->size, NULL, 0, err) < 0) {
-		(*out)->ops = &(const struct crimg_store_ops){ 0 };
-		crimg_store_close(*out);
+	if (crimg_store_add(store, name, CRIMG_MEMBER_FILE, source->size, NULL, 0, err) < 0) {
+		crimg_store_close(store);
 		return -1;
 	}
-	(*out)->state = source;
+	store->ops = &single_ops;
+	store->state = source;
+	*out = store;
 	return 0;
 }
 

@@ -72,6 +72,9 @@ int crimg_store_fail(const struct crimg_store *store, const char *member, struct
                      enum crimg_code code, uint64_t offset, const char *fmt, ...)
 	CRIMG_PRINTF(6, 7);
 
+// True for a name that stays below its root: relative, without empty, "." and ".." parts, not too long.
+bool crimg_name_is_safe(const char *name);
+
 // For the stores themselves.
 CRIMG_MUST_CHECK int crimg_store_make(const struct crimg_store_ops *ops, const char *name,
                                       char joint, void *state, struct crimg_store **out,

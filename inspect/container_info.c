@@ -16,8 +16,7 @@ struct crimg_jsondoc *crimg_container_document(struct crimg_view *view, const ch
 	struct crimg_jsondoc *doc = NULL;
 	if (o == NULL)
 		return NULL;
-	if (crimg_image_contents(view->image, o, CRIMG_JSONDOC_MAX_BYTES + 1, false, &text,
-	                         &view->damage) < 0
+	if (!crimg_view_contents(view, o, CRIMG_JSONDOC_MAX_BYTES + 1, false, &text)
 	    || crimg_jsondoc_parse((const char *)text.data, text.length, o->origin, &doc,
 	                           &view->damage) < 0)
 		doc = NULL; // noted in damage
@@ -95,7 +94,7 @@ static void read_log_end(struct crimg_view *view, struct crimg_container_info *c
 		struct crimg_image_object *o = beside(view->image, names[i]);
 		text.length = 0;
 		if (o == NULL
-		    || crimg_image_contents(view->image, o, LOG_TAIL_BYTES, true, &text, NULL) < 0)
+		    || !crimg_view_contents(view, o, LOG_TAIL_BYTES, true, &text))
 			continue;
 		size_t end = text.length;
 		while (end > 0 && text.data[end - 1] == '\n')

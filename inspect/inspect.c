@@ -220,6 +220,31 @@ struct crimg_list crimg_view_list(struct crimg_view *view, const struct crimg_ta
 	return list;
 }
 
+static bool note_read(struct crimg_view *view, int rc, const struct crimg_err *err)
+{
+	if (rc < 0 && err->code != CRIMG_E_UNSUPPORTED && view->damage.code == CRIMG_OK)
+		view->damage = *err;
+	return rc == 0;
+}
+
+bool crimg_view_read(struct crimg_view *view, struct crimg_payload_ref payload, void *buf,
+                     size_t length)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	if (payload.number == CRIMG_NO_PAYLOAD || payload.length < length)
+		return false;
+	int rc = crimg_image_read(view->image, payload.number, 0, buf, length, &err);
+	return note_read(view, rc, &err);
+}
+
+bool crimg_view_contents(struct crimg_view *view, const struct crimg_image_object *object,
+                         size_t limit, bool tail, struct crimg_buf *out)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	int rc = crimg_image_contents(view->image, object, limit, tail, out, &err);
+	return note_read(view, rc, &err);
+}
+
 bool crimg_view_failed(const struct crimg_view *view)
 {
 	return view->fault.code != CRIMG_OK;

@@ -128,7 +128,7 @@ static void read_log(struct crimg_view *view, const struct crimg_image_object *o
 {
 	struct crimg_buf text = CRIMG_BUF_INIT;
 	char version[sizeof o->version];
-	if (crimg_image_contents(view->image, object, LOG_BYTES, false, &text, NULL) == 0
+	if (crimg_view_contents(view, object, LOG_BYTES, false, &text)
 	    && crimg_buf_append(&text, "", 1, &view->fault) == 0
 	    && copy_after((const char *)text.data, "Version: ", " (\n", version, sizeof version)) {
 		memcpy(o->version, version, sizeof version);

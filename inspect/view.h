@@ -57,6 +57,13 @@ bool crimg_view_wants_thread(const struct crimg_view *view, const struct crimg_t
 // Repeated messages of a task; what is wrong with them is noted in damage.
 struct crimg_list crimg_view_list(struct crimg_view *view, const struct crimg_task *task,
                                   enum crimg_part part);
+// Contents of a payload (of a raw object: its first bytes, or with tail its last ones, at most limit).
+// False when they cannot be had; that is noted in damage, unless the image is a pipe, which gives
+// contents only later.
+bool crimg_view_read(struct crimg_view *view, struct crimg_payload_ref payload, void *buf,
+                     size_t length);
+bool crimg_view_contents(struct crimg_view *view, const struct crimg_image_object *object,
+                         size_t limit, bool tail, struct crimg_buf *out);
 // True once there is no use in going on.
 bool crimg_view_failed(const struct crimg_view *view);
 // Calls flush when much has gathered.

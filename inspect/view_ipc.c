@@ -58,11 +58,7 @@ static void sem_row(struct crimg_table *t, uint64_t ns, const IpcSemEntry *m,
 	first_cells(t, ns, "semaphores", m->desc);
 	crimg_cell_none(t);
 	snprintf(text, sizeof text, "%u semaphores", m->nsems);
-	if (count > 0 && entry->payload.number != CRIMG_NO_PAYLOAD
-	    && entry->payload.length >= 2 * count
-	    && crimg_image_read(t->view->image, entry->payload.number, 0, raw, 2 * count,
-	                        &t->view->damage)
-	               == 0)
+	if (count > 0 && crimg_view_read(t->view, entry->payload, raw, 2 * count))
 		for (size_t i = 0; i < count; i++)
 			snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u",
 			         i == 0 ? ": " : " ", (unsigned)crimg_get_u16(raw + 2 * i));
@@ -79,9 +75,7 @@ static void message_texts(struct crimg_view *view, const struct crimg_image_entr
 	size_t length =
 		entry->payload.length < sizeof raw ? (size_t)entry->payload.length : sizeof raw;
 	struct crimg_arena arena = crimg_arena_make((size_t)1 << 20);
-	if (length == 0 || entry->payload.number == CRIMG_NO_PAYLOAD
-	    || crimg_image_read(view->image, entry->payload.number, 0, raw, length, &view->damage)
-	               < 0)
+	if (length == 0 || !crimg_view_read(view, entry->payload, raw, length))
 		return;
 	struct crimg_cursor c = crimg_cursor_make(raw, length, NULL, 0), text;
 	uint32_t message_length;
@@ -89,16 +83,15 @@ static void message_texts(struct crimg_view *view, const struct crimg_image_entr
 	while (crimg_cursor_u32(&c, &message_length, "size", NULL) == 0
 	       && crimg_cursor_bytes(&c, message_length, &data, "message", NULL) == 0) {
 		const void *m = crimg_message_decode(&ipc_msg__descriptor, data, message_length,
-		                                     &arena, NULL, 0, NULL);
+		                                     &arena, "ipc_msg", 0, &view->damage);
 		const IpcMsg *message = m;
 		size_t used = strlen(out);
 		if (message == NULL || used + 40 > size)
 			break;
 		snprintf(out + used, size - used, ", type %" PRIu64 " of %u B", message->mtype,
 		         message->msize);
-		if (crimg_cursor_sub(&c, ((uint64_t)message->msize + 7) / 8 * 8, &text, "text",
-		                     NULL)
-		    < 0)
+		uint64_t padded = ((uint64_t)message->msize + 7) / 8 * 8;
+		if (crimg_cursor_sub(&c, padded, &text, "text", NULL) < 0)
 			break;
 	}
 	crimg_arena_fini(&arena);
