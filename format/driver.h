@@ -36,7 +36,8 @@ struct crimg_reader_driver {
 	// How sure we are that this is ours: 0 no, 100 certain. Pure: reads only what in holds.
 	int (*probe)(const struct crimg_input *in);
 	int (*open)(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err);
-	// 1: *record is filled, lent until the next call. 0: the end. -1: err.
+	// 1: *record is filled, lent until the next call. 0: the end. -1: err; a reader that can go on yields
+	// the next OBJECT when it is called once more (with a fresh err), else -1 again.
 	int (*next)(struct crimg_reader *reader, struct crimg_record *record, struct crimg_err *err);
 	// Random access to a payload announced before: exactly length bytes. NULL: only as a stream.
 	int (*read)(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,

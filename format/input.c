@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "format/driver.h"
+#include "format/layout_crimg.h"
 
 // A pipe whose first bytes were looked at: gives them again, then goes on.
 struct replay_state {
@@ -117,9 +118,25 @@ static int open_archive(struct crimg_input *in, const char *tmpdir, struct crimg
 	return 0;
 }
 
+// The first bytes; of a crimg stream in a pipe no more than the magic, since more may be long in coming.
+static int read_head(struct crimg_input *in, struct crimg_err *err)
+{
+	size_t first = strlen(CRIMG_STREAM_MAGIC), more;
+	if (crimg_source_read(in->source, 0, in->head, first, &in->head_length, err) < 0)
+		return -1;
+	if (in->head_length < first
+	    || (in->source->forward_only && memcmp(in->head, CRIMG_STREAM_MAGIC, first) == 0))
+		return 0;
+	if (crimg_source_read(in->source, first, in->head + first, sizeof in->head - first, &more,
+	                      err) < 0)
+		return -1;
+	in->head_length += more;
+	return 0;
+}
+
 static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
 {
-	if (crimg_source_read(in->source, 0, in->head, sizeof in->head, &in->head_length, err) < 0)
+	if (read_head(in, err) < 0)
 		return -1;
 	if (in->source->forward_only && make_replay(in, err) < 0)
 		return -1;

@@ -14,6 +14,7 @@ void crimg_pagemap_fini(struct crimg_pagemap *map)
 		free(map->blocks[i].sizes);
 	free(map->blocks);
 	free(map->runs);
+	crimg_arena_fini(&map->arena);
 	*map = CRIMG_PAGEMAP_INIT;
 }
 
@@ -164,21 +165,20 @@ static int add_run(struct crimg_pagemap *map, const ProtobufCMessage *message, s
 int crimg_pagemap_add(struct crimg_pagemap *map, uint64_t index, const uint8_t *data, size_t length,
                       const char *name, uint64_t base, struct crimg_err *err)
 {
-	struct crimg_arena arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
 	const ProtobufCMessageDescriptor *type =
 		crimg_kind_message(CRIMG_KIND_PAGEMAP, index, data, length);
-	ProtobufCMessage *message =
-		crimg_message_decode(type, data, length, &arena, name, base, err);
-	int rc = message == NULL ? -1 : 0;
-	if (rc == 0 && index == 0) {
-		const void *head = message;
-		map->pages_id = ((const PagemapHead *)head)->pages_id;
-		map->has_head = true;
-	} else if (rc == 0) {
-		rc = add_run(map, message, (struct place){ name, base }, err);
-	}
-	crimg_arena_fini(&arena);
-	return rc;
+	map->arena.limit_bytes = CRIMG_MAX_DECODED_BYTES;
+	crimg_arena_reset(&map->arena);
+	const ProtobufCMessage *message =
+		crimg_message_decode(type, data, length, &map->arena, name, base, err);
+	if (message == NULL)
+		return -1;
+	if (index > 0)
+		return add_run(map, message, (struct place){ name, base }, err);
+	const void *head = message;
+	map->pages_id = ((const PagemapHead *)head)->pages_id;
+	map->has_head = true;
+	return 0;
 }
 
 bool crimg_pagemap_sorted(const struct crimg_pagemap *map)

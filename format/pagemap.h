@@ -39,6 +39,7 @@ struct crimg_pagemap {
 	uint64_t stored_bytes;        // what the pages object must hold
 	uint64_t present_pages, parent_pages;
 	uint64_t last_end;            // end address of the last run
+	struct crimg_arena arena;     // for decoding an entry
 };
 
 #define CRIMG_PAGEMAP_INIT ((struct crimg_pagemap){ .runs = NULL })

@@ -7,6 +7,8 @@
 //   CONTENT  the bytes of payloads, in the order in which they were announced.
 // So all metadata come before all page contents, and a payload is announced (number, length) by the
 // OBJECT or MESSAGE that owns it. Numbers of payloads are 0, 1, 2, … in the order of announcement.
+// From a pipe, the first CONTENT has no payload and no bytes: it says that the metadata are over, which
+// may be long before the contents come.
 #ifndef CRIMG_FORMAT_RECORD_H
 #define CRIMG_FORMAT_RECORD_H
 

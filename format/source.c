@@ -272,10 +272,12 @@ int crimg_window_peek(struct crimg_window *w, size_t wanted, const uint8_t **out
 		size_t step = held * 2 < WINDOW_BYTES ? WINDOW_BYTES : held * 2;
 		if (make_room(w, step < wanted ? step : wanted, err) < 0)
 			return -1;
-		// A little more than wanted: what is read beyond has to be moved to the front later.
-		size_t room = w->capacity - held, ahead = wanted - held + WINDOW_BYTES / 8;
-		if (ahead < WINDOW_BYTES)
-			ahead = WINDOW_BYTES;
+		// A little more than wanted: what is read beyond has to be moved to the front later. From a
+		// pipe no more: what is not there yet must not keep us from what is.
+		size_t room = w->capacity - held, ahead = wanted - held;
+		if (!w->source->forward_only)
+			ahead = ahead + WINDOW_BYTES / 8 < WINDOW_BYTES ? WINDOW_BYTES
+				: ahead + WINDOW_BYTES / 8;
 		if (crimg_source_read(w->source, w->offset + held, w->data + held,
 		                      room < ahead ? room : ahead, &n, err) < 0)
 			return -1;

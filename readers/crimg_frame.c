@@ -207,7 +207,7 @@ int crimg_content_parse(const struct crimg_frame *frame, struct crimg_cursor *bo
 	    || crimg_cursor_u64(body, &c.stored_sum, "stored sum", err) < 0
 	    || crimg_cursor_bytes(body, (uint64_t)c.count * CRIMG_K_BYTES, &c.rows, "chunks", err) < 0)
 		return -1;
-	if (c.count > CRIMG_CONTENT_CHUNKS_MAX || c.encoding > CRIMG_ENCODING_ZSTD
+	if (c.count == 0 || c.count > CRIMG_CONTENT_CHUNKS_MAX || c.encoding > CRIMG_ENCODING_ZSTD
 	    || crimg_cursor_left(body) != 0 || c.stored != frame->body - frame->covered
 	    || c.stored > CRIMG_CONTENT_MAX || (c.encoding == CRIMG_ENCODING_RAW && c.stored_sum != 0))
 		return crimg_fail(err, CRIMG_E_FORMAT, body->name, frame->at,

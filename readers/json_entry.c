@@ -326,8 +326,8 @@ static int build_entry(struct json_entry_reader *r, enum crimg_kind kind, uint64
                        const json_t *root, struct json_entry *out, struct crimg_err *err)
 {
 	static const char *const plain[] = { CRIMG_JSON_ENCODED, CRIMG_JSON_TAIL, NULL };
-	static const char *const loaded[] = { CRIMG_JSON_ENCODED, CRIMG_JSON_TAIL, CRIMG_JSON_EXTRA, CRIMG_JSON_PADDING,
-	                                      NULL };
+	static const char *const loaded[] = { CRIMG_JSON_ENCODED, CRIMG_JSON_TAIL,
+	                                      CRIMG_JSON_EXTRA, CRIMG_JSON_PADDING, NULL };
 	bool payload = crimg_kind_info(kind)->payload != CRIMG_PAYLOAD_NONE;
 	const ProtobufCMessageDescriptor *type = choose_type(kind, index, root);
 	const ProtobufCMessage *m;

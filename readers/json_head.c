@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "format/output.h"
+#include "format/store.h"
 
 void json_head_reader_fini(struct json_head_reader *r)
 {
@@ -217,7 +217,7 @@ int json_head_object(struct json_head_reader *r, const struct json_head *head, b
 		return -1;
 	if (head->schema != NULL)
 		return fail(r, "a schema", "an object without one wanted", err);
-	if (image && !crimg_output_name_ok(o.name))
+	if (image && !crimg_name_is_safe(o.name))
 		return fail(r, head->name != NULL ? head->name : "no name",
 		            "a relative name that stays within the image wanted", err);
 	if (choose_kind(r, head, &o, err) < 0)

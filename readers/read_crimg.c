@@ -214,7 +214,8 @@ static int take_entry(struct stream_state *s, struct crimg_record *r, struct cri
 	return 1;
 }
 
-static int end_metadata(struct stream_state *s, struct crimg_cursor *c, struct crimg_err *err)
+static int end_metadata(struct stream_state *s, struct crimg_cursor *c, struct crimg_record *r,
+                        struct crimg_err *err)
 {
 	uint64_t objects, entries, payloads, bytes;
 	if (crimg_cursor_u64(c, &objects, "object count", err) < 0
@@ -225,11 +226,18 @@ static int end_metadata(struct stream_state *s, struct crimg_cursor *c, struct c
 	if (objects != s->objects || entries != s->entries || payloads != s->payload_count
 	    || bytes != s->payload_bytes || crimg_cursor_left(c) != 0)
 		return crimg_fail(err, CRIMG_E_FORMAT, c->name, c->base,
-		                  "%llu objects and %llu entries found, %llu and %llu wanted",
+		                  "%llu objects, %llu entries, %zu payloads of %llu bytes found, %llu, "
+		                  "%llu, %llu and %llu wanted",
 		                  (unsigned long long)s->objects, (unsigned long long)s->entries,
-		                  (unsigned long long)objects, (unsigned long long)entries);
+		                  s->payload_count, (unsigned long long)s->payload_bytes,
+		                  (unsigned long long)objects, (unsigned long long)entries,
+		                  (unsigned long long)payloads, (unsigned long long)bytes);
 	s->metadata_over = true;
-	return 0;
+	if (!s->source->forward_only)
+		return 0;
+	*r = (struct crimg_record){ .type = CRIMG_RECORD_CONTENT, .origin = s->source->name,
+	                            .payload = { .number = CRIMG_NO_PAYLOAD } };
+	return 1;
 }
 
 // The frame's content must go on where its payload stopped.
@@ -333,7 +341,7 @@ static int take_frame(struct stream_state *s, const struct crimg_frame *f, struc
 	case CRIMG_FRAME_ENTRIES:
 		return begin_batch(s, c, err);
 	case CRIMG_FRAME_METADATA_END:
-		return end_metadata(s, c, err);
+		return end_metadata(s, c, r, err);
 	case CRIMG_FRAME_CONTENT:
 		return begin_content(s, f, c, err);
 	case CRIMG_FRAME_INDEX:

@@ -223,6 +223,15 @@ static int next_content(struct criu_state *s, struct crimg_record *record, struc
 	return 1;
 }
 
+// A damaged object is given up, not the image: the call after the error yields the next object.
+static int give_up_object(struct criu_state *s)
+{
+	close_object(s);
+	s->at++;
+	s->phase = PHASE_OBJECT;
+	return -1;
+}
+
 static int criu_next(struct crimg_reader *reader, struct crimg_record *record,
                      struct crimg_err *err)
 {
@@ -231,14 +240,15 @@ static int criu_next(struct crimg_reader *reader, struct crimg_record *record,
 	if (s->phase == PHASE_ENTRIES) {
 		rc = next_entry(s, record, err);
 		if (rc != 0)
-			return rc;
+			return rc > 0 ? rc : give_up_object(s);
 		close_object(s);
 		s->at++;
 		s->phase = PHASE_OBJECT;
 	}
 	if (s->phase == PHASE_OBJECT && s->at < s->files.count) {
 		s->phase = PHASE_ENTRIES;
-		return begin_object(s, record, err);
+		rc = begin_object(s, record, err);
+		return rc > 0 ? rc : give_up_object(s);
 	}
 	if (s->phase == PHASE_OBJECT)
 		s->phase = PHASE_CONTENT;
