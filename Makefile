@@ -13,6 +13,8 @@ libdir   ?= $(prefix)/lib
 mandir   ?= $(prefix)/share/man
 incdir   ?= $(prefix)/include
 DESTDIR  ?=
+JOBS     ?= $(shell nproc)
+Q        := $(if $(V),,@)
 
 B        := $(if $(filter release,$(MODE)),build,build/$(MODE))
 
@@ -52,31 +54,38 @@ all: $(B)/crimg $(B)/libcrimg.a $(B)/libcrimg.so
 
 $(B)/gen/format/%.pb-c.c $(B)/gen/format/%.pb-c.h: format/%.proto
 	@mkdir -p $(B)/gen
-	protoc-c --c_out=$(B)/gen $<
+	@echo '  GEN $@'
+	$(Q)protoc-c --c_out=$(B)/gen $<
 
 # Generated code is not ours to warn about.
 $(B)/gen/%.o: $(B)/gen/%.c
-	$(CC) -std=c17 -fPIC $(FLAGS_$(MODE)) -w $(CPPFLAGS) -c -o $@ $<
+	@echo '  CC $@'
+	$(Q)$(CC) -std=c17 -fPIC $(FLAGS_$(MODE)) -w $(CPPFLAGS) -c -o $@ $<
 
 $(B)/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo '  CC $@'
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libcrimg.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	@echo '  AR $@'
+	$(Q)ar rcs $@ $^
 
 $(B)/libcrimg.so: $(LIB_OBJ)
-	$(CC) -shared -Wl,-soname,libcrimg.so.0 $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	@echo '  LD $@'
+	$(Q)$(CC) -shared -Wl,-soname,libcrimg.so.0 $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/crimg: $(B)/crimg.o $(B)/libcrimg.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	@echo '  LD $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libcrimg.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcunit
+	@echo '  LD $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcunit
 
 help:
-	@echo 'make            build/crimg, build/libcrimg.a, build/libcrimg.so   (MODE=release|debug|asan|cov)'
+	@echo 'make            build/crimg, build/libcrimg.a, build/libcrimg.so (MODE=release|debug|asan|cov, V=1)'
 	@echo 'make deps       installs the Debian packages that building and testing need'
 	@echo 'make demo       sets up everything, then opens, moves and compares a real checkpoint'
 	@echo 'make check      sets up everything, then runs all tests'
@@ -91,20 +100,20 @@ deps:
 
 # What needs packages runs in a second make, which finds them.
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@samples/demo.sh $(B)/crimg samples
 
 check: deps
-	@$(MAKE) --no-print-directory MODE=release all
-	@$(MAKE) --no-print-directory MODE=asan all tests fuzz-replay
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=release all
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=asan all tests fuzz-replay
 	@tests/run.sh build build/asan
 
 check-vm: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tests/vm.sh $(B)/crimg samples
 
 bench: deps
-	@$(MAKE) --no-print-directory all $(B)/bench/measure
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/bench/measure
 	@bench/run.sh $(B)
 
 tests: $(TEST_BIN)
@@ -117,17 +126,20 @@ SECONDS_EACH ?= 60
 fuzz-replay: $(FUZZ_TARGETS:%=$(B)/fuzz/replay_%)
 
 $(B)/fuzz/replay_%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(FUZZ_COMMON) $(B)/libcrimg.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	@echo '  LD $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 fuzz: deps
-	@$(MAKE) --no-print-directory MODE=fuzz CC=clang $(FUZZ_TARGETS:%=build/fuzz/fuzz/lib_%)
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=fuzz CC=clang $(FUZZ_TARGETS:%=build/fuzz/fuzz/lib_%)
 	@fuzz/run.sh build/fuzz $(SECONDS_EACH) samples
 
 $(B)/fuzz/lib_%: $(B)/fuzz/fuzz_%.o $(FUZZ_COMMON) $(B)/libcrimg.a
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	@echo '  LD $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 $(B)/bench/measure: $(B)/bench/measure.o
-	$(CC) $(ALL_LDFLAGS) -o $@ $^
+	@echo '  LD $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(mandir)/man1 \

@@ -624,7 +624,8 @@ static void test_counts(void)
 	put_seccomp(&m);
 	m.objects = 2;
 	put_metadata_end(&m);
-	refused(m, "x.crimg: offset 202 (0xca): 1 objects and 0 entries found, 2 and 0 wanted");
+	refused(m, "x.crimg: offset 202 (0xca): 1 objects, 0 entries, 0 payloads of 0 bytes "
+	           "found, 2, 0, 0 and 0 wanted");
 	for (int which = 0; which < 3; which++) {
 		struct seen seen;
 		m = make();

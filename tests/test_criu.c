@@ -16,7 +16,7 @@
 #define SERVICE "\x40\x59\x10\x55"
 #define INVENTORY "\x16\x31\x31\x58"
 #define SECCOMP "\x49\x30\x41\x64"
-#define PIPES_DATA "\x09\x57\x45\x56"
+#define PIPES_DATA "\x09\x37\x45\x56"
 #define CORE "\x47\x38\x05\x55"
 #define IDS "\x30\x20\x43\x54"
 
@@ -192,7 +192,8 @@ static void test_kinds_by_place(void)
 	CU_ASSERT_EQUAL(seen.last_kind, CRIMG_KIND_OPAQUE);
 	refused((struct file)F("core-1.img/file", "x"),
 	        "img/core-1.img: a directory found, a file wanted");
-	refused((struct file)F("other/inventory.img", "x"), "");
+	seen = accepted((struct file)F("other/inventory.img", "an image within an image is not looked into"));
+	CU_ASSERT_EQUAL(seen.last_kind, CRIMG_KIND_OPAQUE);
 }
 
 // Below a real directory: what must survive a conversion.
