@@ -263,9 +263,12 @@ const ProtobufCMessage *crimg_json_entry(struct crimg_json *j, const struct crim
                                          struct crimg_err *err)
 {
 	bool same;
-	const ProtobufCMessage *m = crimg_message_decode(entry->type, entry->data, entry->length,
-	                                                 arena, entry->name, entry->base, err);
-	if (m == NULL || encodes_to(m, entry, arena, &same, err) < 0)
+	if (crimg_message_check(entry->type, entry->data, entry->length, entry->name, entry->base,
+	                        &same, err) < 0)
+		return NULL;
+	const ProtobufCMessage *m = crimg_message_unpack(entry->type, entry->data, entry->length,
+	                                                 arena, err);
+	if (m == NULL || (!same && encodes_to(m, entry, arena, &same, err) < 0))
 		return NULL;
 	crimg_json_message(j, m, hints);
 	if (!same)

@@ -36,30 +36,47 @@ static enum wire wire_of(ProtobufCType type)
 	return WIRE_VARINT;
 }
 
-static int skip_value(struct crimg_cursor *c, unsigned wire, const char *what,
-                      struct crimg_cursor *sub, struct crimg_err *err)
+// What a walk over one message carries along.
+struct walk {
+	bool canonical;  // so far, every byte is as an encoder would write it
+	struct crimg_err *err;
+};
+
+// A varint of more bytes than its value needs ends in a zero byte.
+static int read_varint(struct walk *w, struct crimg_cursor *c, uint64_t *value, const char *what)
 {
-	uint64_t value;
+	size_t at = c->at;
+	if (crimg_cursor_varint(c, value, what, w->err) < 0)
+		return -1;
+	if (c->at > at + 1 && c->data[c->at - 1] == 0)
+		w->canonical = false;
+	return 0;
+}
+
+// *value gets a varint's; *sub the bytes of wire type 2.
+static int read_value(struct walk *w, struct crimg_cursor *c, unsigned wire, const char *what,
+                      uint64_t *value, struct crimg_cursor *sub)
+{
 	const uint8_t *bytes;
 	switch (wire) {
 	case WIRE_VARINT:
-		return crimg_cursor_varint(c, &value, what, err);
+		return read_varint(w, c, value, what);
 	case WIRE_64:
-		return crimg_cursor_bytes(c, 8, &bytes, what, err);
+		return crimg_cursor_bytes(c, 8, &bytes, what, w->err);
 	case WIRE_32:
-		return crimg_cursor_bytes(c, 4, &bytes, what, err);
+		return crimg_cursor_bytes(c, 4, &bytes, what, w->err);
 	case WIRE_BYTES:
-		if (crimg_cursor_varint(c, &value, what, err) < 0)
+		if (read_varint(w, c, value, what) < 0)
 			return -1;
-		return crimg_cursor_sub(c, value, sub, what, err);
+		return crimg_cursor_sub(c, *value, sub, what, w->err);
 	default:
-		return crimg_fail(err, CRIMG_E_FORMAT, c->name, crimg_cursor_offset(c),
+		return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, crimg_cursor_offset(c),
 		                  "%s: wire type %u found, 0, 1, 2 or 5 wanted", what, wire);
 	}
 }
 
-static int check_message(const ProtobufCMessageDescriptor *type, struct crimg_cursor *c,
-                         unsigned depth, struct crimg_err *err);
+static int check_message(struct walk *w, const ProtobufCMessageDescriptor *type,
+                         struct crimg_cursor *c, unsigned depth);
 
 // A repeated number may come packed, as one run of bytes.
 static bool packable(const ProtobufCFieldDescriptor *field)
@@ -67,86 +84,134 @@ static bool packable(const ProtobufCFieldDescriptor *field)
 	return field->label == PROTOBUF_C_LABEL_REPEATED && wire_of(field->type) != WIRE_BYTES;
 }
 
-static int check_packed(const ProtobufCFieldDescriptor *field, struct crimg_cursor *sub,
-                        struct crimg_err *err)
+// The largest value of a varint that surely comes back as it was; negative numbers are left to a closer look.
+static uint64_t plain_limit(ProtobufCType type)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_SINT64:
+		return UINT64_MAX;
+	case PROTOBUF_C_TYPE_UINT32:
+		return UINT32_MAX;
+	case PROTOBUF_C_TYPE_BOOL:
+		return 1;
+	default:
+		return INT32_MAX;
+	}
+}
+
+static int check_packed(struct walk *w, const ProtobufCFieldDescriptor *field,
+                        struct crimg_cursor *sub)
 {
 	enum wire wire = wire_of(field->type);
-	while (crimg_cursor_left(sub) > 0)
-		if (skip_value(sub, wire, field->name, NULL, err) < 0)
+	uint64_t value;
+	if ((field->flags & PROTOBUF_C_FIELD_FLAG_PACKED) == 0 || sub->length == 0)
+		w->canonical = false;
+	while (crimg_cursor_left(sub) > 0) {
+		if (read_value(w, sub, wire, field->name, &value, NULL) < 0)
 			return -1;
+		if (wire == WIRE_VARINT && value > plain_limit(field->type))
+			w->canonical = false;
+	}
 	return 0;
 }
 
-static int check_field(const ProtobufCFieldDescriptor *field, struct crimg_cursor *c, unsigned wire,
-                       unsigned depth, struct crimg_err *err)
+static int check_field(struct walk *w, const ProtobufCFieldDescriptor *field,
+                       struct crimg_cursor *c, unsigned wire, unsigned depth)
 {
-	uint64_t at = crimg_cursor_offset(c);
+	uint64_t at = crimg_cursor_offset(c), value = 0;
 	struct crimg_cursor sub;
 	enum wire wanted = wire_of(field->type);
 	bool packed = wire == WIRE_BYTES && packable(field);
 	if (wire != wanted && !packed)
-		return crimg_fail(err, CRIMG_E_FORMAT, c->name, at,
+		return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, at,
 		                  "field %s: wire type %u found, %u wanted", field->name, wire,
 		                  (unsigned)wanted);
-	if (skip_value(c, wire, field->name, &sub, err) < 0)
+	if (read_value(w, c, wire, field->name, &value, &sub) < 0)
 		return -1;
 	if (packed)
-		return check_packed(field, &sub, err);
+		return check_packed(w, field, &sub);
+	if ((wire == WIRE_VARINT && value > plain_limit(field->type))
+	    || (field->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0)
+		w->canonical = false;
 	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-		return check_message(field->descriptor, &sub, depth + 1, err);
+		return check_message(w, field->descriptor, &sub, depth + 1);
 	if (field->type == PROTOBUF_C_TYPE_STRING && sub.length > 0
 	    && memchr(sub.data, 0, sub.length) != NULL)
-		return crimg_fail(err, CRIMG_E_FORMAT, c->name, at,
+		return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, at,
 		                  "field %s: a NUL byte within a string", field->name);
 	return 0;
 }
 
-static int check_required(const ProtobufCMessageDescriptor *type, uint64_t seen,
-                          const struct crimg_cursor *c, struct crimg_err *err)
+static int check_required(struct walk *w, const ProtobufCMessageDescriptor *type, uint64_t seen,
+                          const struct crimg_cursor *c)
 {
 	for (unsigned i = 0; i < type->n_fields; i++)
 		if (type->fields[i].label == PROTOBUF_C_LABEL_REQUIRED && (seen >> i & 1) == 0)
-			return crimg_fail(err, CRIMG_E_FORMAT, c->name, c->base,
+			return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, c->base,
 			                  "%s: the required field %s is missing", type->name,
 			                  type->fields[i].name);
 	return 0;
 }
 
-static int check_message(const ProtobufCMessageDescriptor *type, struct crimg_cursor *c,
-                         unsigned depth, struct crimg_err *err)
+// One field of type, its tag read: *seen gets its bit.
+static int check_tagged(struct walk *w, const ProtobufCMessageDescriptor *type,
+                        struct crimg_cursor *c, uint64_t tag, uint64_t *seen, unsigned depth)
+{
+	uint64_t value;
+	struct crimg_cursor sub;
+	const ProtobufCFieldDescriptor *field =
+		protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
+	if (field == NULL) {
+		w->canonical = false;
+		return read_value(w, c, (unsigned)(tag & 7), "unknown field", &value, &sub);
+	}
+	uint64_t bit = UINT64_C(1) << ((size_t)(field - type->fields) & 63);
+	bool one = field->label != PROTOBUF_C_LABEL_REPEATED
+		|| (field->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0;
+	if ((*seen & bit) != 0 && one)
+		w->canonical = false;
+	*seen |= bit;
+	return check_field(w, field, c, (unsigned)(tag & 7), depth);
+}
+
+static int check_message(struct walk *w, const ProtobufCMessageDescriptor *type,
+                         struct crimg_cursor *c, unsigned depth)
 {
 	uint64_t seen = 0; // no message of ours has more than 64 fields; a test holds this
+	uint64_t tag, last = 0;
 	if (depth > CRIMG_MAX_MESSAGE_DEPTH)
-		return crimg_fail(err, CRIMG_E_LIMIT, c->name, c->base,
+		return crimg_fail(w->err, CRIMG_E_LIMIT, c->name, c->base,
 		                  "%s: messages nested more than %d deep", type->name,
 		                  CRIMG_MAX_MESSAGE_DEPTH);
 	while (crimg_cursor_left(c) > 0) {
-		uint64_t at = crimg_cursor_offset(c), tag;
-		struct crimg_cursor sub;
-		if (crimg_cursor_varint(c, &tag, type->name, err) < 0)
+		uint64_t at = crimg_cursor_offset(c);
+		if (read_varint(w, c, &tag, type->name) < 0)
 			return -1;
 		if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
-			return crimg_fail(err, CRIMG_E_FORMAT, c->name, at,
+			return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, at,
 			                  "%s: field number %llu found, 1 to 536870911 wanted",
 			                  type->name, (unsigned long long)(tag >> 3));
-		const ProtobufCFieldDescriptor *field =
-			protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
-		int rc = field != NULL
-			? check_field(field, c, (unsigned)(tag & 7), depth, err)
-			: skip_value(c, (unsigned)(tag & 7), "unknown field", &sub, err);
-		if (rc < 0)
+		if (tag >> 3 < last)
+			w->canonical = false;
+		last = tag >> 3;
+		if (check_tagged(w, type, c, tag, &seen, depth) < 0)
 			return -1;
-		if (field != NULL)
-			seen |= UINT64_C(1) << ((size_t)(field - type->fields) & 63);
 	}
-	return check_required(type, seen, c, err);
+	return check_required(w, type, seen, c);
 }
 
 int crimg_message_check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length,
-                        const char *name, uint64_t base, struct crimg_err *err)
+                        const char *name, uint64_t base, bool *canonical, struct crimg_err *err)
 {
 	struct crimg_cursor c = crimg_cursor_make(data, length, name, base);
-	return check_message(type, &c, 1, err);
+	struct walk w = { .canonical = true, .err = err };
+	if (check_message(&w, type, &c, 1) < 0)
+		return -1;
+	if (canonical != NULL)
+		*canonical = w.canonical;
+	return 0;
 }
 
 static void *arena_alloc(void *data, size_t size)
@@ -160,12 +225,10 @@ static void arena_free(void *data, void *pointer)
 	(void)pointer;
 }
 
-ProtobufCMessage *crimg_message_decode(const ProtobufCMessageDescriptor *type, const uint8_t *data,
-                                       size_t length, struct crimg_arena *arena, const char *name,
-                                       uint64_t base, struct crimg_err *err)
+ProtobufCMessage *crimg_message_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                       size_t length, struct crimg_arena *arena,
+                                       struct crimg_err *err)
 {
-	if (crimg_message_check(type, data, length, name, base, err) < 0)
-		return NULL;
 	ProtobufCAllocator allocator = { arena_alloc, arena_free, arena };
 	static const uint8_t nothing[1];
 	ProtobufCMessage *message =
@@ -173,11 +236,20 @@ ProtobufCMessage *crimg_message_decode(const ProtobufCMessageDescriptor *type, c
 	if (message != NULL)
 		return message;
 	if (arena->exhausted)
-		crimg_fail(err, CRIMG_E_LIMIT, name, base, "%s: more than %zu bytes once decoded",
-		           type->name, arena->limit_bytes);
+		crimg_fail(err, CRIMG_E_LIMIT, NULL, CRIMG_NO_OFFSET,
+		           "%s: more than %zu bytes once decoded", type->name, arena->limit_bytes);
 	else
 		crimg_fail_nomem(err, 0);
 	return NULL;
+}
+
+ProtobufCMessage *crimg_message_decode(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                       size_t length, struct crimg_arena *arena, const char *name,
+                                       uint64_t base, struct crimg_err *err)
+{
+	if (crimg_message_check(type, data, length, name, base, NULL, err) < 0)
+		return NULL;
+	return crimg_message_unpack(type, data, length, arena, err);
 }
 
 int crimg_message_encode(const ProtobufCMessage *message, struct crimg_buf *out,
@@ -196,11 +268,12 @@ int crimg_message_encode(const ProtobufCMessage *message, struct crimg_buf *out,
 static unsigned first_wire_type(const uint8_t *data, size_t length, unsigned number)
 {
 	struct crimg_cursor c = crimg_cursor_make(data, length, NULL, 0), sub;
-	uint64_t tag;
+	struct walk w = { .err = NULL };
+	uint64_t tag, value;
 	while (crimg_cursor_left(&c) > 0 && crimg_cursor_varint(&c, &tag, "", NULL) == 0) {
 		if (tag >> 3 == number)
 			return (unsigned)(tag & 7);
-		if (skip_value(&c, (unsigned)(tag & 7), "", &sub, NULL) < 0)
+		if (read_value(&w, &c, (unsigned)(tag & 7), "", &value, &sub) < 0)
 			break;
 	}
 	return 8;

@@ -73,10 +73,16 @@ const ProtobufCMessageDescriptor *crimg_kind_message(enum crimg_kind kind, uint6
 
 // Walks the wire form of one message: lengths inside their bounds, known fields with their wire types,
 // required fields present, strings without NUL, depth within limits. name and base (offset of data in
-// the file called name) are for the error, which names the field and its offset.
+// the file called name) are for the error, which names the field and its offset. *canonical (may be NULL)
+// is set to true when encoding the decoded message surely gives the same bytes; false is no proof.
 CRIMG_MUST_CHECK int crimg_message_check(const ProtobufCMessageDescriptor *type,
                                          const uint8_t *data, size_t length, const char *name,
-                                         uint64_t base, struct crimg_err *err);
+                                         uint64_t base, bool *canonical, struct crimg_err *err);
+// Decodes what was checked, into the arena; NULL with err filled: memory or its limit.
+CRIMG_MUST_CHECK ProtobufCMessage *crimg_message_unpack(const ProtobufCMessageDescriptor *type,
+                                                        const uint8_t *data, size_t length,
+                                                        struct crimg_arena *arena,
+                                                        struct crimg_err *err);
 // Checks and decodes into the arena; NULL with err filled. Unknown fields are kept in the message.
 CRIMG_MUST_CHECK ProtobufCMessage *crimg_message_decode(const ProtobufCMessageDescriptor *type,
                                                         const uint8_t *data, size_t length,

@@ -46,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	data++, size--;
 	if (type == NULL)
 		return 0;
-	bool good = crimg_message_check(type, data, size, "message", 0, &check) == 0;
+	bool canonical = false;
+	bool good = crimg_message_check(type, data, size, "message", 0, &canonical, &check) == 0;
 	harness_claim_err(good ? 0 : -1, &check);
 	ProtobufCMessage *m = crimg_message_decode(type, data, size, &arena, "message", 0, &decode);
 	harness_claim(decode.code != CRIMG_E_NOMEM, "what passes the check decodes");
@@ -54,6 +55,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	              "the check and the decoder agree");
 	if (m != NULL)
 		check_again(type, m);
+	if (m != NULL && canonical) {
+		struct crimg_buf again = CRIMG_BUF_INIT;
+		harness_claim(crimg_message_encode(m, &again, NULL) == 0 && again.length == size
+		              && (size == 0 || memcmp(again.data, data, size) == 0),
+		              "canonical bytes come back");
+		crimg_buf_fini(&again);
+	}
 	if (!good && check.code != CRIMG_E_LIMIT && strstr(check.text, "NUL byte") == NULL
 	    && strstr(check.text, "wire type") == NULL
 	    && strstr(check.text, "field number") == NULL) {

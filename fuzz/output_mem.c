@@ -1,6 +1,8 @@
 // An output in memory.
 #include "fuzz/output_mem.h"
 
+#include "format/store.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +38,7 @@ static int add_member(struct crimg_output *o, const char *name, const char *targ
                       struct crimg_mem_member **out, struct crimg_err *err)
 {
 	struct mem_state *s = o->state;
-	if (name[0] != '\0' && !crimg_output_name_ok(name))
+	if (name[0] != '\0' && !crimg_name_is_safe(name))
 		return crimg_fail(err, CRIMG_E_FORMAT, name, CRIMG_NO_OFFSET,
 		                  "a member name that leaves the output");
 	if (crimg_output_mem_find(o, name) != NULL)

@@ -93,6 +93,13 @@ int json_payloads_add_bytes(struct json_payloads *p, const uint8_t *data, size_t
 	return -1;
 }
 
+void json_payloads_drop(struct json_payloads *p)
+{
+	while (p->part_count > p->open_part)
+		free(p->parts[--p->part_count].memory);
+	p->open_length = 0;
+}
+
 int json_payloads_announce(struct json_payloads *p, struct crimg_payload_ref *ref,
                            struct crimg_err *err)
 {

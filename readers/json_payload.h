@@ -51,6 +51,8 @@ CRIMG_MUST_CHECK int json_payloads_add_cut(struct json_payloads *p, struct json_
                                            struct crimg_err *err);
 CRIMG_MUST_CHECK int json_payloads_add_bytes(struct json_payloads *p, const uint8_t *data,
                                              size_t length, struct crimg_err *err);
+// Forgets the parts of the payload being made: its entry turned out to be damaged.
+void json_payloads_drop(struct json_payloads *p);
 // Ends the payload being made and gives it the next number.
 CRIMG_MUST_CHECK int json_payloads_announce(struct json_payloads *p, struct crimg_payload_ref *ref,
                                             struct crimg_err *err);

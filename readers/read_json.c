@@ -46,6 +46,7 @@ struct json_state {
 	struct json_payload_cursor content_cursor, read_cursor;
 	uint64_t content, content_at;  // next payload to yield, and the offset in it
 	uint8_t *piece;                // PIECE_BYTES
+	struct crimg_err broken;       // why nothing more can be read; told again and again
 };
 
 static int fail_here(struct json_state *s, enum crimg_code code, const char *text,
@@ -315,10 +316,8 @@ static int next_content(struct json_state *s, struct crimg_record *record, struc
 	return 1;
 }
 
-static int json_next(struct crimg_reader *reader, struct crimg_record *record,
-                     struct crimg_err *err)
+static int next_record(struct json_state *s, struct crimg_record *record, struct crimg_err *err)
 {
-	struct json_state *s = reader->state;
 	int rc = 0;
 	if (s->phase == PHASE_TAIL)
 		return next_tail(s, record);
@@ -328,6 +327,32 @@ static int json_next(struct crimg_reader *reader, struct crimg_record *record,
 		rc = next_object(s, record, err);
 	if (rc == 0 && s->phase == PHASE_CONTENT)
 		rc = next_content(s, record, err);
+	return rc;
+}
+
+// Where each object begins is known of a whole image in a file: a damaged one is passed over. Elsewhere
+// an error is the end.
+static int json_next(struct crimg_reader *reader, struct crimg_record *record,
+                     struct crimg_err *err)
+{
+	struct json_state *s = reader->state;
+	struct crimg_err found = CRIMG_ERR_INIT;
+	int rc = -1;
+	if (s->broken.code == CRIMG_OK) {
+		rc = next_record(s, record, &found);
+		if (rc >= 0)
+			return rc;
+		if (s->image && s->indexed && s->phase != PHASE_CONTENT) {
+			json_payloads_drop(&s->payloads);
+			s->phase = PHASE_OBJECT;
+		} else {
+			s->broken = found;
+		}
+	} else {
+		found = s->broken;
+	}
+	if (err != NULL && err->code == CRIMG_OK)
+		*err = found;
 	return rc;
 }
 

@@ -165,6 +165,8 @@ static void check_end(const char *verb, int code, const char *image)
 	char text[4096], detail[8192];
 	size_t n = read_errors(text, sizeof text);
 	bool one_line = n > 0 && strchr(text, '\n') == text + n - 1;
+	if (one_line)
+		text[n - 1] = '\0';
 	snprintf(detail, sizeof detail, "%s: exit %d, %s", verb, code, text);
 	if (code < 0 || code > 2)
 		fail("exit code", detail);

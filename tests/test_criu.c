@@ -257,6 +257,16 @@ static void test_survival(void)
 	CU_ASSERT_EQUAL(run("diff -r --no-dereference img unpacked"), 0);
 }
 
+// [R-0401] [R-0402] The same through JSON, for what decodes: what crit would drop is kept.
+static void test_survival_in_json(void)
+{
+	CU_ASSERT_EQUAL(run("cp -a img sound && rm sound/ids-1.img sound/core-1.img sound/odd*"), 0);
+	WRITE("sound/utsns-1.img", "\x03\x32\x47\x54" "\6\0\0\0" "\x0a\1n\x12\1d"); // V1.0
+	CU_ASSERT_EQUAL(convert("sound", "x.json"), 0);
+	CU_ASSERT_EQUAL(convert("x.json", "from-json"), 0);
+	CU_ASSERT_EQUAL(run("diff -r --no-dereference sound from-json"), 0);
+}
+
 // What crimg_image_missing says of work/whole.
 static void missing(char text[1024])
 {
@@ -339,6 +349,7 @@ int main(void)
 	CU_add_test(s, "links", test_links);
 	CU_add_test(s, "kinds by place", test_kinds_by_place);
 	CU_add_test(s, "what survives", test_survival);
+	CU_add_test(s, "what survives in JSON", test_survival_in_json);
 	CU_add_test(s, "half an image", test_half);
 	CU_add_test(s, "limits", test_limit);
 	CU_basic_set_mode(CU_BRM_NORMAL);

@@ -381,6 +381,69 @@ static void test_depth(void)
 	crimg_buf_fini(&out);
 }
 
+static int open_text(const char *json, size_t length, struct crimg_reader *reader,
+                     struct crimg_err *err)
+{
+	struct crimg_input in = { .path = strdup("x.json"), .head_length = length };
+	if (in.head_length > sizeof in.head)
+		in.head_length = sizeof in.head;
+	memcpy(in.head, json, in.head_length);
+	int rc = crimg_source_open_memory(json, length, "x.json", &in.source, err);
+	if (rc == 0)
+		rc = crimg_reader_open(&in, "json", reader, err);
+	crimg_input_fini(&in);
+	return rc;
+}
+
+// Reads all there is, to the end or an error.
+static int read_all(const char *json, size_t length, struct crimg_err *err)
+{
+	struct crimg_reader reader;
+	struct crimg_record r;
+	int rc;
+	if (open_text(json, length, &reader, err) < 0)
+		return -1;
+	while ((rc = crimg_reader_next(&reader, &r, err)) > 0)
+		;
+	crimg_reader_close(&reader);
+	return rc;
+}
+
+// What each call yields: Object, Message, Content, Error, '.' the end.
+static void check_steps(const char *json, const char *wanted)
+{
+	struct crimg_reader reader;
+	struct crimg_record r;
+	char found[16] = "";
+	CU_ASSERT_EQUAL_FATAL(open_text(json, strlen(json), &reader, NULL), 0);
+	for (size_t i = 0; i < strlen(wanted); i++) {
+		struct crimg_err err = CRIMG_ERR_INIT;
+		int rc = crimg_reader_next(&reader, &r, &err);
+		found[i] = rc < 0 ? 'E' : rc == 0 ? '.' : "OMC"[r.type];
+		CU_ASSERT_EQUAL(rc < 0, err.code != CRIMG_OK);
+		if (found[i] == 'C')
+			CU_ASSERT(r.payload.number == 0 && memcmp(r.bytes, "def", 3) == 0);
+	}
+	CU_ASSERT_STRING_EQUAL(found, wanted);
+	if (strcmp(found, wanted) != 0)
+		printf("\n  found: %s wanted: %s\n", found, wanted);
+	crimg_reader_close(&reader);
+}
+
+// A damaged object of a file is told and passed over, the next one is whole; a document of one file ends.
+static void test_going_on(void)
+{
+	static const char image[] = "{\"schema\": \"crimg.image/1\", \"objects\": [{\"name\": \"fs-1.img\", "
+		"\"magic\": \"FS\", \"entries\": [{\"cwd_id\": 1}]}, {\"name\": \"pipes-data.img\", \"magic\": "
+		"\"PIPES_DATA\", \"entries\": [{\"pipe_id\": 1, \"bytes\": 4, \"extra\": \"YWJj\"}]}, {\"name\": "
+		"\"fifo-data.img\", \"magic\": \"FIFO_DATA\", \"entries\": [{\"pipe_id\": 1, \"bytes\": 3, "
+		"\"extra\": \"ZGVm\"}]}]}";
+	static const char single[] = "{\"magic\": \"PSTREE\", \"entries\": [{}, {\"pid\": 1, \"ppid\": 0, "
+		"\"pgid\": 0, \"sid\": 0}]}";
+	check_steps(image, "OEOEOMC.");
+	check_steps(single, "OEEE");
+}
+
 static const char *const seeds[] = {
 	"{\"magic\": \"TCP_STREAM\", \"entries\": [{\"inq_len\": 2, \"inq_seq\": 0, \"outq_len\": 3, "
 	"\"outq_seq\": 0, \"opt_mask\": 0, \"snd_wscale\": 0, \"mss_clamp\": 0, \"extra\": {\"inq\": \"aW4=\\n\", \"outq\": \"b3V0\\n\"}, \"tail\": \"QQ==\"}]}",
@@ -393,25 +456,6 @@ static const char *const seeds[] = {
 	"\"INVENTORY\", \"entries\": [{\"img_version\": 2}]}, {\"name\": \"parent\", \"link\": \"../1\"}, "
 	"{\"name\": \"d\", \"dir\": true}, {\"name\": \"pages-1.img\", \"raw\": \"QUJD\\n\"}]}",
 };
-
-// Reads all there is, to the end or an error.
-static int read_all(const char *json, size_t length, struct crimg_err *err)
-{
-	struct crimg_input in = { .path = strdup("x.json"), .head_length = length };
-	struct crimg_reader reader;
-	struct crimg_record r;
-	memcpy(in.head, json, length);
-	if (crimg_source_open_memory(json, length, "x.json", &in.source, err) < 0)
-		return -1;
-	int rc = crimg_reader_open(&in, "json", &reader, err);
-	crimg_input_fini(&in);
-	if (rc < 0)
-		return -1;
-	while ((rc = crimg_reader_next(&reader, &r, err)) > 0)
-		;
-	crimg_reader_close(&reader);
-	return rc;
-}
 
 // Cut and changed text: an error or an answer, never a crash (and sanitizers look on).
 static void test_damage(void)
@@ -598,6 +642,7 @@ int main(void)
 		{ "dialects", test_dialects },
 		{ "wrong JSON", test_wrong },
 		{ "too deep", test_depth },
+		{ "going on", test_going_on },
 		{ "damaged JSON", test_damage },
 		{ "random access", test_random_access },
 		{ "pipes", test_pipe },

