@@ -26,6 +26,7 @@ SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 FLAGS_release := -O2 -g -DNDEBUG
 FLAGS_debug   := -O0 -g3
 FLAGS_asan    := -O1 -g $(SAN)
+FLAGS_afl     := -O1 -g
 FLAGS_fuzz    := -O1 -g $(SAN) -fsanitize=fuzzer-no-link
 FLAGS_cov     := -O0 -g --coverage
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCRIMG_VERSION=\"$(VERSION)\" -I. -I$(B)/gen
@@ -48,7 +49,7 @@ $(info packages are missing: `make deps` installs them)
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo check check-vm bench fuzz fuzz-replay install clean format tidy tests lib
+.PHONY: all help deps demo check check-vm bench fuzz fuzz-afl fuzz-replay install clean format tidy tests lib
 
 all: $(B)/crimg $(B)/libcrimg.a $(B)/libcrimg.so
 
@@ -91,7 +92,7 @@ help:
 	@echo 'make check      sets up everything, then runs all tests'
 	@echo 'make check-vm   restores images with an old CRIU in a virtual machine (installs qemu)'
 	@echo 'make bench      prints speed and memory as ratios to cp and crit'
-	@echo 'make fuzz       a minute of each fuzz target (SECONDS_EACH=60)'
+	@echo 'make fuzz       a minute of each fuzz target with libFuzzer (SECONDS_EACH=60); fuzz-afl: with AFL++'
 	@echo 'make install    to DESTDIR/prefix; with CRIT=1 also as crit'
 	@echo 'make clean, make format, make tidy'
 
@@ -116,7 +117,10 @@ bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/bench/measure
 	@bench/run.sh $(B)
 
-tests: $(TEST_BIN)
+tests: $(TEST_BIN) $(B)/tests/damage
+
+# The suite that denies allocations stands between our objects and the allocator.
+$(B)/tests/test_nomem: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup asprintf,-Wl,--wrap=$(f))
 
 # Fuzz targets, three ways: replayed over a corpus, with libFuzzer, with AFL++.
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
@@ -132,6 +136,12 @@ $(B)/fuzz/replay_%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(FUZZ_COMMON) $(B)/li
 fuzz: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=fuzz CC=clang $(FUZZ_TARGETS:%=build/fuzz/fuzz/lib_%)
 	@fuzz/run.sh build/fuzz $(SECONDS_EACH) samples
+
+# AFL++ takes the same targets through its own driver.
+fuzz-afl: deps
+	@command -v afl-clang-fast >/dev/null || apt-get install -y afl++ >/dev/null
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=afl CC=afl-clang-fast $(FUZZ_TARGETS:%=build/afl/fuzz/lib_%)
+	@fuzz/run_afl.sh build/afl $(SECONDS_EACH) samples
 
 $(B)/fuzz/lib_%: $(B)/fuzz/fuzz_%.o $(FUZZ_COMMON) $(B)/libcrimg.a
 	@echo '  LD $@'

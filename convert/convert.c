@@ -290,9 +290,10 @@ static int write_ledger(const struct job *job, struct crimg_err *err)
 	const char *path = job->options.loss_file;
 	if (path == NULL)
 		return 0;
+	const struct crimg_buf *text = &job->ledger.text;
 	FILE *f = fopen(path, "we");
-	bool good = f != NULL && fwrite(job->ledger.text.data, 1, job->ledger.text.length, f)
-		== job->ledger.text.length;
+	bool good = f != NULL
+		&& (text->length == 0 || fwrite(text->data, text->length, 1, f) == 1);
 	if (f != NULL && fclose(f) != 0)
 		good = false;
 	return good ? 0 : crimg_fail_sys(err, errno, path, "the loss ledger cannot be written");

@@ -51,19 +51,34 @@ int crimg_fail_nomem(struct crimg_err *err, size_t size)
 	                  "out of memory: %zu bytes were wanted", size);
 }
 
+// Overlong forms, surrogates and what lies beyond U+10FFFF, told by the first two bytes.
+static bool is_ill_formed(const unsigned char *p)
+{
+	return (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0)
+		|| (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90);
+}
+
+// C1 controls, and the marks that turn the direction of text or break its lines.
+static bool is_control(const unsigned char *p, size_t n)
+{
+	if (n == 2)
+		return p[0] == 0xc2 && p[1] < 0xa0;
+	return n == 3 && p[0] == 0xe2
+		&& ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae)
+		    || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
 // Length of the well-formed UTF-8 sequence at p (1 to 4), or 0.
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
-	size_t n = p[0] < 0x80 ? 1 : (p[0] & 0xe0) == 0xc0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-		: (p[0] & 0xf8) == 0xf0 ? 4 : 0;
-	if (n == 0 || n > left || (n == 2 && p[0] < 0xc2))
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3
+		: p[0] < 0xf5 ? 4 : 0;
+	if (n == 0 || n > left)
 		return 0;
 	for (size_t i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if (n > 1 && p[0] == 0xc2 && p[1] < 0xa0) // C1 control characters
-		return 0;
-	return n;
+	return n > 1 && (is_ill_formed(p) || is_control(p, n)) ? 0 : n;
 }
 
 char *crimg_safe_text(char *out, size_t size, const char *text, size_t length)

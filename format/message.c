@@ -42,14 +42,29 @@ struct walk {
 	struct crimg_err *err;
 };
 
-// A varint of more bytes than its value needs ends in a zero byte.
+// A varint of more bytes than its value needs ends in a zero byte; one of ten bytes has room for a single
+// bit in the last, and more than that is lost.
 static int read_varint(struct walk *w, struct crimg_cursor *c, uint64_t *value, const char *what)
 {
 	size_t at = c->at;
 	if (crimg_cursor_varint(c, value, what, w->err) < 0)
 		return -1;
-	if (c->at > at + 1 && c->data[c->at - 1] == 0)
+	uint8_t last = c->data[c->at - 1];
+	if (c->at > at + 1 && (last == 0 || (c->at == at + 10 && last != 1)))
 		w->canonical = false;
+	return 0;
+}
+
+// Tags and lengths: no encoder takes more than five bytes for 32 bits, and decoders read no more.
+static int read_short(struct walk *w, struct crimg_cursor *c, uint64_t *value, const char *what)
+{
+	size_t at = c->at;
+	if (read_varint(w, c, value, what) < 0)
+		return -1;
+	if (c->at - at > 5)
+		return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, c->base + at,
+		                  "%s: a tag or length of %zu bytes found, at most 5 wanted", what,
+		                  c->at - at);
 	return 0;
 }
 
@@ -66,7 +81,7 @@ static int read_value(struct walk *w, struct crimg_cursor *c, unsigned wire, con
 	case WIRE_32:
 		return crimg_cursor_bytes(c, 4, &bytes, what, w->err);
 	case WIRE_BYTES:
-		if (read_varint(w, c, value, what) < 0)
+		if (read_short(w, c, value, what) < 0)
 			return -1;
 		return crimg_cursor_sub(c, *value, sub, what, w->err);
 	default:
@@ -187,7 +202,7 @@ static int check_message(struct walk *w, const ProtobufCMessageDescriptor *type,
 		                  CRIMG_MAX_MESSAGE_DEPTH);
 	while (crimg_cursor_left(c) > 0) {
 		uint64_t at = crimg_cursor_offset(c);
-		if (read_varint(w, c, &tag, type->name) < 0)
+		if (read_short(w, c, &tag, type->name) < 0)
 			return -1;
 		if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
 			return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, at,

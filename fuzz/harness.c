@@ -186,6 +186,10 @@ static int take_bytes(struct drain *d, const struct crimg_record *r, struct crim
 static int take_content(struct drain *d, const struct crimg_record *r, struct crimg_err *err)
 {
 	int ways = (r->bytes != NULL) + (r->span.source != NULL) + r->zero;
+	if (r->payload.number == CRIMG_NO_PAYLOAD) { // a pipe tells that its metadata are over
+		harness_claim(ways == 0 && r->content_length == 0, "the end of metadata has no content");
+		return 0;
+	}
 	harness_claim(ways == 1, "content comes in exactly one way");
 	harness_claim(r->payload.number < d->count, "content of a payload that was announced");
 	const struct payload_sum *sum = &d->sums[r->payload.number];
@@ -207,6 +211,8 @@ static int take_record(struct drain *d, const struct crimg_record *r, struct cri
 		look_at_message(r);
 		return note_payload(d, r->payload, err);
 	case CRIMG_RECORD_CONTENT:
+		if (r->payload.number == CRIMG_NO_PAYLOAD && r->content_length == 0)
+			return 0; // from a pipe: the metadata are over
 		break;
 	}
 	return take_content(d, r, err);

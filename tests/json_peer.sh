@@ -1,11 +1,19 @@
 #!/bin/bash
 # Holds crimg's JSON against CRIU's own crit, byte for byte, and against itself there and back.
 #   json_peer.sh CRIMG PEER DIR…
-# PEER: crit itself, a folder that holds it, or "none". DIR: image directories, or folders of them.
+# PEER: the folder that peer.sh made, or "none". DIR: image directories, or folders of them.
 # Files that crit cannot decode are listed with its reason and only checked there and back.
 set -u
 
-# --- one file or directory, run by xargs below ---------------------------------------------------------
+# --- some files and directories, run by xargs below ----------------------------------------------------
+# peer OUT ERR ARG…: crit, in the one process of it that this worker keeps.
+peer() {
+	local IFS=$'\t' code
+	printf '%s\n' "$*" >&"${CRIT[1]}"
+	read -r code <&"${CRIT[0]}"
+	return "${code:-1}"
+}
+
 say() { printf '%s\t%s\t%s\n' "$1" "$2" "$3"; }
 
 compare() { # NAME WHAT EXPECTED FOUND
@@ -24,7 +32,7 @@ check_file() {
 	local f=$1
 	for form in "" --pretty; do
 		local ours=$tmp/ours$form theirs=$tmp/theirs$form
-		"$crit" decode $form -i "$f" >"$theirs" 2>"$tmp/reason"; local peer=$?
+		peer "$theirs" "$tmp/reason" decode ${form:+"$form"} -i "$f"; local peer=$?
 		"$crimg" crit decode $form -i "$f" >"$ours" 2>"$tmp/err"; local own=$?
 		if [ $peer -ne 0 ]; then
 			say skip "$f" "decode $form: crit: $(grep -v '^ \|^Traceback\|^Maybe' "$tmp/reason" | tail -1 | head -c 120)"
@@ -36,7 +44,7 @@ check_file() {
 		fi
 		[ $own -eq 0 ] && back "$f" "back from ours $form" "$ours"
 	done
-	if grep -q '"extra"' "$tmp/ours" && "$crit" show --nopl "$f" >"$tmp/theirs" 2>"$tmp/reason"; then
+	if grep -q '"extra"' "$tmp/ours" && peer "$tmp/theirs" "$tmp/reason" show --nopl "$f"; then
 		"$crimg" crit show --nopl "$f" >"$tmp/ours" 2>&1
 		compare "$f" "show --nopl" "$tmp/theirs" "$tmp/ours"
 	fi
@@ -47,12 +55,12 @@ check_image() {
 	# Kinds without payload: the others crit counts wrongly.
 	for f in "$d"/{inventory,pstree,files,seccomp}.img "$d"/pagemap-*.img; do
 		[ -e "$f" ] || continue
-		"$crit" info "$f" >"$tmp/theirs" 2>"$tmp/reason" || continue
+		peer "$tmp/theirs" "$tmp/reason" info "$f" || continue
 		"$crimg" crit info "$f" >"$tmp/ours" 2>&1
 		compare "$f" info "$tmp/theirs" "$tmp/ours"
 	done
 	for what in ps fds mems rss; do
-		if "$crit" x "$d" $what >"$tmp/theirs" 2>"$tmp/reason"; then
+		if peer "$tmp/theirs" "$tmp/reason" x "$d" $what; then
 			"$crimg" crit x "$d" $what >"$tmp/ours" 2>&1
 			compare "$d" "x $what" "$tmp/theirs" "$tmp/ours"
 		else
@@ -77,23 +85,26 @@ check_whole() {
 	done
 }
 
-if [ "${1-}" = --one ]; then
-	crimg=$2 crit=$3 what=$4
+if [ "${1-}" = --some ]; then
+	crimg=$2 folder=$3
+	shift 3
 	tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
-	case $what in
-	file:*) check_file "${what#file:}" ;;
-	image:*) check_image "${what#image:}" ;;
-	whole:*) check_whole "${what#whole:}" ;;
-	esac
+	coproc CRIT { exec "$folder/python" "$(dirname "$0")/peer/crit_server.py"; }
+	for what in "$@"; do
+		case $what in
+		file:*) check_file "${what#file:}" ;;
+		image:*) check_image "${what#image:}" ;;
+		whole:*) check_whole "${what#whole:}" ;;
+		esac
+	done
 	exit 0
 fi
 
 # --- the list of all, and the sum ----------------------------------------------------------------------
 [ $# -ge 3 ] || { echo "usage: $0 CRIMG PEER DIR…" >&2; exit 2; }
-crimg=$(readlink -f "$1") crit=$(readlink -f "$2")
+crimg=$(readlink -f "$1") folder=$(readlink -f "$2")
 shift 2
-[ -d "$crit" ] && crit=$crit/crit
-if [ ! -x "$crit" ]; then
+if [ ! -x "$folder/python" ]; then
 	echo "SKIPPED json_peer: the peer crit could not be fetched"
 	echo "0 passed, 0 failed, 1 skipped"
 	exit 0
@@ -105,7 +116,7 @@ trap 'rm -f "$results"' EXIT
 		! -name 'pages-*' -printf 'file:%p\0'
 	find "$@" -name pstree.img -printf 'image:%h\0'
 	find "$@" -name inventory.img -printf 'whole:%h\0'
-} | xargs -0 -n 1 -P "$(nproc)" bash "$0" --one "$crimg" "$crit" >"$results"
+} | xargs -0 -n 60 -P "$(nproc)" bash "$0" --some "$crimg" "$folder" >"$results"
 
 grep -a '^fail' "$results" | sort | sed 's/^fail/FAILED/; s/\t/ /g'
 grep -a '^skip' "$results" | sort | sed 's/^skip/SKIPPED/; s/\t/ /g'

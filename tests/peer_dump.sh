@@ -50,7 +50,7 @@ found=$(images "$work")
 if [ -n "$found" ]; then
 	read -r line < <("$here/roundtrip.sh" "$crimg" "$work" | tee "$work/rt" | tail -n 1)
 	[[ $line =~ ^[0-9]+\ passed,\ 0\ failed ]] && ok || not_ok "$(cat "$work/rt")"
-	read -r line < <("$here/json_peer.sh" "$crimg" "$peer/crit" "$work" | tee "$work/js" | tail -n 1)
+	read -r line < <("$here/json_peer.sh" "$crimg" "$peer" "$work" | tee "$work/js" | tail -n 1)
 	[[ $line =~ ^[0-9]+\ passed,\ 0\ failed ]] && ok || not_ok "$(cat "$work/js")"
 	for image in $found; do
 		claim "inspect $image" sh -c '"$1" inspect "$2" summary tree fds files sockets maps signals \

@@ -2,11 +2,12 @@
 # The living peer: today's criu, crit and checkpointctl, from Debian's suite sid, unpacked beside the
 # system and installed nowhere. Takes the mirror from this machine's apt and checks the packages against
 # Debian's archive keyring.
-#   peer.sh DIR    leaves launchers DIR/criu, DIR/crit, DIR/checkpointctl. Exit 1 with a reason: no peer.
+#   peer.sh DIR    leaves launchers DIR/criu, DIR/crit, DIR/checkpointctl, and DIR/python, which finds crit's
+#                  modules. Exit 1 with a reason: no peer.
 set -eu
 mkdir -p "${1:?usage: peer.sh DIR}"
 dir=$(cd "$1" && pwd)
-if [ -x "$dir/criu" ] && [ -x "$dir/crit" ]; then exit 0; fi
+if [ -x "$dir/criu" ] && [ -x "$dir/crit" ] && [ -x "$dir/python" ]; then exit 0; fi
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 2>/dev/null |
 	awk '$3 == "main" && $2 !~ /-/ { print $1; exit }')
 if [ -z "$mirror" ]; then
@@ -40,5 +41,6 @@ launcher() {
 }
 launcher criu "$run $tree/usr/sbin/criu"
 launcher checkpointctl "$run $tree/usr/bin/checkpointctl"
+launcher python "env PYTHONHOME=$tree/usr PYTHONPATH=$tree/usr/lib/python3/dist-packages $run $tree/usr/bin/$py"
 launcher crit "env PYTHONHOME=$tree/usr PYTHONPATH=$tree/usr/lib/python3/dist-packages $run $tree/usr/bin/$py $tree/usr/bin/crit"
 "$dir/crit" --help >/dev/null
