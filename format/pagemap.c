@@ -234,7 +234,7 @@ const struct crimg_page_run *crimg_pagemap_find(const struct crimg_pagemap *map,
 }
 
 const struct crimg_page_run *crimg_pagemap_at_offset(const struct crimg_pagemap *map,
-                                                     uint64_t offset)
+                                                     uint64_t offset, uint64_t *next)
 {
 	size_t low = 0, high = map->count; // the last run that begins at or before offset
 	while (low < high) {
@@ -244,6 +244,7 @@ const struct crimg_page_run *crimg_pagemap_at_offset(const struct crimg_pagemap 
 		else
 			high = middle;
 	}
+	*next = low < map->count ? map->runs[low].offset : UINT64_MAX;
 	if (low == 0)
 		return NULL;
 	const struct crimg_page_run *run = &map->runs[low - 1];

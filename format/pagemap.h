@@ -52,9 +52,10 @@ CRIMG_MUST_CHECK int crimg_pagemap_add(struct crimg_pagemap *map, uint64_t index
                                        uint64_t base, struct crimg_err *err);
 // The run that holds vaddr, or NULL. Needs runs in address order (crimg_pagemap_sorted).
 const struct crimg_page_run *crimg_pagemap_find(const struct crimg_pagemap *map, uint64_t vaddr);
-// The run whose bytes lie at offset of the pages object, or NULL.
+// The run whose bytes lie at offset of the pages object, or NULL. *next is where the first run behind offset
+// begins, UINT64_MAX behind the last.
 const struct crimg_page_run *crimg_pagemap_at_offset(const struct crimg_pagemap *map,
-                                                     uint64_t offset);
+                                                     uint64_t offset, uint64_t *next);
 bool crimg_pagemap_sorted(const struct crimg_pagemap *map);
 
 // Expands one LZ4 block (stored as above) of exactly `length` uncompressed bytes.

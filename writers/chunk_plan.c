@@ -65,14 +65,14 @@ size_t crimg_chunk_plan_region(struct crimg_chunk_plan *plan, uint64_t payload, 
 	}
 	if (plan->map == NULL)
 		return fixed;
-	const struct crimg_page_run *run = crimg_pagemap_at_offset(plan->map, offset);
-	if (run == NULL)
-		return fixed;
+	uint64_t next;
+	const struct crimg_page_run *run = crimg_pagemap_at_offset(plan->map, offset, &next);
+	if (run == NULL) // padding before an aligned run, or bytes behind the last
+		return (size_t)crimg_min_u64(fixed, next - offset);
 	uint64_t into = offset - run->offset, left = run->stored - into;
-	if (run->blocks != 0) // compressed: addresses do not follow from offsets
-		return (size_t)crimg_min_u64(left, CRIMG_CHUNK_MAX);
-	uint64_t aligned = CRIMG_CHUNK_MAX - (run->vaddr + into) % CRIMG_CHUNK_MAX;
-	return (size_t)crimg_min_u64(left, aligned);
+	// Of compressed runs, addresses do not follow from offsets: those count from the run's beginning.
+	uint64_t from = run->blocks != 0 ? into : run->vaddr + into;
+	return (size_t)crimg_min_u64(left, CRIMG_CHUNK_MAX - from % CRIMG_CHUNK_MAX);
 }
 
 void crimg_chunk_plan_fini(struct crimg_chunk_plan *plan)

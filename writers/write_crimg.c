@@ -495,15 +495,18 @@ static int stream_open(struct crimg_writer *writer, const struct crimg_writer_op
 		: set_compression(s, options, err);
 	if (rc == 0)
 		rc = crimg_sink_create(writer->output, "", CRIMG_SIZE_UNKNOWN, &s->sink, err);
+	if (rc == 0) {
+		XXH3_64bits_reset(s->sums);
+		s->data = s->frame + FRAME_ROOM;
+		s->sink_open = true;
+		rc = put_header(s, s->zstd != NULL, err);
+	}
 	if (rc < 0) {
 		stream_free(s);
 		return -1;
 	}
-	XXH3_64bits_reset(s->sums);
-	s->data = s->frame + FRAME_ROOM;
-	s->sink_open = true;
 	writer->state = s;
-	return put_header(s, s->zstd != NULL, err);
+	return 0;
 }
 
 static const char *const suffixes[] = { ".crimg", NULL };
