@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "format/checked.h"
 #include "format/driver.h"
 #include "format/layout_crimg.h"
 
@@ -86,7 +87,7 @@ static int copy_out(struct crimg_source *from, int fd, struct crimg_err *err)
 	return rc;
 }
 
-// Archives are read twice: a pipe is copied to a file that has no name.
+// What is read twice: a pipe is copied to a file that has no name.
 static int spool(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
 {
 	char name[4096];
@@ -134,6 +135,16 @@ static int read_head(struct crimg_input *in, struct crimg_err *err)
 	return 0;
 }
 
+// A single file of a CRIU image: payload comes after metadata there too, so it is read twice.
+static bool is_criu_file(const struct crimg_input *in)
+{
+	if (in->head_length < 4)
+		return false;
+	uint32_t magic = crimg_get_u32(in->head);
+	return magic == CRIMG_MAGIC_COMMON || magic == CRIMG_MAGIC_SERVICE
+		|| crimg_kind_by_magic(magic) != CRIMG_KIND_COUNT;
+}
+
 static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
 {
 	if (read_head(in, err) < 0)
@@ -142,7 +153,7 @@ static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_
 		return -1;
 	if (crimg_store_is_tar(in->head, in->head_length))
 		return open_archive(in, tmpdir, err);
-	return 0;
+	return in->source->forward_only && is_criu_file(in) ? spool(in, tmpdir, err) : 0;
 }
 
 static int open_path(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)

@@ -7,6 +7,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 crimg=$build/crimg
 [ -x "$crimg" ] || crimg=$here/../build/crimg
 corpus=$build/fuzz/corpus
+# The same targets with AFL++:  make MODE=fuzz CC=afl-clang-fast build/fuzz/fuzz/lib_message
+#   afl-fuzz -x fuzz/dictionary.txt -i SEEDS -o FOUND -- build/fuzz/fuzz/lib_message
 code=0
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
 "$here/make_corpus.py" "$crimg" "$corpus" "$@" || exit 2
