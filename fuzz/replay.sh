@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tests/lib.sh"
 "$here/make_corpus.py" "$build/crimg" "$work/corpus" "$@" || not_ok "no corpus could be made"
 for replay in "$build"/fuzz/replay_*; do
-	[ -x "$replay" ] && [[ $replay != *.* ]] || continue
+	[ -x "$replay" ] && [[ ${replay##*/} != *.* ]] || continue
 	target=${replay##*/replay_}
 	folders=()
 	for f in "$work/corpus/$target" "$here/regress/$target"; do [ -d "$f" ] && folders+=("$f"); done

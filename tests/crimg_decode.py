@@ -191,16 +191,20 @@ class Stream:
         must(name == b"" or not (name.startswith(b"/")
              or any(p in (b"", b".", b"..") for p in name.split(b"/"))), "a name leaves the root")
         if payload != NO_PAYLOAD:
-            must(typ == 0 and framing == 2, "payload of an object that is not raw")
+            must(typ == 0 and framing == 2 and self.kinds[kind].magic == 0,
+                 "payload of an object that is not raw")
             self.announce(payload, length)
         else:
             must(length == 0, "length of no payload")
+            must(typ != 0 or self.kinds[kind].magic != 0, "a raw object without payload")
+            must(typ == 0 or kind == "OPAQUE", "a link or directory of some kind")
         self.objects.append(Object(kind, typ, framing, number, name, target, payload))
 
     # 3.4
     def read_entries(self, data, _body, _start):
         must(self.objects, "entries before the first object")
         obj = self.objects[-1]
+        must(obj.type == 0 and self.kinds[obj.kind].magic != 0, "entries of a raw object")
         must(len(data) >= 16, "an ENTRIES frame is short")
         first, count, reserved = struct.unpack_from("<QII", data)
         must(first == len(obj.entries), f"entry {first} found, {len(obj.entries)} wanted")
@@ -217,7 +221,8 @@ class Stream:
                 payload, size = struct.unpack_from("<QQ", data, at)
                 self.announce(payload, size)
                 at += 16
-            must(not flags & 2 or length == 0, "a tail with a message")
+            must(not flags & 2 or (length == 0 and flags & 1 and obj.entries),
+                 "a tail is payload alone, behind an entry")
             must(at + length <= len(data), "a message is cut")
             obj.entries.append((data[at:at + length], payload, bool(flags & 2)))
             at += length
@@ -235,7 +240,7 @@ class Stream:
         must(len(data) >= 48, "a CONTENT frame is short")
         payload, offset, length, count, encoding, stored, stored_sum = \
             struct.unpack_from("<QQQIIQQ", data)
-        must(count <= 4096 and length <= 1 << 20, "limits of a CONTENT frame")
+        must(1 <= count <= 4096 and length <= 1 << 20, "limits of a CONTENT frame")
         must(len(data) == 48 + 24 * count and body == len(data) + stored, "length of CONTENT")
         must(encoding == 0 or (encoding == 1 and self.incompatible & 1), "encoding")
         while self.open_payload < len(self.lengths) \
@@ -291,23 +296,26 @@ class Stream:
 
     # 3.6, aligned chunks
     def page_regions(self):
-        """Payload number of pages objects -> list of (offset, vaddr, length) of present runs."""
+        """Payload number of pages objects -> list of (offset, place, length) of the runs with bytes, where
+        place counts from a multiple of 256 KiB: the address, or 0 for a run in blocks."""
         pages = {o.number: o.payload for o in self.objects if o.kind == "PAGES"}
         out = {}
         for obj in self.objects:
             if not obj.kind.startswith("PAGEMAP") or not obj.entries:
                 continue
             head = read_fields(obj.entries[0][0])
-            at, runs, plain = 0, [], True
+            at, runs = 0, []
             for message, _, _ in obj.entries[1:]:
                 f = read_fields(message)
                 count = (f[5] or f[2] or [0])[0]
                 flags = f[4][0] if f[4] else (1 if f[3] and f[3][0] else 4)
                 if flags & 4:
-                    plain = plain and not f[6] and not flags & 8
-                    runs.append((at, f[1][0], count * PAGE))
-                    at += count * PAGE
-            if plain and head[1][0] in pages:
+                    if flags & 8:
+                        at = (at + PAGE - 1) // PAGE * PAGE
+                    length = sum(block_sizes(f[6])) if f[6] else count * PAGE
+                    runs.append((at, 0 if f[6] else f[1][0], length))
+                    at += length
+            if head[1][0] in pages:
                 out.setdefault(pages[head[1][0]], runs)
         return out
 
@@ -315,14 +323,12 @@ class Stream:
         if not self.compatible & 1:
             return
         regions = self.page_regions()
-        block_pages = {o.payload for o in self.objects if o.kind == "PAGES"}
         for number, data in enumerate(self.data):
-            if number in block_pages and number not in regions:
-                continue  # version 1.2's blocks: the specification does not say
-            runs = regions.get(number, [])
-            end = sum(r[2] for r in runs)
-            runs = runs + [(end, 0, len(data) - end)]
-            want = [c for at, vaddr, n in runs for c in cut_run(data, at, vaddr, n)]
+            want, end = [], 0
+            for at, place, n in regions.get(number, []) + [(len(data), 0, 0)]:
+                want += cut_run(data, end, end, at - end)  # what no run holds
+                want += cut_run(data, at, place, n)
+                end = at + n
             must(self.chunks[number] == want, f"the chunks of payload {number} are not aligned")
 
     def file_name(self, obj):
@@ -365,12 +371,26 @@ class Stream:
                 f.write(self.data[payload])
 
 
-def cut_run(data, at, vaddr, length):
-    """Chunks of one run, or (vaddr 0) of payload that is not pages."""
-    end = at + length
+def block_sizes(values):
+    """Sizes of the LZ4 blocks of a run: field 6 in the draft, or field 1 (packed) of a message there."""
+    if isinstance(values[0], int):
+        return values
+    packed = read_fields(values[0])[1]
+    sizes = [v for v in packed if isinstance(v, int)]
+    for run in (v for v in packed if not isinstance(v, int)):
+        at = 0
+        while at < len(run):
+            size, at = read_varint(run, at)
+            sizes.append(size)
+    return sizes
+
+
+def cut_run(data, at, place, length):
+    """Chunks of bytes that are cut where place is a multiple of 256 KiB."""
+    end = min(at + length, len(data))
     while at < end:
-        region_end = min(end, at + REGION - vaddr % REGION)
-        vaddr += region_end - at
+        region_end = min(end, at + REGION - place % REGION)
+        place += region_end - at
         start = at
         while start < region_end:
             zero = not any(data[start:min(start + PAGE, region_end)])

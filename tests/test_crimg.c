@@ -584,7 +584,7 @@ static void test_frames(void)
 	refused(m, "x.crimg: offset 218 (0xda): reserved bits of an entry are not zero");
 }
 
-// Objects that contradict themselves.
+// [R-0316] Objects that contradict themselves.
 static void test_objects(void)
 {
 	struct made m = make();

@@ -90,9 +90,11 @@ static void test_find(void)
 	CU_ASSERT_PTR_NULL(crimg_pagemap_find(&map, 0x4000));
 	CU_ASSERT_PTR_NULL(crimg_pagemap_find(&map, 0x6000));
 	CU_ASSERT_PTR_NULL(crimg_pagemap_find(&map, UINT64_MAX));
-	CU_ASSERT_PTR_EQUAL(crimg_pagemap_at_offset(&map, 8191), &map.runs[0]);
-	CU_ASSERT_PTR_EQUAL(crimg_pagemap_at_offset(&map, 8192), &map.runs[2]);
-	CU_ASSERT_PTR_NULL(crimg_pagemap_at_offset(&map, 12288));
+	uint64_t next;
+	CU_ASSERT_PTR_EQUAL(crimg_pagemap_at_offset(&map, 8191, &next), &map.runs[0]);
+	CU_ASSERT_PTR_EQUAL(crimg_pagemap_at_offset(&map, 8192, &next), &map.runs[2]);
+	CU_ASSERT_PTR_NULL(crimg_pagemap_at_offset(&map, 12288, &next));
+	CU_ASSERT_EQUAL(next, UINT64_MAX);
 	ADD(&map, "\x08\x80\xa0\1\x10\1\x20\4");     // again: runs overlap
 	CU_ASSERT(!crimg_pagemap_sorted(&map));
 	crimg_pagemap_fini(&map);
@@ -114,6 +116,9 @@ static void test_blocks(void)
 	CU_ASSERT_EQUAL(map.runs[1].offset, 4196);
 	ADD(&map, "\x08\x80\xc0\2\x10\0\x20\x0c\x28\1");
 	CU_ASSERT_EQUAL(map.runs[2].offset, 12288);
+	uint64_t next = 0;
+	CU_ASSERT_PTR_NULL(crimg_pagemap_at_offset(&map, 8292, &next)); // padding
+	CU_ASSERT_EQUAL(next, 12288);
 	// Draft: one size a page.
 	ADD(&map, "\x08\x80\xe0\2\x10\0\x20\4\x28\2\x30\7\x30\x0b");
 	CU_ASSERT_EQUAL(map.runs[3].offset, 16384);

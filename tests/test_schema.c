@@ -144,7 +144,7 @@ static void test_kinds(void)
 {
 	for (int i = 0; i < CRIMG_KIND_COUNT; i++) {
 		const struct crimg_kind_info *info = crimg_kind_info((enum crimg_kind)i);
-		CU_ASSERT_EQUAL(crimg_kind_by_name(info->name), i);
+		CU_ASSERT_EQUAL((int)crimg_kind_by_name(info->name), i);
 		CU_ASSERT_EQUAL(info->magic == 0, info->entry == NULL);
 		CU_ASSERT_EQUAL(info->payload == CRIMG_PAYLOAD_RAW, info->entry == NULL);
 		CU_ASSERT(info->head == NULL || info->many);
