@@ -43,11 +43,14 @@ with open(os.path.join(o.out, "pages-1.img"), "wb") as f:
         f.truncate(pages * 4096)
         sys.exit()
     pool = [rng.randbytes(1024) + bytes(3072) for _ in range(509)]
-    order = list(range(509))
+    zeros_left = 0  # zero pages come in runs, as they do in heaps and buffers
     for i in range(0, pages, 256):
         block = bytearray()
         for k in range(min(256, pages - i)):
-            if rng.randrange(100) < o.zero:
+            if zeros_left == 0 and rng.randrange(6400) < o.zero:
+                zeros_left = rng.randrange(1, 128)
+            if zeros_left > 0:
+                zeros_left -= 1
                 block += bytes(4096)
             else:
                 page = bytearray(pool[(i * 7 + k * 3) % 509])

@@ -76,7 +76,8 @@ static int check_fixed(const uint8_t *h, const char *name, struct crimg_err *err
 	return 0;
 }
 
-int crimg_stream_check_header(struct crimg_window *w, uint64_t *length, struct crimg_err *err)
+int crimg_stream_check_header(struct crimg_window *w, uint64_t *length, uint64_t *features,
+                              struct crimg_err *err)
 {
 	const uint8_t *h;
 	size_t got;
@@ -105,6 +106,7 @@ int crimg_stream_check_header(struct crimg_window *w, uint64_t *length, struct c
 		return crimg_fail(err, CRIMG_E_FORMAT, name, CRIMG_H_RESERVED,
 		                  "reserved bytes are not zero");
 	*length = wanted;
+	*features = crimg_get_u64(h + CRIMG_H_INCOMPATIBLE);
 	return 0;
 }
 
@@ -126,7 +128,7 @@ static int parse_frame(const uint8_t *h, struct crimg_frame *f, const char *name
 		return crimg_fail(err, CRIMG_E_FORMAT, name, f->at,
 		                  "reserved bits of a frame are not zero");
 	if (f->covered > f->body || f->body > UINT64_MAX / 2
-	    || (f->type != CRIMG_FRAME_CONTENT && !f->ignorable && f->covered != f->body))
+	    || (f->type != CRIMG_FRAME_CONTENT && f->covered != f->body))
 		return crimg_fail(err, CRIMG_E_FORMAT, name, f->at,
 		                  "a frame of %llu bytes with %u under its checksum",
 		                  (unsigned long long)f->body, f->covered);

@@ -16,9 +16,10 @@ struct crimg_frame {
 	uint64_t at;          // offset of the frame in the stream
 };
 
-// Checks the 64 and more bytes of the stream's header; *length is the whole header's. Lends nothing.
+// Checks the 64 and more bytes of the stream's header; *length is the whole header's, *features its
+// incompatible word. Lends nothing.
 CRIMG_MUST_CHECK int crimg_stream_check_header(struct crimg_window *w, uint64_t *length,
-                                               struct crimg_err *err);
+                                               uint64_t *features, struct crimg_err *err);
 // Reads the frame at the window's place, which stays: header and covered body, checksum verified. *body
 // is over the covered body, lent until the window moves. A stream that ends here or within: the error
 // says that it is cut.

@@ -37,13 +37,21 @@ static int by_place(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+// Who changed the stream without keeping its index has cleared the bit.
+static bool index_is_right(struct crimg_random *r)
+{
+	uint8_t word[8];
+	return crimg_source_read_exact(r->source, CRIMG_H_AUTOCLEAR, word, sizeof word, NULL) == 0
+		&& (crimg_get_u64(word) & CRIMG_FEATURE_INDEX) != 0;
+}
+
 // The offset of the index as the last frame tells it; 0 when there is none or the end is gone.
 static uint64_t find_index(struct crimg_random *r)
 {
 	uint64_t size = r->source->size, at = 0;
 	struct crimg_frame f;
 	struct crimg_cursor body;
-	if (size == CRIMG_SIZE_UNKNOWN || size < CRIMG_END_BYTES)
+	if (size == CRIMG_SIZE_UNKNOWN || size < CRIMG_END_BYTES || !index_is_right(r))
 		return 0;
 	struct crimg_window w = crimg_window_make(r->source, size - CRIMG_END_BYTES);
 	if (crimg_frame_peek(&w, &f, &body, NULL) == 0 && f.type == CRIMG_FRAME_END
@@ -81,8 +89,8 @@ static int load_index(struct crimg_random *r, uint64_t at, struct crimg_err *err
 static int walk_frames(struct crimg_random *r, struct crimg_err *err)
 {
 	struct crimg_window w = crimg_window_make(r->source, 0);
-	uint64_t at;
-	int rc = crimg_stream_check_header(&w, &at, err);
+	uint64_t at, features;
+	int rc = crimg_stream_check_header(&w, &at, &features, err);
 	while (rc == 0) {
 		struct crimg_frame f;
 		struct crimg_cursor body;

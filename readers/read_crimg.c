@@ -22,6 +22,7 @@ struct stream_state {
 	struct crimg_object *object;     // opened last
 	char *origin;
 	XXH3_state_t sums;
+	uint64_t features;               // incompatible ones, from the header
 	uint64_t frames, objects, entries, payload_bytes;
 	uint64_t index_at;               // offset of the INDEX frame, 0 before
 	bool metadata_over, over;
@@ -32,6 +33,7 @@ struct stream_state {
 	uint64_t batch_index;
 
 	struct crimg_content content;    // of the frame under the window
+	uint64_t payload;                // that content came of last: their numbers never fall
 	bool in_content;
 	const uint8_t *data;             // its bytes that are not zero
 	uint8_t *room;                   // for expanding
@@ -244,11 +246,13 @@ static int end_metadata(struct stream_state *s, struct crimg_cursor *c, struct c
 static int check_place(struct stream_state *s, const struct crimg_frame *f, struct crimg_err *err)
 {
 	const struct crimg_content *c = &s->content;
-	if (c->payload >= s->payload_count || c->offset != s->payloads[c->payload].given
+	if (c->payload >= s->payload_count || c->payload < s->payload
+	    || c->offset != s->payloads[c->payload].given
 	    || c->length > s->payloads[c->payload].length - c->offset)
 		return crimg_fail(err, CRIMG_E_FORMAT, s->source->name, f->at,
 		                  "content of payload %llu at %llu has no place there",
 		                  (unsigned long long)c->payload, (unsigned long long)c->offset);
+	s->payload = c->payload;
 	s->payloads[c->payload].given += c->length;
 	return 0;
 }
@@ -260,6 +264,8 @@ static int begin_content(struct stream_state *s, const struct crimg_frame *f,
 	size_t got, wanted = CRIMG_F_BYTES + (size_t)f->body;
 	if (crimg_content_parse(f, c, &s->content, err) < 0 || check_place(s, f, err) < 0)
 		return -1;
+	if (s->content.encoding == CRIMG_ENCODING_ZSTD && (s->features & CRIMG_FEATURE_ZSTD) == 0)
+		return fail_at(s, f->at, err, "compressed content, but the header lacks feature 0 (zstd)");
 	memcpy(s->rows, s->content.rows, (size_t)s->content.count * CRIMG_K_BYTES);
 	s->content.rows = s->rows;
 	if (crimg_window_peek(&s->window, wanted, &p, &got, err) < 0)
@@ -425,7 +431,7 @@ static int begin_stream(struct stream_state *s, struct crimg_err *err)
 	if (s->room == NULL || s->rows == NULL)
 		return crimg_fail_nomem(err, CRIMG_CONTENT_MAX);
 	XXH3_64bits_reset(&s->sums);
-	return crimg_stream_check_header(&s->window, &s->next_frame, err);
+	return crimg_stream_check_header(&s->window, &s->next_frame, &s->features, err);
 }
 
 static int stream_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)

@@ -31,11 +31,11 @@ dump() { # NAME COMMAND…: starts it, waits until it sleeps, dumps it to $work/
 		>/dev/null 2>&1; then ok
 	else
 		# A kernel without what criu needs is no fault of ours, and is said.
-		skip "criu dump of $name failed here: $(grep -m 1 Error "$work/$name/dump.log")"
+		skip "criu dump of $name failed here: $(grep Error "$work/$name/dump.log" | tail -n 1)"
 		kill -KILL -- "-$pid" 2>/dev/null
 		rm -rf "${work:?}/$name"
 	fi
-	wait "$pid" 2>/dev/null
+	{ wait "$pid"; } 2>/dev/null
 }
 dump zoo "$build/samples/zoo"
 dump bash bash -c 'x=1; echo ready; while :; do read -t 0.2 <> <(:); x=$((x + 1)); done'

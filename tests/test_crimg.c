@@ -665,6 +665,20 @@ static void test_digests(void)
 	CU_ASSERT(strstr(packed.text, "stored bytes is wrong") != NULL);
 }
 
+// [R-0317] Compressed content needs the feature in the header.
+static void test_zstd_feature(void)
+{
+	struct made m = make();
+	put_raw(&m, "a", 0, 30);
+	put_metadata_end(&m);
+	put_zstd(&m, 0, "a a a a a a a a a a a a a a a ");
+	struct seen seen;
+	read_made(&m, m.length, &seen);
+	free(m.data);
+	CU_ASSERT_EQUAL(seen.rc, -1);
+	CU_ASSERT(strstr(seen.text, "compressed content, but the header lacks feature 0 (zstd)") != NULL);
+}
+
 // [R-0311] Contents come in order, without gaps, and are complete at the end.
 static void test_content_order(void)
 {
@@ -822,6 +836,7 @@ int main(void)
 	CU_add_test(s, "order of payloads", test_payload_order);
 	CU_add_test(s, "counts", test_counts);
 	CU_add_test(s, "digests", test_digests);
+	CU_add_test(s, "compression without its feature", test_zstd_feature);
 	CU_add_test(s, "order of contents", test_content_order);
 	CU_add_test(s, "zeros", test_zeros);
 	CU_add_test(s, "random access", test_random);
