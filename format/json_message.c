@@ -242,6 +242,67 @@ void crimg_json_message(struct crimg_json *j, const ProtobufCMessage *message, b
 	show_message(&s, message, false);
 }
 
+// The fields of a message that is nothing but unsigned numbers, each once, in order, in as few bytes as it
+// needs: what an encoder makes of a page map entry.
+struct plain_fields {
+	unsigned count;
+	struct {
+		unsigned index;      // in type->fields
+		uint64_t value;
+	} list[8];
+	uint64_t seen;               // bit by index
+};
+
+static bool is_plain_number(const ProtobufCFieldDescriptor *field, uint64_t value)
+{
+	return field->label != PROTOBUF_C_LABEL_REPEATED
+		&& (field->type == PROTOBUF_C_TYPE_UINT64
+	            || (field->type == PROTOBUF_C_TYPE_UINT32 && value <= UINT32_MAX));
+}
+
+static bool read_plain(const struct crimg_json_entry *e, struct plain_fields *out)
+{
+	struct crimg_cursor c = crimg_cursor_make(e->data, e->length, NULL, 0);
+	while (crimg_cursor_left(&c) > 0) {
+		uint64_t tag, value;
+		if (crimg_cursor_varint(&c, &tag, "", NULL) < 0 || (tag & 7) != 0 || tag > 0x7f)
+			return false;
+		const ProtobufCFieldDescriptor *field =
+			protobuf_c_message_descriptor_get_field(e->type, (unsigned)(tag >> 3));
+		size_t at = c.at;
+		if (field == NULL || crimg_cursor_varint(&c, &value, "", NULL) < 0
+		    || !is_plain_number(field, value) || c.at - at != varint_length(value))
+			return false;
+		unsigned index = (unsigned)(field - e->type->fields);
+		if (out->count == 8 || (out->count > 0 && out->list[out->count - 1].index >= index))
+			return false;
+		out->list[out->count].index = index;
+		out->list[out->count++].value = value;
+		out->seen |= UINT64_C(1) << index;
+	}
+	for (unsigned i = 0; i < e->type->n_fields; i++)
+		if (e->type->fields[i].label == PROTOBUF_C_LABEL_REQUIRED && (out->seen >> i & 1) == 0)
+			return false;
+	return true;
+}
+
+bool crimg_json_plain(struct crimg_json *j, const struct crimg_json_entry *entry, bool hints)
+{
+	struct plain_fields plain = { .count = 0 };
+	struct showing s = { .json = j, .hints = hints };
+	if (!read_plain(entry, &plain))
+		return false;
+	for (unsigned i = 0; i < plain.count; i++) {
+		const ProtobufCFieldDescriptor *field = &entry->type->fields[plain.list[i].index];
+		struct shown_field f = { .field = field, .key = field->name };
+		if (hints)
+			f.hint = crimg_field_info(entry->type, plain.list[i].index).crit;
+		f.hex = f.hint == CRIMG_HINT_HEX;
+		show_unsigned(&s, &f, plain.list[i].value);
+	}
+	return true;
+}
+
 // Whether encoding m gives data again. Encodes into memory of the arena, which is where m lies.
 static int encodes_to(const ProtobufCMessage *m, const struct crimg_json_entry *entry,
                       struct crimg_arena *arena, bool *same, struct crimg_err *err)

@@ -37,4 +37,9 @@ CRIMG_MUST_CHECK const ProtobufCMessage *crimg_json_entry(struct crimg_json *j,
 // Bytes that protobuf-c keeps one value of this type in.
 size_t crimg_value_size(ProtobufCType type);
 
+// The short way for entries of nothing but a few unsigned numbers, as page maps have by the hundred
+// thousand: shown straight from their bytes. False when this is no such entry: nothing was written.
+CRIMG_MUST_CHECK bool crimg_json_plain(struct crimg_json *j, const struct crimg_json_entry *entry,
+                                       bool hints);
+
 #endif

@@ -765,7 +765,9 @@ static void read_at_random(const struct made *m, size_t length, char text[1024])
 static void test_random(void)
 {
 	char text[1024];
-	struct made m = make();
+	struct header h = HEADER;
+	h.autoclear = 1; // the index is right
+	struct made m = make_with(h);
 	put_raw(&m, "a", 0, 5);
 	put_metadata_end(&m);
 	size_t content = m.length;
@@ -780,7 +782,7 @@ static void test_random(void)
 	read_at_random(&m, cut - 1, text); // the bytes themselves are gone
 	CU_ASSERT(text[0] != '\0');
 	accepted(m, 1, 0, 1);
-	m = make(); // an index that points elsewhere is found out
+	m = make_with(h); // an index that points elsewhere is found out
 	put_raw(&m, "a", 0, 5);
 	put_metadata_end(&m);
 	put_content(&m, 0, 0, "world");
@@ -788,6 +790,15 @@ static void test_random(void)
 	put_end(&m);
 	read_at_random(&m, m.length, text);
 	CU_ASSERT_STRING_EQUAL(text, "x.crimg: offset 64 (0x40): the index points at a frame of type 1");
+	free(m.data);
+	m = make(); // nor does it count without its feature
+	put_raw(&m, "a", 0, 5);
+	put_metadata_end(&m);
+	put_content(&m, 0, 0, "world");
+	put_index(&m, 64, 5);
+	put_end(&m);
+	read_at_random(&m, m.length, text);
+	CU_ASSERT_STRING_EQUAL(text, "");
 	free(m.data);
 }
 

@@ -163,6 +163,11 @@ static int message(void *context, const struct crimg_record *r, struct crimg_err
 	crimg_arena_reset(&s->arena);
 	crimg_json_object(&s->json, NULL);
 	s->entry_open = true;
+	if (crimg_kind_info(s->kind)->payload == CRIMG_PAYLOAD_NONE
+	    && crimg_json_plain(&s->json, &entry, s->pretty)) {
+		s->receiving = NOTHING;
+		return drain(s, DRAIN_BYTES, err);
+	}
 	const ProtobufCMessage *m = crimg_json_entry(&s->json, &entry, s->pretty, &s->arena, err);
 	if (m == NULL || json_extra_open(&s->extra, s->kind, m, length, err) < 0)
 		return -1;
