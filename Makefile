@@ -158,7 +158,7 @@ install: all
 	install -m 644 $(B)/libcrimg.a $(DESTDIR)$(libdir)/libcrimg.a
 	install -m 755 $(B)/libcrimg.so $(DESTDIR)$(libdir)/libcrimg.so.0
 	ln -sf libcrimg.so.0 $(DESTDIR)$(libdir)/libcrimg.so
-	install -m 644 format/*.h $(GEN_H) $(DESTDIR)$(incdir)/crimg/format
+	install -m 644 format/*.h format/kinds.def $(GEN_H) $(DESTDIR)$(incdir)/crimg/format
 	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
 ifneq ($(CRIT),)
 	ln -sf crimg $(DESTDIR)$(bindir)/crit

@@ -4,6 +4,7 @@
 build=$(realpath "$1") asan=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 samples=$here/../samples
+cd "$here/.." || exit 2
 passed=0 failed=0 skipped=0
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 LC_ALL=C.UTF-8
 peer=${CRIMG_PEER:-$build/peer}

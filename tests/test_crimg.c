@@ -1,6 +1,5 @@
 // The duties of a reader of the crimg stream, each on a stream that is made here byte by byte. Ids in
 // brackets are those of SPEC.md.
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "format/checked.h"
 #include "format/driver.h"
 #include "format/layout_crimg.h"
+#include "tests/suite.h"
 
 #define MADE_BYTES ((size_t)1 << 20)
 
@@ -831,31 +831,26 @@ static void test_limits(void)
 
 int main(void)
 {
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	CU_pSuite s = CU_add_suite("crimg stream: a reader's duties", NULL, NULL);
-	CU_add_test(s, "a good stream", test_good);
-	CU_add_test(s, "a pipe", test_pipe);
-	CU_add_test(s, "cut at every byte", test_cuts);
-	CU_add_test(s, "every bit flipped", test_flips);
-	CU_add_test(s, "where it was flipped", test_flip_places);
-	CU_add_test(s, "bytes behind the end", test_behind);
-	CU_add_test(s, "version and features", test_version);
-	CU_add_test(s, "header length", test_header_length);
-	CU_add_test(s, "frames", test_frames);
-	CU_add_test(s, "objects", test_objects);
-	CU_add_test(s, "order of payloads", test_payload_order);
-	CU_add_test(s, "counts", test_counts);
-	CU_add_test(s, "digests", test_digests);
-	CU_add_test(s, "compression without its feature", test_zstd_feature);
-	CU_add_test(s, "order of contents", test_content_order);
-	CU_add_test(s, "zeros", test_zeros);
-	CU_add_test(s, "random access", test_random);
-	CU_add_test(s, "the end frame", test_end);
-	CU_add_test(s, "limits", test_limits);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	unsigned failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures != 0;
+	static const struct suite_test tests[] = {
+		{ "a good stream", test_good },
+		{ "a pipe", test_pipe },
+		{ "cut at every byte", test_cuts },
+		{ "every bit flipped", test_flips },
+		{ "where it was flipped", test_flip_places },
+		{ "bytes behind the end", test_behind },
+		{ "version and features", test_version },
+		{ "header length", test_header_length },
+		{ "frames", test_frames },
+		{ "objects", test_objects },
+		{ "order of payloads", test_payload_order },
+		{ "counts", test_counts },
+		{ "digests", test_digests },
+		{ "compression without its feature", test_zstd_feature },
+		{ "order of contents", test_content_order },
+		{ "zeros", test_zeros },
+		{ "random access", test_random },
+		{ "the end frame", test_end },
+		{ "limits", test_limits },
+	};
+	return SUITE_RUN("crimg stream: a reader's duties", NULL, NULL, tests);
 }

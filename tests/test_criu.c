@@ -1,6 +1,5 @@
 // The duties of a reader of CRIU images, each on files that are made here byte by byte. Ids in brackets
 // are those of SPEC.md.
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "format/checked.h"
 #include "format/driver.h"
 #include "format/image.h"
+#include "tests/suite.h"
 
 #define COMMON "\x19\x43\x56\x54"
 #define SERVICE "\x40\x59\x10\x55"
@@ -338,23 +338,18 @@ static int fini(void)
 
 int main(void)
 {
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	CU_pSuite s = CU_add_suite("CRIU images: a reader's duties", init, fini);
-	CU_add_test(s, "magics", test_magic);
-	CU_add_test(s, "framing", test_framing);
-	CU_add_test(s, "sizes", test_sizes);
-	CU_add_test(s, "payload", test_payload);
-	CU_add_test(s, "tail", test_tail);
-	CU_add_test(s, "links", test_links);
-	CU_add_test(s, "kinds by place", test_kinds_by_place);
-	CU_add_test(s, "what survives", test_survival);
-	CU_add_test(s, "what survives in JSON", test_survival_in_json);
-	CU_add_test(s, "half an image", test_half);
-	CU_add_test(s, "limits", test_limit);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	unsigned failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-	CU_cleanup_registry();
-	return failures != 0;
+	static const struct suite_test tests[] = {
+		{ "magics", test_magic },
+		{ "framing", test_framing },
+		{ "sizes", test_sizes },
+		{ "payload", test_payload },
+		{ "tail", test_tail },
+		{ "links", test_links },
+		{ "kinds by place", test_kinds_by_place },
+		{ "what survives", test_survival },
+		{ "what survives in JSON", test_survival_in_json },
+		{ "half an image", test_half },
+		{ "limits", test_limit },
+	};
+	return SUITE_RUN("CRIU images: a reader's duties", init, fini, tests);
 }

@@ -1,11 +1,11 @@
 // The bounded cursor, the error value, and what a terminal may see of a hostile name.
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "format/checked.h"
 #include "format/cursor.h"
+#include "tests/suite.h"
 
 static const uint8_t data[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
@@ -166,19 +166,14 @@ static void test_safe_text(void)
 
 int main(void)
 {
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	CU_pSuite s = CU_add_suite("cursor, arithmetic, errors", NULL, NULL);
-	CU_add_test(s, "integers", test_integers);
-	CU_add_test(s, "too short", test_too_short);
-	CU_add_test(s, "varint", test_varint);
-	CU_add_test(s, "sub-cursor", test_sub);
-	CU_add_test(s, "checked arithmetic", test_checked);
-	CU_add_test(s, "the first error wins", test_first_error);
-	CU_add_test(s, "safe text", test_safe_text);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	unsigned failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures != 0;
+	static const struct suite_test tests[] = {
+		{ "integers", test_integers },
+		{ "too short", test_too_short },
+		{ "varint", test_varint },
+		{ "sub-cursor", test_sub },
+		{ "checked arithmetic", test_checked },
+		{ "the first error wins", test_first_error },
+		{ "safe text", test_safe_text },
+	};
+	return SUITE_RUN("cursor, arithmetic, errors", NULL, NULL, tests);
 }

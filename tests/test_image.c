@@ -1,5 +1,4 @@
 // The index, tasks, files and memory of images: real ones, old ones, hostile ones.
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "format/files.h"
 #include "format/memory.h"
 #include "format/tasks.h"
+#include "tests/suite.h"
 
 static const char *samples = "samples"; // or the first argument
 
@@ -579,10 +579,7 @@ static void test_missing(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} tests[] = {
+	static const struct suite_test tests[] = {
 		{ "lookup", test_lookup },
 		{ "page maps and memory", test_pagemap },
 		{ "parent chain", test_chain },
@@ -598,14 +595,5 @@ int main(int argc, char **argv)
 		{ "missing", test_missing },
 	};
 	samples = argc > 1 ? argv[1] : samples;
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 2;
-	CU_pSuite suite = CU_add_suite("image", NULL, NULL);
-	for (size_t i = 0; suite != NULL && i < sizeof tests / sizeof *tests; i++)
-		CU_add_test(suite, tests[i].name, tests[i].run);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	bool good = CU_get_number_of_failures() == 0 && CU_get_number_of_tests_run() > 0;
-	CU_cleanup_registry();
-	return good ? 0 : 1;
+	return SUITE_RUN("image", NULL, NULL, tests);
 }

@@ -1,5 +1,4 @@
 // What inspect is made of: names, siginfo, tables as text and as JSON, cutting text.
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "format/siginfo.h"
 #include "inspect/fields.h"
 #include "inspect/table.h"
+#include "tests/suite.h"
 
 #define SAME(found, wanted) CU_ASSERT(same((found), (wanted)))
 
@@ -334,10 +334,7 @@ static void test_jsondoc(void)
 
 int main(void)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} tests[] = {
+	static const struct suite_test tests[] = {
 		{ "names", test_names },
 		{ "signals", test_signals },
 		{ "numbers", test_numbers },
@@ -349,14 +346,5 @@ int main(void)
 		{ "fields", test_fields },
 		{ "JSON documents", test_jsondoc },
 	};
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 2;
-	CU_pSuite suite = CU_add_suite("inspect", NULL, NULL);
-	for (size_t i = 0; suite != NULL && i < sizeof tests / sizeof *tests; i++)
-		CU_add_test(suite, tests[i].name, tests[i].run);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	bool good = CU_get_number_of_failures() == 0 && CU_get_number_of_tests_run() > 0;
-	CU_cleanup_registry();
-	return good ? 0 : 1;
+	return SUITE_RUN("inspect", NULL, NULL, tests);
 }

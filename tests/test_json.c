@@ -1,5 +1,4 @@
 // What JSON is made of: the emitter, base64, crit's words for numbers, quoted-printable names.
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "format/hint_text.h"
 #include "format/json.h"
 #include "format/json_message.h"
+#include "tests/suite.h"
 
 static void check_bytes(const struct crimg_buf *found, const char *wanted)
 {
@@ -411,10 +411,7 @@ static void test_keys_are_free(void)
 
 int main(void)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} tests[] = {
+	static const struct suite_test tests[] = {
 		{ "values", test_values },
 		{ "text", test_text },
 		{ "misuse", test_misuse },
@@ -426,14 +423,5 @@ int main(void)
 		{ "quoted-printable", test_quoted },
 		{ "our keys are no field's", test_keys_are_free },
 	};
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 2;
-	CU_pSuite suite = CU_add_suite("json", NULL, NULL);
-	for (size_t i = 0; suite != NULL && i < sizeof tests / sizeof tests[0]; i++)
-		CU_add_test(suite, tests[i].name, tests[i].run);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	bool good = CU_get_number_of_failures() == 0 && CU_get_number_of_tests_run() > 0;
-	CU_cleanup_registry();
-	return good ? 0 : 1;
+	return SUITE_RUN("json", NULL, NULL, tests);
 }

@@ -1,5 +1,4 @@
 // Images as JSON, there and back through the drivers, and JSON that is wrong.
-#include <CUnit/Basic.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include "format/checked.h"
 #include "format/driver.h"
 #include "format/output.h"
+#include "tests/suite.h"
 
 static char work[] = "/tmp/crimg-test-json-XXXXXX";
 
@@ -632,10 +632,7 @@ static int tear_down(void)
 
 int main(void)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} tests[] = {
+	static const struct suite_test tests[] = {
 		{ "entries", test_entries },
 		{ "nothing is lost", test_lossless },
 		{ "payload", test_payload },
@@ -647,14 +644,5 @@ int main(void)
 		{ "random access", test_random_access },
 		{ "pipes", test_pipe },
 	};
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 2;
-	CU_pSuite suite = CU_add_suite("json_image", set_up, tear_down);
-	for (size_t i = 0; suite != NULL && i < sizeof tests / sizeof tests[0]; i++)
-		CU_add_test(suite, tests[i].name, tests[i].run);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	bool good = CU_get_number_of_failures() == 0 && CU_get_number_of_tests_run() > 0;
-	CU_cleanup_registry();
-	return good ? 0 : 1;
+	return SUITE_RUN("json_image", set_up, tear_down, tests);
 }

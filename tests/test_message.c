@@ -1,12 +1,12 @@
 // Messages: the check of the wire form, decoding, encoding, and how much payload follows. Ids in brackets
 // are those of SPEC.md.
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "format/limits.h"
 #include "format/schema.h"
+#include "tests/suite.h"
 
 static void check_refused(const ProtobufCMessageDescriptor *type, const char *data, size_t length,
                           enum crimg_code code, const char *wanted)
@@ -213,19 +213,14 @@ static void test_payload(void)
 
 int main(void)
 {
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	CU_pSuite s = CU_add_suite("messages", NULL, NULL);
-	CU_add_test(s, "wire form", test_wire_form);
-	CU_add_test(s, "long varints", test_long_varints);
-	CU_add_test(s, "depth", test_depth);
-	CU_add_test(s, "size once decoded", test_decoded_size);
-	CU_add_test(s, "unknown fields", test_unknown);
-	CU_add_test(s, "packed fields", test_packed);
-	CU_add_test(s, "payload", test_payload);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	unsigned failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures != 0;
+	static const struct suite_test tests[] = {
+		{ "wire form", test_wire_form },
+		{ "long varints", test_long_varints },
+		{ "depth", test_depth },
+		{ "size once decoded", test_decoded_size },
+		{ "unknown fields", test_unknown },
+		{ "packed fields", test_packed },
+		{ "payload", test_payload },
+	};
+	return SUITE_RUN("messages", NULL, NULL, tests);
 }

@@ -4,7 +4,6 @@
 // Denies what our own objects ask of malloc and its kin: linked with
 //   -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup,--wrap=asprintf
 // What libarchive, jansson, zstd and libc allocate inside is theirs.
-#include <CUnit/Basic.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -20,6 +19,7 @@
 #include "format/image.h"
 #include "format/output.h"
 #include "format/tasks.h"
+#include "tests/suite.h"
 
 static long countdown = -1; // allocations until one is denied; negative: none is
 static unsigned long denied;
@@ -352,21 +352,14 @@ static int fini(void)
 
 int main(void)
 {
-	if (__real_malloc == NULL)
-		fputs("test_nomem must be linked with -Wl,--wrap=malloc and its kin\n", stderr);
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	CU_pSuite s = CU_add_suite("every allocation denied in turn", init, fini);
-	CU_add_test(s, "criu to crimg", test_criu_to_crimg);
-	CU_add_test(s, "criu to tar", test_criu_to_tar);
-	CU_add_test(s, "criu to json", test_criu_to_json);
-	CU_add_test(s, "back to criu", test_back_to_criu);
-	CU_add_test(s, "index", test_index);
-	CU_add_test(s, "single file", test_single_file);
-	CU_add_test(s, "filters", test_filters);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	unsigned failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-	CU_cleanup_registry();
-	return failures != 0;
+	static const struct suite_test tests[] = {
+		{ "criu to crimg", test_criu_to_crimg },
+		{ "criu to tar", test_criu_to_tar },
+		{ "criu to json", test_criu_to_json },
+		{ "back to criu", test_back_to_criu },
+		{ "index", test_index },
+		{ "single file", test_single_file },
+		{ "filters", test_filters },
+	};
+	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

@@ -1,5 +1,4 @@
 // Outputs: they appear whole or not at all, and say what went wrong.
-#include <CUnit/Basic.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 
 #include "format/output.h"
 #include "format/store.h"
+#include "tests/suite.h"
 
 #define LARGE ((size_t)20 << 20)
 
@@ -779,10 +779,7 @@ static int tear_down(void)
 
 int main(void)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} tests[] = {
+	static const struct suite_test tests[] = {
 		{ "directory", test_dir },
 		{ "directory discarded", test_dir_discard },
 		{ "directory targets", test_dir_targets },
@@ -800,14 +797,5 @@ int main(void)
 		{ "file size limit", test_file_size_limit },
 		{ "disk full", test_disk_full },
 	};
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 2;
-	CU_pSuite suite = CU_add_suite("output", set_up, tear_down);
-	for (size_t i = 0; suite != NULL && i < sizeof tests / sizeof *tests; i++)
-		CU_add_test(suite, tests[i].name, tests[i].run);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	bool good = CU_get_number_of_failures() == 0 && CU_get_number_of_tests_run() > 0;
-	CU_cleanup_registry();
-	return good ? 0 : 1;
+	return SUITE_RUN("output", set_up, tear_down, tests);
 }

@@ -1,12 +1,12 @@
 // Page maps: old and new counts, flags, blocks of version 1.2 in both layouts, and what no reader could
 // follow. Ids in brackets are those of SPEC.md.
-#include <CUnit/Basic.h>
 #include <lz4.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "format/limits.h"
 #include "format/pagemap.h"
+#include "tests/suite.h"
 
 // One entry: a string literal of its encoded fields.
 static int add(struct crimg_pagemap *map, const char *data, size_t length, struct crimg_err *err)
@@ -169,18 +169,13 @@ static void test_expand(void)
 
 int main(void)
 {
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	CU_pSuite s = CU_add_suite("page maps", NULL, NULL);
-	CU_add_test(s, "counts", test_counts);
-	CU_add_test(s, "flags", test_flags);
-	CU_add_test(s, "finding", test_find);
-	CU_add_test(s, "blocks", test_blocks);
-	CU_add_test(s, "refused", test_refused);
-	CU_add_test(s, "expanding", test_expand);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	unsigned failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures != 0;
+	static const struct suite_test tests[] = {
+		{ "counts", test_counts },
+		{ "flags", test_flags },
+		{ "finding", test_find },
+		{ "blocks", test_blocks },
+		{ "refused", test_refused },
+		{ "expanding", test_expand },
+	};
+	return SUITE_RUN("page maps", NULL, NULL, tests);
 }

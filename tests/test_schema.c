@@ -1,10 +1,10 @@
 // The tables of kinds and fields hold together, and with the generated descriptors.
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "format/schema.h"
+#include "tests/suite.h"
 
 // Messages reached from the kinds, each once.
 static const ProtobufCMessageDescriptor *types[512];
@@ -168,18 +168,13 @@ static void test_kinds(void)
 
 int main(void)
 {
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	CU_pSuite s = CU_add_suite("schema", init, NULL);
-	CU_add_test(s, "field counts", test_field_counts);
-	CU_add_test(s, "hint rows", test_hint_rows);
-	CU_add_test(s, "new fields", test_new_fields);
-	CU_add_test(s, "file names", test_file_names);
-	CU_add_test(s, "foreign names", test_foreign_names);
-	CU_add_test(s, "kinds", test_kinds);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	unsigned failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-	CU_cleanup_registry();
-	return failures != 0;
+	static const struct suite_test tests[] = {
+		{ "field counts", test_field_counts },
+		{ "hint rows", test_hint_rows },
+		{ "new fields", test_new_fields },
+		{ "file names", test_file_names },
+		{ "foreign names", test_foreign_names },
+		{ "kinds", test_kinds },
+	};
+	return SUITE_RUN("schema", init, NULL, tests);
 }

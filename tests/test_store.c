@@ -1,5 +1,4 @@
 // Stores: directories, memory, and above all archives, honest and hostile.
-#include <CUnit/Basic.h>
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -13,6 +12,7 @@
 
 #include "format/limits.h"
 #include "format/store.h"
+#include "tests/suite.h"
 
 #define LARGE ((size_t)3 << 20)
 #define LARGE2 ((size_t)2 << 20)
@@ -659,10 +659,7 @@ static int tear_down(void)
 
 int main(void)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} tests[] = {
+	static const struct suite_test tests[] = {
 		{ "honest archives", test_honest },
 		{ "is_tar", test_is_tar },
 		{ "sparse members", test_sparse },
@@ -680,14 +677,5 @@ int main(void)
 		{ "directory", test_directory },
 		{ "memory", test_memory },
 	};
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 2;
-	CU_pSuite suite = CU_add_suite("store", set_up, tear_down);
-	for (size_t i = 0; suite != NULL && i < sizeof tests / sizeof *tests; i++)
-		CU_add_test(suite, tests[i].name, tests[i].run);
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	bool good = CU_get_number_of_failures() == 0 && CU_get_number_of_tests_run() > 0;
-	CU_cleanup_registry();
-	return good ? 0 : 1;
+	return SUITE_RUN("store", set_up, tear_down, tests);
 }
