@@ -54,15 +54,10 @@ static int read_pages(struct pages_state *s, const struct crimg_image_object *ma
 	return rc < 0 ? -1 : 0;
 }
 
-static bool is_zero(const uint8_t *p, size_t length)
-{
-	return p[0] == 0 && memcmp(p, p + 1, length - 1) == 0;
-}
-
 // Packs s->plain: 0 for zeros, length for raw (saving less than an eighth), else the LZ4 block's size.
 static size_t pack_block(struct pages_state *s, size_t length)
 {
-	if (is_zero(s->plain, length))
+	if (crimg_all_zero(s->plain, length))
 		return 0;
 	int n = LZ4_compress_default((const char *)s->plain, (char *)s->packed, (int)length,
 	                             LZ4_compressBound(BLOCK_BYTES));
@@ -122,17 +117,6 @@ static int stored_size(struct pages_state *s, const struct crimg_page_run *run, 
 	return 0;
 }
 
-static int encode(struct pages_state *s, const ProtobufCMessage *m, struct crimg_record *r,
-                  struct crimg_err *err)
-{
-	s->encoded.length = 0;
-	if (crimg_message_encode(m, &s->encoded, err) < 0)
-		return -1;
-	r->data = s->encoded.data;
-	r->length = s->encoded.length;
-	return 0;
-}
-
 static int rewrite_entry(struct pages_state *s, struct crimg_record *r, struct crimg_err *err)
 {
 	if (r->index == 0 || r->index - 1 >= s->map->map->count)
@@ -156,7 +140,7 @@ static int rewrite_entry(struct pages_state *s, struct crimg_record *r, struct c
 			return -1;
 		e.blocks = &blocks;
 	}
-	return encode(s, &e.base, r, err);
+	return crimg_filter_replace(r, &e.base, &s->encoded, err);
 }
 
 // Image version 3 is 1.2; 2 is 1.1. A pre-dump has 0 whatever its pages are.
@@ -172,7 +156,7 @@ static int rewrite_inventory(struct pages_state *s, struct crimg_record *r, stru
 	if (inventory->img_version < 2 || inventory->img_version == wanted)
 		return 0;
 	inventory->img_version = wanted;
-	return encode(s, m, r, err);
+	return crimg_filter_replace(r, m, &s->encoded, err);
 }
 
 static bool is_parent(const struct pages_state *s, const struct crimg_object *o)

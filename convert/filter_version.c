@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "convert/filters.h"
+#include "format/checked.h"
+#include "format/json_message.h"
 #include "format/limits.h"
 
 struct version_state {
@@ -41,31 +43,6 @@ static const uint8_t *at(const ProtobufCMessage *m, unsigned offset)
 	return (const uint8_t *)m + offset;
 }
 
-static bool bytes_are_zero(const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != 0)
-			return false;
-	return true;
-}
-
-static size_t scalar_size(ProtobufCType type)
-{
-	switch (type) {
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return 8;
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	default:
-		return 4;
-	}
-}
-
 enum presence { ABSENT, EMPTY, TELLING };
 
 static enum presence message_presence(const ProtobufCMessage *m);
@@ -91,7 +68,7 @@ static enum presence list_presence(const ProtobufCMessage *m, const ProtobufCFie
 	if (f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_BYTES)
 		return TELLING;
 	if (f->type != PROTOBUF_C_TYPE_MESSAGE)
-		return bytes_are_zero(*(uint8_t *const *)member, n * scalar_size(f->type)) ? EMPTY
+		return crimg_all_zero(*(uint8_t *const *)member, n * crimg_value_size(f->type)) ? EMPTY
 		                                                                           : TELLING;
 	for (size_t i = 0; i < n; i++)
 		if (message_presence((*(ProtobufCMessage *const *const *)member)[i]) == TELLING)
@@ -120,8 +97,8 @@ static enum presence field_presence(const ProtobufCMessage *m, const ProtobufCFi
 	if (f->type == PROTOBUF_C_TYPE_BYTES)
 		return ((const ProtobufCBinaryData *)member)->len == 0 ? EMPTY : TELLING;
 	if (f->default_value != NULL)
-		return memcmp(member, f->default_value, scalar_size(f->type)) == 0 ? EMPTY : TELLING;
-	return bytes_are_zero(member, scalar_size(f->type)) ? EMPTY : TELLING;
+		return memcmp(member, f->default_value, crimg_value_size(f->type)) == 0 ? EMPTY : TELLING;
+	return crimg_all_zero(member, crimg_value_size(f->type)) ? EMPTY : TELLING;
 }
 
 static enum presence message_presence(const ProtobufCMessage *m)
@@ -267,12 +244,7 @@ static int rewrite(struct version_state *s, struct crimg_record *r, struct crimg
 		return -1;
 	if (!w.changed)
 		return 0;
-	s->encoded.length = 0;
-	if (crimg_message_encode(m, &s->encoded, err) < 0)
-		return -1;
-	r->data = s->encoded.data;
-	r->length = s->encoded.length;
-	return 0;
+	return crimg_filter_replace(r, m, &s->encoded, err);
 }
 
 static int check_kind(struct version_state *s, const struct crimg_record *r, struct crimg_err *err)

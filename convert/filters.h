@@ -7,6 +7,11 @@
 #include "format/driver.h"
 #include "format/image.h"
 
+// Puts message, encoded into `encoded` (whose bytes the record then lends), in the place of the record's.
+CRIMG_MUST_CHECK int crimg_filter_replace(struct crimg_record *record,
+                                          const ProtobufCMessage *message,
+                                          struct crimg_buf *encoded, struct crimg_err *err);
+
 // Rewrites metadata for a CRIU of release `version` (major * 100 + minor, 107 to 402): page counts where
 // that release looks for them, newer fields taken out; what they said is noted in the ledger unless it
 // said nothing (a default, a name). The ledger is borrowed.

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 // *out = a + b (a * b). Returns false, *out untouched, when the result does not fit.
 static inline bool crimg_add_u64(uint64_t a, uint64_t b, uint64_t *out)
@@ -34,6 +35,13 @@ static inline bool crimg_in_range(uint64_t offset, uint64_t length, uint64_t siz
 static inline uint64_t crimg_min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+// True when all bytes are 0: each equals the one before it.
+static inline bool crimg_all_zero(const void *data, size_t length)
+{
+	const uint8_t *p = data;
+	return length == 0 || (p[0] == 0 && memcmp(p, p + 1, length - 1) == 0);
 }
 
 // Images are little-endian (SPEC.md); these work on any host and any alignment.

@@ -243,11 +243,6 @@ static int flush_content(struct crimg_stream *s, struct crimg_err *err)
 	return 0;
 }
 
-static bool all_zero(const uint8_t *p, size_t length)
-{
-	return length == 0 || (p[0] == 0 && memcmp(p, p + 1, length - 1) == 0);
-}
-
 static void add_chunk(struct crimg_stream *s, const uint8_t *p, size_t length, bool zero)
 {
 	uint8_t *row = s->table + s->chunks * CRIMG_K_BYTES;
@@ -272,10 +267,10 @@ static void cut_region(struct crimg_stream *s, const uint8_t *p, size_t length)
 {
 	while (length > 0) {
 		size_t n = length < CRIMG_PAGE_BYTES ? length : CRIMG_PAGE_BYTES;
-		bool zero = all_zero(p, n);
+		bool zero = crimg_all_zero(p, n);
 		while (n < length) {
 			size_t page = length - n < CRIMG_PAGE_BYTES ? length - n : CRIMG_PAGE_BYTES;
-			if (all_zero(p + n, page) != zero)
+			if (crimg_all_zero(p + n, page) != zero)
 				break;
 			n += page;
 		}
