@@ -2,7 +2,8 @@
 # Images that today's criu dumps here and now, from processes that this test starts: they come back bit
 # for bit, and their JSON is what crit prints.
 #   peer_dump.sh CRIMG PEER BUILD
-crimg=$1 peer=$2 build=$3
+crimg=$(realpath "$1") peer=$2 build=$(realpath "$3")
+[ "$peer" = none ] || peer=$(realpath "$peer")
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 if [ "$peer" = none ] || [ ! -x "$peer/criu" ]; then
@@ -23,6 +24,7 @@ dump() { # NAME COMMAND…: starts it, waits until it sleeps, dumps it to $work/
 	mkdir -p "$work/run-$name" "$work/$name"
 	(cd "$work/run-$name" && exec setsid "$@" </dev/null >out 2>err) &
 	pid=$!
+	disown "$pid" # criu kills it: no news
 	for _ in $(seq 50); do
 		sleep 0.1
 		grep -q . "$work/run-$name/out" && break
@@ -35,7 +37,6 @@ dump() { # NAME COMMAND…: starts it, waits until it sleeps, dumps it to $work/
 		kill -KILL -- "-$pid" 2>/dev/null
 		rm -rf "${work:?}/$name"
 	fi
-	{ wait "$pid"; } 2>/dev/null
 }
 dump zoo "$build/samples/zoo"
 dump bash bash -c 'x=1; echo ready; while :; do read -t 0.2 <> <(:); x=$((x + 1)); done'
