@@ -240,17 +240,31 @@ static bool is_tar(const char *path)
 		|| ends_with(path, ".tar.zst") || ends_with(path, ".tar.xz");
 }
 
+// Suffixes that promise a format which is read or written by no driver yet: not a directory of that name.
+static const char *promised_format(const char *path)
+{
+	static const struct {
+		const char *suffix, *format;
+	} promised[] = { { ".ckpt", "linux-cr" }, { ".cpt", "cpt" }, { ".core", "core" } };
+	for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++)
+		if (ends_with(path, promised[i].suffix))
+			return promised[i].format;
+	return NULL;
+}
+
 static const struct crimg_writer_driver *choose_writer(const struct options *o,
                                                        struct crimg_err *err)
 {
+	const char *promised = o->to == NULL ? promised_format(o->target) : NULL;
 	const struct crimg_writer_driver *driver = o->to != NULL ? crimg_writer_by_name(o->to)
 		: strcmp(o->target, "-") == 0 ? crimg_writer_by_name("crimg")
 		: crimg_writer_by_suffix(o->target);
-	if (driver == NULL && o->to == NULL)
+	if (driver == NULL && o->to == NULL && promised == NULL)
 		driver = crimg_writer_by_name("criu");
 	if (driver == NULL)
 		crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
-		           "no format called %s can be written (`crimg formats` lists them)", o->to);
+		           "no format called %s can be written (`crimg formats` lists them)",
+		           promised != NULL ? promised : o->to);
 	return driver;
 }
 

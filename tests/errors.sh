@@ -84,6 +84,8 @@ mkdir full && touch full/file
 fails "full" "$crimg" convert img full
 fails "no format is called foo" "$crimg" convert -f foo img target
 fails "no format called foo can be written" "$crimg" convert -t foo img target
+fails "no format called linux-cr can be written" "$crimg" convert img target.ckpt
+fails "unknown view: nosuchview" "$crimg" inspect img nosuchview
 fails "SRC and DST wanted" "$crimg" convert img
 fails "cannot be" "$crimg" convert img nodir/target.crimg
 fails "File too large" bash -c 'ulimit -f 64; exec "$0" convert img target.crimg' "$crimg"

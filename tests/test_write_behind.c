@@ -1,0 +1,92 @@
+// Writing behind: what was put is in the file, in any order and size, and an error comes back.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "format/write_behind.h"
+#include "tests/suite.h"
+
+#define FILE_BYTES ((size_t)12 << 20)
+
+static char path[] = "/tmp/crimg-behind-XXXXXX";
+static uint8_t *wanted, *found;
+
+static int set_up(void)
+{
+	int fd = mkstemp(path);
+	wanted = malloc(FILE_BYTES);
+	found = malloc(FILE_BYTES);
+	for (size_t i = 0; wanted != NULL && i < FILE_BYTES; i++)
+		wanted[i] = (uint8_t)(i * 2654435761u >> 13);
+	return fd < 0 || close(fd) < 0 || wanted == NULL || found == NULL ? -1 : 0;
+}
+
+static int tear_down(void)
+{
+	free(wanted);
+	free(found);
+	return unlink(path);
+}
+
+// Pieces of sizes that do not divide the buffers, every seventh put later than its neighbours.
+static void test_pieces(void)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_write_behind *b;
+	int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, &b, &err) == 0);
+	for (int late = 0; late < 2; late++) {
+		size_t at = 0, n = 1;
+		for (unsigned i = 0; at < FILE_BYTES; i++, at += n, n = n * 3 % 1500007 + 1) {
+			size_t length = n < FILE_BYTES - at ? n : FILE_BYTES - at;
+			if ((i % 7 == 3) == (late == 1))
+				CU_ASSERT(crimg_write_behind_put(b, at, wanted + at, length, &err) == 0);
+		}
+	}
+	CU_ASSERT(crimg_write_behind_drain(b, &err) == 0);
+	CU_ASSERT(pread(fd, found, FILE_BYTES, 0) == (ssize_t)FILE_BYTES);
+	CU_ASSERT(memcmp(wanted, found, FILE_BYTES) == 0);
+	crimg_write_behind_close(b);
+	close(fd);
+}
+
+static void test_error(void)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_write_behind *b;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	CU_ASSERT_FATAL(crimg_write_behind_open(fd, "out", &b, &err) == 0);
+	for (size_t at = 0; rc == 0 && at < FILE_BYTES; at += 65536)
+		rc = crimg_write_behind_put(b, at, wanted + at, 65536, &err);
+	if (rc == 0)
+		rc = crimg_write_behind_drain(b, &err);
+	CU_ASSERT_EQUAL(rc, -1);
+	CU_ASSERT_EQUAL(err.code, CRIMG_E_IO);
+	CU_ASSERT_STRING_EQUAL(err.text, "cannot be written: Bad file descriptor");
+	crimg_write_behind_close(b);
+	close(fd);
+}
+
+// Closing without draining ends the thread and drops the rest.
+static void test_abandoned(void)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_write_behind *b;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, &b, &err) == 0);
+	CU_ASSERT(crimg_write_behind_put(b, 0, wanted, 3 << 20, &err) == 0);
+	crimg_write_behind_close(b);
+	crimg_write_behind_close(NULL);
+	close(fd);
+}
+
+int main(void)
+{
+	static const struct suite_test tests[] = {
+		{ "pieces", test_pieces },
+		{ "an error comes back", test_error },
+		{ "abandoned", test_abandoned },
+	};
+	return SUITE_RUN("writing behind", set_up, tear_down, tests);
+}
