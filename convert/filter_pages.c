@@ -34,6 +34,7 @@ struct pages_state {
 	struct emission *emissions;           // pages objects whose contents are ours to give
 	size_t count, capacity;
 	size_t next;
+	size_t vma;                           // the mapping found last, modulo their number
 	uint8_t *plain, *packed;              // BLOCK_BYTES; LZ4_compressBound of it
 };
 
@@ -64,16 +65,18 @@ static size_t pack_block(struct pages_state *s, size_t length)
 	return n <= 0 || (size_t)n > length - length / 8 ? length : (size_t)n;
 }
 
-// Pages of huge-TLB and plugin mappings stay raw.
+// Pages of huge-TLB and plugin mappings stay raw. Runs come in the order of mappings: the search goes on
+// where it ended.
 static bool stays_raw(struct pages_state *s, const struct crimg_image_object *map, uint64_t vaddr)
 {
 	if (map->object.kind != CRIMG_KIND_PAGEMAP)
 		return false;
 	const MmEntry *mm = crimg_image_get(s->image, CRIMG_KIND_MM, map->object.id, NULL);
-	for (size_t i = 0; mm != NULL && i < mm->n_vmas; i++)
-		if (vaddr >= mm->vmas[i]->start && vaddr < mm->vmas[i]->end)
-			return (mm->vmas[i]->flags & MAP_HUGE) != 0
-				|| (mm->vmas[i]->status & VMA_PLUGIN) != 0;
+	for (size_t i = 0, n = mm != NULL ? mm->n_vmas : 0; i < n; i++, s->vma++) {
+		const VmaEntry *vma = mm->vmas[s->vma % n];
+		if (vaddr >= vma->start && vaddr < vma->end)
+			return (vma->flags & MAP_HUGE) != 0 || (vma->status & VMA_PLUGIN) != 0;
+	}
 	return false;
 }
 
