@@ -1,7 +1,9 @@
 // Who, when, on what, from which container.
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "format/limits.h"
 #include "format/names.h"
 #include "inspect/summary.h"
 
@@ -56,6 +58,18 @@ static void short_time(const char *rfc3339, char *out, size_t size)
 			*p = ' ';
 }
 
+// When the inventory was written, as far as the file on disk still tells; 0 when it does not.
+static uint64_t inventory_time(const struct crimg_image *image)
+{
+	char path[CRIMG_MAX_NAME_BYTES + 64];
+	struct stat st;
+	int n = image->directory
+		? snprintf(path, sizeof path, "%s/%sinventory.img", image->path, image->root) : -1;
+	if (n < 0 || (size_t)n >= sizeof path || lstat(path, &st) < 0 || st.st_mtime < 0)
+		return 0;
+	return (uint64_t)st.st_mtime;
+}
+
 void crimg_summary_time(struct crimg_table *t, const struct crimg_origin *o,
                         const struct crimg_container_info *c)
 {
@@ -77,6 +91,13 @@ void crimg_summary_time(struct crimg_table *t, const struct crimg_origin *o,
 	                 o->newest_what);
 	crimg_field(t, "not_before", NULL);
 	crimg_cell_text(t, log ? c->log_end : o->newest_time != 0 ? at : NULL);
+	uint64_t dated = inventory_time(t->view->image);
+	crimg_field(t, "files_dated", dated != 0 ? "files dated" : NULL);
+	if (t->view->json != NULL)
+		crimg_cell_text(t, dated != 0 ? crimg_time_text(dated, at, sizeof at) : NULL);
+	else
+		crimg_cell_textf(t, "%s (inventory.img on disk)",
+		                 crimg_time_text(dated, at, sizeof at));
 	crimg_field(t, "uptime_seconds", o->uptime_seconds != 0 ? "host up" : NULL);
 	if (t->view->json != NULL)
 		crimg_cell_u64(t, o->uptime_seconds);
