@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
 	if (fork() == 0)
 		_exit(42);
 	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); // nothing of the zoo outlives its keeper
 		setpgid(0, 0);
 		for (;;)
 			pause();
