@@ -234,10 +234,11 @@ static bool ends_with(const char *text, const char *suffix)
 	return n > m && strcmp(text + n - m, suffix) == 0;
 }
 
+// Of formats that are trees of members, a suffix means an archive of them.
 static bool is_tar(const char *path)
 {
-	return ends_with(path, ".tar") || ends_with(path, ".tar.gz") || ends_with(path, ".tgz")
-		|| ends_with(path, ".tar.zst") || ends_with(path, ".tar.xz");
+	const struct crimg_writer_driver *driver = crimg_writer_by_suffix(path);
+	return driver != NULL && !driver->single;
 }
 
 // Suffixes that promise a format which is read or written by no driver yet: not a directory of that name.

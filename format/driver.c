@@ -29,13 +29,6 @@ static const struct crimg_reader_driver *by_name(const char *name)
 static int fail_unknown(const struct crimg_input *in, struct crimg_err *err)
 {
 	char found[64] = "nothing";
-	if (in->store != NULL && in->store->count == 0)
-		return crimg_fail(err, CRIMG_E_FORMAT, in->path, CRIMG_NO_OFFSET,
-		                  "empty: no inventory.img, and nothing else, is in it");
-	if (in->store != NULL)
-		return crimg_fail(err, CRIMG_E_FORMAT, in->path, CRIMG_NO_OFFSET,
-		                  "no checkpoint: no inventory.img among its %zu members",
-		                  in->store->count);
 	for (size_t i = 0; i < in->head_length && i < 8; i++)
 		snprintf(found + 3 * i, sizeof found - 3 * i, "%02x ", (unsigned)in->head[i]);
 	return crimg_fail(err, CRIMG_E_FORMAT, in->path, 0,

@@ -3,6 +3,7 @@
 #define CRIMG_READERS_CRIMG_FRAME_H
 
 #include "format/buf.h"
+#include "format/checked.h"
 #include "format/cursor.h"
 #include "format/layout_crimg.h"
 #include "format/source.h"
@@ -46,9 +47,7 @@ CRIMG_MUST_CHECK int crimg_content_expand(const struct crimg_content *c, const u
 
 static inline uint32_t crimg_chunk_length(const struct crimg_content *c, uint32_t i)
 {
-	const uint8_t *row = c->rows + (size_t)i * CRIMG_K_BYTES;
-	return (uint32_t)row[0] | (uint32_t)row[1] << 8 | (uint32_t)row[2] << 16
-		| (uint32_t)row[3] << 24;
+	return crimg_get_u32(c->rows + (size_t)i * CRIMG_K_BYTES + CRIMG_K_LENGTH);
 }
 
 static inline bool crimg_chunk_is_zero(const struct crimg_content *c, uint32_t i)

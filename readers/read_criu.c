@@ -320,8 +320,9 @@ static int criu_open(struct crimg_reader *reader, struct crimg_input *in, struct
 
 static int criu_probe(const struct crimg_input *in)
 {
+	// Of a store that holds no image, or several, our open says so best.
 	if (in->store != NULL)
-		return criu_files_root(in->store, NULL, NULL) == 0 ? 90 : 0;
+		return criu_files_root(in->store, NULL, NULL) == 0 ? 90 : 1;
 	if (in->head_length >= 4
 	    && crimg_kind_by_magic(crimg_get_u32(in->head)) != CRIMG_KIND_COUNT)
 		return 80;

@@ -55,6 +55,7 @@ fresh a-regs && rm img/core-27736.img && ln -s /etc/passwd img/core-27736.img
 both "img/core-27736.img: a symbolic link found, a file wanted" img
 fresh a-regs && mkfifo img/odd
 both "img/odd: a special file" img
+both "several images are in it, 1/ and 3/ among them: name one" "$samples/../criu-3.17/f-inc"
 rm -rf img && mkdir chain && cp -r "$samples/../criu-3.17/f-inc/3" chain/3 && chmod -R u+w chain
 rm -f chain/3/parent && ln -s ../2 chain/3/parent
 both "chain/3/parent: the parent image ../2 is not there" chain/3

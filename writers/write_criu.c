@@ -38,9 +38,9 @@ static int begin(void *context, const struct crimg_object *object, uint64_t size
 	uint8_t head[8];
 	(void)payload;
 	if (object->type == CRIMG_OBJECT_LINK)
-		return w->output->ops->link(w->output, name, object->target, err);
+		return crimg_output_link(w->output, name, object->target, err);
 	if (object->type == CRIMG_OBJECT_DIR)
-		return w->output->ops->mkdir(w->output, name, err);
+		return crimg_output_mkdir(w->output, name, err);
 	if (name[0] == '\0') {
 		crimg_kind_file(object->kind, object->id, derived);
 		name = derived;
