@@ -21,7 +21,7 @@ B        := $(if $(filter release,$(MODE)),build,build/$(MODE))
 WARN     := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual \
             -Wcast-align -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wformat=2 \
             -Wnull-dereference $(if $(CI),-Werror)
-PACKAGES := libarchive jansson libprotobuf-c libzstd libxxhash liblz4
+PACKAGES := libarchive jansson libprotobuf-c libzstd libxxhash liblz4 libdw libelf capstone
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_release := -O2 -g -DNDEBUG
 FLAGS_debug   := -O0 -g3
@@ -38,7 +38,7 @@ LDLIBS    = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 LIB_DIRS := convert format inspect readers writers
 LIB_SRC  := $(sort $(wildcard $(LIB_DIRS:=/*.c)))
-GEN_C    := $(B)/gen/format/criu.pb-c.c
+GEN_C    := $(patsubst %,$(B)/gen/format/%.pb-c.c,criu crimg)
 GEN_H    := $(GEN_C:.c=.h)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_C:.c=.o)
 TEST_SRC := $(sort $(wildcard tests/test_*.c))

@@ -121,6 +121,50 @@ static size_t first_run(const struct crimg_pagemap *map, uint64_t vaddr)
 	return low;
 }
 
+// *end falls to where the answer of this layer changes.
+static const struct crimg_page_run *run_at(const struct crimg_pagemap *map, uint64_t vaddr,
+                                           uint64_t *end)
+{
+	size_t i = first_run(map, vaddr);
+	if (i == map->count)
+		return NULL;
+	const struct crimg_page_run *run = &map->runs[i];
+	if (run->vaddr > vaddr) {
+		*end = crimg_min_u64(*end, run->vaddr);
+		return NULL;
+	}
+	*end = crimg_min_u64(*end, run->vaddr + run->pages * CRIMG_PAGE_BYTES);
+	return run;
+}
+
+int crimg_memory_state(struct crimg_image *image, enum crimg_kind kind, uint64_t id,
+                       uint64_t vaddr, enum crimg_pages_state *state, uint64_t *end,
+                       struct crimg_err *err)
+{
+	enum crimg_pages_state found = CRIMG_PAGES_NONE;
+	uint64_t limit = UINT64_MAX;
+	while (image != NULL) {
+		const struct crimg_image_object *o = crimg_image_find(image, kind, id);
+		const struct crimg_page_run *run =
+			o != NULL && o->map != NULL && o->sorted ? run_at(o->map, vaddr, &limit) : NULL;
+		if (run == NULL)
+			break;
+		found = CRIMG_PAGES_LOST;
+		if ((run->flags & CRIMG_PE_PRESENT) != 0) {
+			found = CRIMG_PAGES_HERE;
+			break;
+		}
+		if ((run->flags & CRIMG_PE_PARENT) == 0 || crimg_image_parent_link(image) == NULL)
+			break;
+		image = crimg_image_parent(image, err);
+		if (image == NULL)
+			return -1;
+	}
+	*state = found;
+	*end = limit;
+	return 0;
+}
+
 void crimg_memory_count(const struct crimg_pagemap *map, uint64_t start, uint64_t end,
                         uint64_t *present, uint64_t *parent)
 {

@@ -12,6 +12,19 @@ CRIMG_MUST_CHECK int crimg_memory_read(struct crimg_image *image, enum crimg_kin
                                        uint64_t vaddr, void *buf, size_t length,
                                        struct crimg_err *err);
 
+enum crimg_pages_state {
+	CRIMG_PAGES_NONE, // no entry: never touched, or still equal to the file that is mapped
+	CRIMG_PAGES_HERE, // crimg_memory_read() gives them
+	CRIMG_PAGES_LOST, // an entry, but no pages: lazy, or in a parent that is not at hand
+};
+
+// What the image (with its parents) holds at vaddr, and up to *end the same; *end is UINT64_MAX
+// behind the last entry. 0, or -1 with err filled.
+CRIMG_MUST_CHECK int crimg_memory_state(struct crimg_image *image, enum crimg_kind kind,
+                                        uint64_t id, uint64_t vaddr,
+                                        enum crimg_pages_state *state, uint64_t *end,
+                                        struct crimg_err *err);
+
 // Pages of map within [start, end): *present in this image's pages, *parent in the parent's. Runs
 // must be in address order (crimg_image_object.sorted).
 void crimg_memory_count(const struct crimg_pagemap *map, uint64_t start, uint64_t end,

@@ -1,5 +1,5 @@
 // What a record can hold: kinds of objects, their messages, and how fields are shown.
-// Knows the tables kinds.def and hints.def and criu.proto; knows nothing of files on disk or streams.
+// Knows the tables kinds.def and hints.def, criu.proto and crimg.proto; knows nothing of files on disk or streams.
 #ifndef CRIMG_FORMAT_SCHEMA_H
 #define CRIMG_FORMAT_SCHEMA_H
 
@@ -7,6 +7,7 @@
 
 #include "format/buf.h"
 #include "format/criu.pb-c.h"
+#include "format/crimg.pb-c.h"
 
 enum crimg_kind {
 #define K(name, file, base, magic, entry, head, count, payload) CRIMG_KIND_##name,

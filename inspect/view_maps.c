@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "format/limits.h"
-#include "format/memory.h"
 #include "format/names.h"
+#include "inspect/area_text.h"
 #include "inspect/command.h"
 #include "inspect/file_text.h"
 
@@ -25,33 +25,6 @@ static const struct crimg_column columns[] = {
 	{ NULL, "WHAT", CRIMG_COLUMN_CUT_MIDDLE },
 };
 
-enum {
-	STATUS_VSYSCALL = 1 << 2, STATUS_VDSO = 1 << 3, STATUS_HEAP = 1 << 5,
-	STATUS_FILE = 1 << 6 | 1 << 7, STATUS_ANON_SHARED = 1 << 8, STATUS_SYSV = 1 << 10,
-	STATUS_SOCKET = 1 << 11, STATUS_VVAR = 1 << 12, STATUS_AIO = 1 << 13, STATUS_MEMFD = 1 << 14,
-};
-
-// The segment that holds an area's pages, when they are not among the task's own.
-static const struct crimg_image_object *segment_of(struct crimg_view *view, const VmaEntry *vma)
-{
-	uint64_t id = vma->shmid;
-	if ((vma->status & STATUS_MEMFD) != 0) {
-		const struct crimg_file *file = crimg_files_find(&view->files, (uint32_t)vma->shmid);
-		const MemfdFileEntry *memfd =
-			file != NULL && file->type == FD_TYPES__MEMFD ? file->message : NULL;
-		struct crimg_list inodes = { NULL, 0 };
-		if (memfd == NULL
-		    || crimg_image_select(view->image, CRIMG_KIND_MEMFD_INODE, "inode_id",
-		                          memfd->inode_id, &inodes, &view->damage) < 0
-		    || inodes.count == 0)
-			return NULL;
-		id = ((const MemfdInodeEntry *)inodes.items[0])->shmid;
-	} else if ((vma->status & (STATUS_ANON_SHARED | STATUS_SYSV)) == 0) {
-		return NULL;
-	}
-	return crimg_image_find(view->image, CRIMG_KIND_PAGEMAP_SHMEM, id);
-}
-
 struct held {
 	uint64_t present, parent; // bytes
 };
@@ -67,42 +40,13 @@ static void add_pages(const struct crimg_image_object *o, uint64_t start, uint64
 	held->parent += parent * CRIMG_PAGE_BYTES;
 }
 
-static struct held held_of(struct crimg_view *view, const struct crimg_task *task,
-                           const VmaEntry *vma)
+static struct held held_of(const struct crimg_task *task, const struct crimg_area *area)
 {
 	struct held held = { 0, 0 };
-	add_pages(task->pagemap, vma->start, vma->end, &held);
-	const struct crimg_image_object *segment = segment_of(view, vma);
-	if (segment != NULL && vma->end > vma->start)
-		add_pages(segment, vma->pgoff, vma->pgoff + (vma->end - vma->start), &held);
+	uint64_t bytes = area->end - area->start;
+	add_pages(task->pagemap, area->start, area->end, &held);
+	add_pages(area->segment, area->vma->pgoff, area->vma->pgoff + bytes, &held);
 	return held;
-}
-
-static const struct {
-	uint32_t bit;
-	const char *name;
-} named[] = {
-	{ STATUS_VSYSCALL, "[vsyscall]" }, { STATUS_VDSO, "[vdso]" }, { STATUS_VVAR, "[vvar]" },
-	{ STATUS_HEAP, "[heap]" },         { STATUS_AIO, "[aio]" },   { STATUS_SOCKET, "[socket]" },
-};
-
-// "" for plain private memory.
-static void name_text(struct crimg_view *view, const struct crimg_task *task, const VmaEntry *vma,
-                      char *out, size_t size)
-{
-	out[0] = '\0';
-	if ((vma->status & STATUS_FILE) != 0)
-		crimg_file_text_by_id(view, (uint32_t)vma->shmid, out, size);
-	else if ((vma->status & STATUS_SYSV) != 0)
-		snprintf(out, size, "System V segment %" PRIu64, vma->shmid);
-	else if ((vma->status & STATUS_ANON_SHARED) != 0)
-		snprintf(out, size, "shared memory %" PRIu64, vma->shmid);
-	else if (task->mm != NULL && vma->start <= task->mm->mm_start_stack
-	         && task->mm->mm_start_stack < vma->end)
-		snprintf(out, size, "[stack]");
-	for (size_t i = 0; out[0] == '\0' && i < sizeof named / sizeof named[0]; i++)
-		if ((vma->status & named[i].bit) != 0)
-			snprintf(out, size, "%s", named[i].name);
 }
 
 // Flags that change what the kernel does; what every area has says nothing.
@@ -133,30 +77,29 @@ static void note_text(const VmaEntry *vma, char *out, size_t size)
 static void what_cells(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
 {
 	char name[CRIMG_FILE_TEXT_MAX + 16], note[256], advice[128], offset[32] = "";
-	name_text(t->view, task, vma, name, sizeof name);
+	crimg_area_text(t->view, task, vma, name, sizeof name);
 	note_text(vma, note, sizeof note);
 	crimg_cell_text(t, name[0] != '\0' ? name : NULL);
 	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MADVISE, vma->has_madv ? vma->madv : 0,
 	                                    advice, sizeof advice));
-	if (vma->pgoff != 0 && (vma->status & STATUS_FILE) != 0)
+	if (vma->pgoff != 0 && (vma->status & CRIMG_VMA_FILE) != 0)
 		snprintf(offset, sizeof offset, " +0x%" PRIx64, vma->pgoff);
 	crimg_cell_textf(t, "%s%s%s%s", name, offset, name[0] != '\0' && note[0] != '\0' ? " " : "",
 	                 note);
 }
 
-static void vma_row(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
+static void area_row(struct crimg_table *t, const struct crimg_task *task,
+                     const struct crimg_area *area)
 {
-	struct held held = held_of(t->view, task, vma);
-	char flags[256], status[256];
-	uint64_t bytes = vma->end > vma->start ? vma->end - vma->start : 0;
+	const VmaEntry *vma = area->vma;
+	struct held held = held_of(task, area);
+	char flags[256], status[256], permissions[5];
 	crimg_table_row(t);
 	crimg_cell_hex(t, vma->start);
 	crimg_cell_hex(t, vma->end);
 	crimg_cell_textf(t, "%" PRIx64 "-%" PRIx64, vma->start, vma->end);
-	crimg_cell_textf(t, "%c%c%c%c", (vma->prot & 1) != 0 ? 'r' : '-',
-	                 (vma->prot & 2) != 0 ? 'w' : '-', (vma->prot & 4) != 0 ? 'x' : '-',
-	                 (vma->flags & 1) != 0 ? 's' : 'p');
-	crimg_cell_bytes(t, bytes);
+	crimg_cell_text(t, crimg_area_permissions(vma, permissions));
+	crimg_cell_bytes(t, area->end - area->start);
 	if (held.present == 0 && t->view->json == NULL)
 		crimg_cell_none(t);
 	else
@@ -173,27 +116,27 @@ static void vma_row(struct crimg_table *t, const struct crimg_task *task, const 
 }
 
 static void heading(struct crimg_view *view, const struct crimg_task *task,
-                    const struct crimg_list *vmas)
+                    const struct crimg_space *space)
 {
 	char label[64], size[32], held[32];
 	uint64_t total = 0;
-	for (size_t i = 0; i < vmas->count; i++) {
-		const VmaEntry *vma = vmas->items[i];
-		total += vma->end > vma->start ? vma->end - vma->start : 0;
-	}
+	for (size_t i = 0; i < space->count; i++)
+		total += space->areas[i].end - space->areas[i].start;
 	crimg_heading(view, "%s: %zu areas, %s, %s of private memory in the image",
-	              crimg_task_label(task, label, sizeof label), vmas->count,
+	              crimg_task_label(task, label, sizeof label), space->count,
 	              crimg_bytes_text(total, size, sizeof size),
 	              crimg_bytes_text(crimg_task_pages(task) * CRIMG_PAGE_BYTES, held, sizeof held));
 }
 
 static void show_task(struct crimg_view *view, const struct crimg_task *task)
 {
-	struct crimg_list vmas;
+	struct crimg_space space = { .count = 0 };
 	struct crimg_table t;
 	char text[CRIMG_FILE_TEXT_MAX];
-	vmas = crimg_view_list(view, task, CRIMG_PART_VMAS);
-	heading(view, task, &vmas);
+	if (crimg_space_load(view->image, &view->files, task, &space, &view->damage) < 0
+	    && space.areas == NULL)
+		return;
+	heading(view, task, &space);
 	crimg_group_object(view, NULL);
 	crimg_task_json(view, task);
 	crimg_record_begin(&t, view, NULL);
@@ -210,10 +153,11 @@ static void show_task(struct crimg_view *view, const struct crimg_task *task)
 	crimg_table_end(&t);
 	crimg_table_begin(&t, view, "areas", columns, sizeof columns / sizeof columns[0]);
 	t.indent = 2;
-	for (size_t i = 0; i < vmas.count && !crimg_view_failed(view); i++)
-		vma_row(&t, task, vmas.items[i]);
+	for (size_t i = 0; i < space.count && !crimg_view_failed(view); i++)
+		area_row(&t, task, &space.areas[i]);
 	crimg_table_end(&t);
 	crimg_group_end(view);
+	crimg_space_fini(&space);
 }
 
 void crimg_view_maps(struct crimg_view *view)

@@ -1,0 +1,86 @@
+// The address space of one task: its areas, and where the bytes behind an address are, wherever the
+// image keeps them: among the task's own pages, in a shared segment, in a mapped file, or nowhere
+// because they are zero. Knows images; knows nothing of ELF and of files outside the image.
+#ifndef CRIMG_FORMAT_SPACE_H
+#define CRIMG_FORMAT_SPACE_H
+
+#include "format/files.h"
+#include "format/memory.h"
+
+// vma_entry.status
+enum {
+	CRIMG_VMA_VSYSCALL = 1 << 2, CRIMG_VMA_VDSO = 1 << 3, CRIMG_VMA_HEAP = 1 << 5,
+	CRIMG_VMA_FILE_PRIVATE = 1 << 6, CRIMG_VMA_FILE_SHARED = 1 << 7,
+	CRIMG_VMA_ANON_SHARED = 1 << 8, CRIMG_VMA_ANON_PRIVATE = 1 << 9, CRIMG_VMA_SYSV = 1 << 10,
+	CRIMG_VMA_SOCKET = 1 << 11, CRIMG_VMA_VVAR = 1 << 12, CRIMG_VMA_AIO = 1 << 13,
+	CRIMG_VMA_MEMFD = 1 << 14, CRIMG_VMA_SHADOW_STACK = 1 << 15, CRIMG_VMA_GUARD = 1 << 16,
+	CRIMG_VMA_FILE = CRIMG_VMA_FILE_PRIVATE | CRIMG_VMA_FILE_SHARED,
+};
+
+// vma_entry.prot and .flags
+enum {
+	CRIMG_PROT_READ = 1, CRIMG_PROT_WRITE = 2, CRIMG_PROT_EXEC = 4,
+	CRIMG_MAP_SHARED = 1, CRIMG_MAP_GROWSDOWN = 0x100,
+};
+
+// Why bytes are there, or are not.
+enum crimg_bytes {
+	CRIMG_BYTES_UNMAPPED, // no area
+	CRIMG_BYTES_PRIVATE,  // the task's own pages, in this image or a parent
+	CRIMG_BYTES_SEGMENT,  // pages of shared memory, System V segment or memfd
+	CRIMG_BYTES_ZERO,     // anonymous and never touched
+	CRIMG_BYTES_FILE,     // still equal to the file that is mapped: not in the image
+	CRIMG_BYTES_LOST,     // should be here and are not: lazy pages, a parent not at hand
+	CRIMG_BYTES_KERNEL,   // vvar, vsyscall, sockets, guard regions: no image holds them
+};
+
+struct crimg_area {
+	uint64_t start, end;   // end exclusive
+	const VmaEntry *vma;   // lives as long as the image
+	const struct crimg_image_object *segment; // pages by offset (PAGEMAP_SHMEM), or NULL
+	struct crimg_payload_ref contents;        // of old System V segments: payload by offset
+};
+
+// Gives bytes of a mapped file: length at offset of the file that area maps. 1: done; 0: not to be
+// had; -1: err.
+typedef int crimg_file_bytes_fn(void *context, const struct crimg_area *area, uint64_t offset,
+                                void *buf, size_t length, struct crimg_err *err);
+
+struct crimg_space {
+	struct crimg_image *image;
+	const struct crimg_task *task;
+	struct crimg_area *areas;  // owned; sorted by start
+	size_t count;
+	crimg_file_bytes_fn *file_bytes; // NULL: file pages are not to be had; the caller may set it
+	void *file_context;
+};
+
+// Areas without extent are left out. With damage, *out holds what was readable and -1 is returned.
+CRIMG_MUST_CHECK int crimg_space_load(struct crimg_image *image, const struct crimg_files *files,
+                                      const struct crimg_task *task, struct crimg_space *out,
+                                      struct crimg_err *err);
+void crimg_space_fini(struct crimg_space *space);
+
+// The area that holds address, or NULL. Of areas that overlap, the one that begins last.
+const struct crimg_area *crimg_space_find(const struct crimg_space *space, uint64_t address);
+// The first area that ends behind address, or NULL: for going through all of them.
+const struct crimg_area *crimg_space_next(const struct crimg_space *space, uint64_t address);
+
+// The kind of bytes at address, and up to *end (exclusive; > address) the same, within one area or
+// gap. 0, or -1 with err filled.
+CRIMG_MUST_CHECK int crimg_space_bytes(const struct crimg_space *space, uint64_t address,
+                                       enum crimg_bytes *kind, uint64_t *end,
+                                       struct crimg_err *err);
+// "private", "shared", "zero", "file", …: the word for JSON.
+const char *crimg_bytes_word(enum crimg_bytes kind);
+
+// Reads length bytes at address across pages and areas, zero pages as zeros. 1: done. 0: not all of
+// them can be had; buf is undefined. -1: err.
+CRIMG_MUST_CHECK int crimg_space_read(const struct crimg_space *space, uint64_t address, void *buf,
+                                      size_t length, struct crimg_err *err);
+// Reads what can be had before the first byte that cannot: *got bytes, up to length. 0, or -1.
+CRIMG_MUST_CHECK int crimg_space_read_some(const struct crimg_space *space, uint64_t address,
+                                           void *buf, size_t length, size_t *got,
+                                           struct crimg_err *err);
+
+#endif
