@@ -6,6 +6,8 @@
 #include "convert/crit.h"
 #include "convert/formats.h"
 #include "inspect/inspect.h"
+#include "validate/validate.h"
+
 
 static const struct {
 	const char *name;
@@ -13,6 +15,7 @@ static const struct {
 	const char *summary;
 } verbs[] = {
 	{ "inspect", crimg_inspect_main, "show what is in an image" },
+	{ "validate", crimg_validate_main, "say whether an image is right, and what to do where it is not" },
 	{ "convert", crimg_convert_main, "move an image from one format to another" },
 	{ "formats", crimg_formats_main, "list the formats, and what each keeps and loses" },
 	{ "crit", crimg_crit_main, "the command line of CRIU's crit" },

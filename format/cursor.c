@@ -14,7 +14,7 @@ static int need(const struct crimg_cursor *c, uint64_t length, const char *what,
 {
 	if (length <= crimg_cursor_left(c))
 		return 0;
-	return crimg_fail(err, CRIMG_E_FORMAT, c->name, crimg_cursor_offset(c),
+	return crimg_fail(err, CRIMG_E_WIRE, c->name, crimg_cursor_offset(c),
 	                  "%s: %llu bytes wanted, %zu left", what, (unsigned long long)length,
 	                  crimg_cursor_left(c));
 }
@@ -84,7 +84,7 @@ int crimg_cursor_varint(struct crimg_cursor *c, uint64_t *out, const char *what,
 			return 0;
 		}
 	}
-	return crimg_fail(err, CRIMG_E_FORMAT, c->name, crimg_cursor_offset(c),
+	return crimg_fail(err, CRIMG_E_WIRE, c->name, crimg_cursor_offset(c),
 	                  "%s: a varint of more than 10 bytes", what);
 }
 

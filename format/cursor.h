@@ -28,7 +28,7 @@ static inline uint64_t crimg_cursor_offset(const struct crimg_cursor *c)
 }
 
 // Each reads one value and moves on; what names the field in the error. 0, or -1 with err filled
-// (CRIMG_E_FORMAT: fewer bytes are left than wanted).
+// (CRIMG_E_WIRE: fewer bytes are left than wanted).
 CRIMG_MUST_CHECK int crimg_cursor_u8(struct crimg_cursor *c, uint8_t *out, const char *what,
                                      struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_cursor_u16(struct crimg_cursor *c, uint16_t *out, const char *what,

@@ -16,6 +16,11 @@ enum crimg_code {
 	CRIMG_E_IO,          // the operating system refused: sys_errno tells why
 	CRIMG_E_NOMEM,       // an allocation was denied
 	CRIMG_E_FORMAT,      // the input is damaged: found and wanted are in the text
+	CRIMG_E_MAGIC,       // the same, and it is the magic number
+	CRIMG_E_CUT,         // the same, and it ends too early
+	CRIMG_E_WIRE,        // the same, and it is the encoding of a message
+	CRIMG_E_REQUIRED,    // the same, and it is a required field that is not there
+	CRIMG_E_CHECKSUM,    // the same, and it is a checksum that is wrong
 	CRIMG_E_LIMIT,       // the input asks for more than a limit allows
 	CRIMG_E_UNSUPPORTED, // the input is right, but this cannot be done with it
 	CRIMG_E_NOTFOUND,    // what was asked for is not there

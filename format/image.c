@@ -125,26 +125,59 @@ static int take_record(struct crimg_image *image, struct crimg_record *record,
 	return rc < 0 ? -1 : 1;
 }
 
-// Takes all metadata. A reader that can go on behind a damaged object begins the next one then;
-// anything else it says after an error is not to be trusted.
-static int read_metadata(struct crimg_image *image, struct crimg_err *err)
+// True when err is of the input, so that looking further makes sense.
+static bool can_go_on(const struct crimg_err *err)
+{
+	return err->code != CRIMG_E_NOMEM && err->code != CRIMG_E_LIMIT;
+}
+
+static bool same_error(const struct crimg_err *a, const struct crimg_err *b)
+{
+	return a->code == b->code && a->offset == b->offset && strcmp(a->source, b->source) == 0
+		&& strcmp(a->text, b->text) == 0;
+}
+
+// After the error now: finds the next object, telling each that cannot be begun. False when there is none: a
+// reader that says the same again has no more.
+static bool find_next_object(struct crimg_image *image, const struct crimg_image_listener *listener,
+                             struct crimg_err *now)
 {
 	struct crimg_record record;
-	struct crimg_err again;
-	int rc;
-	while ((rc = take_record(image, &record, err)) > 0)
-		;
-	while (rc < 0 && err != NULL && err->code != CRIMG_E_NOMEM && err->code != CRIMG_E_LIMIT) {
-		again = CRIMG_ERR_INIT;
-		if (crimg_reader_next(&image->reader, &record, &again) <= 0
-		    || record.type != CRIMG_RECORD_OBJECT || add_object(image, &record, &again) < 0)
-			return -1;
-		while (take_record(image, &record, &again) > 0)
-			;
-		if (again.code == CRIMG_OK)
-			return -1; // all the rest was readable
+	for (;;) {
+		struct crimg_err was = *now;
+		if (listener != NULL)
+			listener->error(listener->context, now);
+		if (!can_go_on(now))
+			return false;
+		*now = CRIMG_ERR_INIT;
+		int rc = crimg_reader_next(&image->reader, &record, now);
+		if (rc == 0 || (rc > 0 && record.type != CRIMG_RECORD_OBJECT))
+			return false;
+		if (rc > 0 && add_object(image, &record, now) == 0)
+			return true;
+		if (same_error(&was, now))
+			return false;
 	}
-	return rc;
+}
+
+// Takes all metadata; *first is the first error. A reader that can go on behind a damaged object begins
+// the next one then; anything else it says after an error is not to be trusted.
+static int read_metadata(struct crimg_image *image, const struct crimg_image_listener *listener,
+                         struct crimg_err *first)
+{
+	struct crimg_record record;
+	struct crimg_err now = CRIMG_ERR_INIT;
+	bool more = true;
+	while (more) {
+		int rc;
+		while ((rc = take_record(image, &record, &now)) > 0)
+			;
+		if (first->code == CRIMG_OK)
+			*first = now;
+		more = rc < 0 && find_next_object(image, listener, &now);
+		now = CRIMG_ERR_INIT;
+	}
+	return first->code == CRIMG_OK ? 0 : -1;
 }
 
 static int by_key(const void *a, const void *b)
@@ -187,9 +220,11 @@ static struct crimg_image *make_image(const struct crimg_input *in, struct crimg
 	return image;
 }
 
-int crimg_image_open_input(struct crimg_input *in, const char *format, struct crimg_image **out,
-                           struct crimg_err *err)
+static int open_input(struct crimg_input *in, const char *format,
+                      const struct crimg_image_listener *listener, struct crimg_image **out,
+                      struct crimg_err *err)
 {
+	struct crimg_err first = CRIMG_ERR_INIT;
 	*out = NULL;
 	struct crimg_image *image = make_image(in, err);
 	int rc = image == NULL ? -1 : crimg_reader_open(in, format, &image->reader, err);
@@ -202,7 +237,9 @@ int crimg_image_open_input(struct crimg_input *in, const char *format, struct cr
 		return -1;
 	}
 	image->format = image->reader.driver->name;
-	rc = read_metadata(image, err);
+	rc = read_metadata(image, listener, &first);
+	if (rc < 0 && err != NULL && err->code == CRIMG_OK)
+		*err = first;
 	if (image->count > 0)
 		qsort(image->objects, image->count, sizeof *image->objects, by_key);
 	for (size_t i = 0; i < image->count; i++)
@@ -213,6 +250,12 @@ int crimg_image_open_input(struct crimg_input *in, const char *format, struct cr
 	return rc;
 }
 
+int crimg_image_open_input(struct crimg_input *in, const char *format, struct crimg_image **out,
+                           struct crimg_err *err)
+{
+	return open_input(in, format, NULL, out, err);
+}
+
 int crimg_image_open(const char *path, const char *format, const char *tmpdir,
                      struct crimg_image **out, struct crimg_err *err)
 {
@@ -221,6 +264,17 @@ int crimg_image_open(const char *path, const char *format, const char *tmpdir,
 	if (crimg_input_open(path, tmpdir, &in, err) < 0)
 		return -1;
 	return crimg_image_open_input(&in, format, out, err);
+}
+
+int crimg_image_open_all(const char *path, const char *format, const char *tmpdir,
+                         const struct crimg_image_listener *listener, struct crimg_image **out,
+                         struct crimg_err *err)
+{
+	struct crimg_input in;
+	*out = NULL;
+	if (crimg_input_open(path, tmpdir, &in, err) < 0)
+		return -1;
+	return open_input(&in, format, listener, out, err);
 }
 
 void crimg_image_close(struct crimg_image *image)

@@ -62,7 +62,7 @@ static int read_short(struct walk *w, struct crimg_cursor *c, uint64_t *value, c
 	if (read_varint(w, c, value, what) < 0)
 		return -1;
 	if (c->at - at > 5)
-		return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, c->base + at,
+		return crimg_fail(w->err, CRIMG_E_WIRE, c->name, c->base + at,
 		                  "%s: a tag or length of %zu bytes found, at most 5 wanted", what,
 		                  c->at - at);
 	return 0;
@@ -85,7 +85,7 @@ static int read_value(struct walk *w, struct crimg_cursor *c, unsigned wire, con
 			return -1;
 		return crimg_cursor_sub(c, *value, sub, what, w->err);
 	default:
-		return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, crimg_cursor_offset(c),
+		return crimg_fail(w->err, CRIMG_E_WIRE, c->name, crimg_cursor_offset(c),
 		                  "%s: wire type %u found, 0, 1, 2 or 5 wanted", what, wire);
 	}
 }
@@ -140,7 +140,7 @@ static int check_field(struct walk *w, const ProtobufCFieldDescriptor *field,
 	enum wire wanted = wire_of(field->type);
 	bool packed = wire == WIRE_BYTES && packable(field);
 	if (wire != wanted && !packed)
-		return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, at,
+		return crimg_fail(w->err, CRIMG_E_WIRE, c->name, at,
 		                  "field %s: wire type %u found, %u wanted", field->name, wire,
 		                  (unsigned)wanted);
 	if (read_value(w, c, wire, field->name, &value, &sub) < 0)
@@ -154,7 +154,7 @@ static int check_field(struct walk *w, const ProtobufCFieldDescriptor *field,
 		return check_message(w, field->descriptor, &sub, depth + 1);
 	if (field->type == PROTOBUF_C_TYPE_STRING && sub.length > 0
 	    && memchr(sub.data, 0, sub.length) != NULL)
-		return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, at,
+		return crimg_fail(w->err, CRIMG_E_WIRE, c->name, at,
 		                  "field %s: a NUL byte within a string", field->name);
 	return 0;
 }
@@ -164,7 +164,7 @@ static int check_required(struct walk *w, const ProtobufCMessageDescriptor *type
 {
 	for (unsigned i = 0; i < type->n_fields; i++)
 		if (type->fields[i].label == PROTOBUF_C_LABEL_REQUIRED && (seen >> i & 1) == 0)
-			return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, c->base,
+			return crimg_fail(w->err, CRIMG_E_REQUIRED, c->name, c->base,
 			                  "%s: the required field %s is missing", type->name,
 			                  type->fields[i].name);
 	return 0;
@@ -205,7 +205,7 @@ static int check_message(struct walk *w, const ProtobufCMessageDescriptor *type,
 		if (read_short(w, c, &tag, type->name) < 0)
 			return -1;
 		if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
-			return crimg_fail(w->err, CRIMG_E_FORMAT, c->name, at,
+			return crimg_fail(w->err, CRIMG_E_WIRE, c->name, at,
 			                  "%s: field number %llu found, 1 to 536870911 wanted",
 			                  type->name, (unsigned long long)(tag >> 3));
 		if (tag >> 3 < last)

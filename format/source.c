@@ -56,7 +56,7 @@ int crimg_source_read_exact(struct crimg_source *s, uint64_t offset, void *buf, 
 	if (crimg_source_read(s, offset, buf, length, &got, err) < 0)
 		return -1;
 	if (got < length)
-		return crimg_fail(err, CRIMG_E_FORMAT, s->name, offset,
+		return crimg_fail(err, CRIMG_E_CUT, s->name, offset,
 		                  "the file ends: %zu bytes found, %zu wanted", got, length);
 	return 0;
 }
@@ -294,7 +294,7 @@ int crimg_window_skip(struct crimg_window *w, uint64_t length, struct crimg_err 
 {
 	uint64_t to;
 	if (!crimg_add_u64(w->offset, length, &to))
-		return crimg_fail(err, CRIMG_E_FORMAT, w->source->name, w->offset,
+		return crimg_fail(err, CRIMG_E_CUT, w->source->name, w->offset,
 		                  "a length of %llu bytes", (unsigned long long)length);
 	size_t held = w->end - w->start;
 	w->start = length < held ? w->start + (size_t)length : w->end;

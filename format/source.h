@@ -52,7 +52,7 @@ void crimg_source_close(struct crimg_source *s); // NULL is allowed
 // Up to length bytes at offset; *got is short only at the end.
 CRIMG_MUST_CHECK int crimg_source_read(struct crimg_source *s, uint64_t offset, void *buf,
                                        size_t length, size_t *got, struct crimg_err *err);
-// Exactly length bytes, else CRIMG_E_FORMAT naming found and wanted.
+// Exactly length bytes, else CRIMG_E_CUT naming found and wanted.
 CRIMG_MUST_CHECK int crimg_source_read_exact(struct crimg_source *s, uint64_t offset, void *buf,
                                              size_t length, struct crimg_err *err);
 

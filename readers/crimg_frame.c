@@ -12,7 +12,7 @@
 static int fail_cut(const struct crimg_window *w, const char *what, size_t got, uint64_t wanted,
                     struct crimg_err *err)
 {
-	return crimg_fail(err, CRIMG_E_FORMAT, w->source->name, w->offset,
+	return crimg_fail(err, CRIMG_E_CUT, w->source->name, w->offset,
 	                  "the stream is cut: %zu bytes of %s found, %llu wanted", got, what,
 	                  (unsigned long long)wanted);
 }
@@ -60,7 +60,7 @@ static int check_fixed(const uint8_t *h, const char *name, struct crimg_err *err
 {
 	uint32_t length = crimg_get_u32(h + CRIMG_H_LENGTH);
 	if (memcmp(h, CRIMG_STREAM_MAGIC, 8) != 0)
-		return crimg_fail(err, CRIMG_E_FORMAT, name, 0,
+		return crimg_fail(err, CRIMG_E_MAGIC, name, 0,
 		                  "no crimg stream: it does not begin with the magic 89 CRIMG");
 	if (crimg_get_u32(h + CRIMG_H_VERSION) != CRIMG_STREAM_VERSION)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, name, CRIMG_H_VERSION,
@@ -94,7 +94,7 @@ int crimg_stream_check_header(struct crimg_window *w, uint64_t *length, uint64_t
 	if (got < wanted)
 		return fail_cut(w, "the header", got, wanted, err);
 	if (XXH3_64bits(h, wanted - 8) != crimg_get_u64(h + wanted - 8))
-		return crimg_fail(err, CRIMG_E_FORMAT, name, wanted - 8,
+		return crimg_fail(err, CRIMG_E_CHECKSUM, name, wanted - 8,
 		                  "the header's checksum is wrong");
 	if (check_features(h, name, err) < 0)
 		return -1;
@@ -115,7 +115,7 @@ static int parse_frame(const uint8_t *h, struct crimg_frame *f, const char *name
 {
 	uint16_t flags = crimg_get_u16(h + CRIMG_F_FLAGS);
 	if (crimg_get_u32(h + CRIMG_F_MAGIC) != CRIMG_FRAME_MAGIC)
-		return crimg_fail(err, CRIMG_E_FORMAT, name, f->at,
+		return crimg_fail(err, CRIMG_E_MAGIC, name, f->at,
 		                  "frame magic 0x%08x found, 0x%08x wanted",
 		                  crimg_get_u32(h + CRIMG_F_MAGIC), CRIMG_FRAME_MAGIC);
 	f->type = crimg_get_u16(h + CRIMG_F_TYPE);
@@ -166,7 +166,7 @@ int crimg_frame_peek(struct crimg_window *w, struct crimg_frame *frame, struct c
 	if (got < wanted)
 		return fail_cut(w, "a frame", got, wanted, err);
 	if (frame_sum(h, f.covered) != f.checksum)
-		return crimg_fail(err, CRIMG_E_FORMAT, w->source->name, f.at,
+		return crimg_fail(err, CRIMG_E_CHECKSUM, w->source->name, f.at,
 		                  "the checksum of frame %llu is wrong",
 		                  (unsigned long long)f.number);
 	*frame = f;
@@ -230,7 +230,7 @@ static int unpack(const struct crimg_content *c, const uint8_t *stored, uint8_t 
 	if (c->encoding == CRIMG_ENCODING_RAW)
 		return 0;
 	if (XXH3_64bits(stored, (size_t)c->stored) != c->stored_sum)
-		return crimg_fail(err, CRIMG_E_FORMAT, name, c->data_at,
+		return crimg_fail(err, CRIMG_E_CHECKSUM, name, c->data_at,
 		                  "the checksum of %llu stored bytes is wrong",
 		                  (unsigned long long)c->stored);
 	size_t n = ZSTD_decompress(room, CRIMG_CONTENT_MAX, stored, (size_t)c->stored);
@@ -254,7 +254,7 @@ int crimg_content_expand(const struct crimg_content *c, const uint8_t *stored, u
 		if (!zero)
 			XXH128_canonicalFromHash(&sum, XXH3_128bits(*data + at, n));
 		if (memcmp(sum.digest, c->rows + (size_t)i * CRIMG_K_BYTES + CRIMG_K_DIGEST, 16) != 0)
-			return crimg_fail(err, CRIMG_E_FORMAT, name, c->data_at + at,
+			return crimg_fail(err, CRIMG_E_CHECKSUM, name, c->data_at + at,
 			                  "the digest of %zu bytes (payload %llu at %llu) is wrong", n,
 			                  (unsigned long long)c->payload, (unsigned long long)c->offset);
 		at += zero ? 0 : n;

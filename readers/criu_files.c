@@ -206,7 +206,7 @@ static int fail_magic(const struct crimg_kind_info *info, uint32_t found, uint64
                       const char *name, struct crimg_err *err)
 {
 	enum crimg_kind kind = crimg_kind_by_magic(found);
-	return crimg_fail(err, CRIMG_E_FORMAT, name, offset, "magic 0x%08x (%s) found, 0x%08x (%s) wanted",
+	return crimg_fail(err, CRIMG_E_MAGIC, name, offset, "magic 0x%08x (%s) found, 0x%08x (%s) wanted",
 	                  found, kind == CRIMG_KIND_COUNT ? "unknown" : crimg_kind_crit_name(kind),
 	                  info->magic, info->name);
 }
@@ -216,7 +216,7 @@ int criu_check_magic(const struct crimg_kind_info *info, const uint8_t *p, size_
 {
 	uint32_t outer = info->service ? CRIMG_MAGIC_SERVICE : CRIMG_MAGIC_COMMON;
 	if (got < 4)
-		return crimg_fail(err, CRIMG_E_FORMAT, name, 0,
+		return crimg_fail(err, CRIMG_E_CUT, name, 0,
 		                  "the file ends: %zu bytes of magic found, 4 wanted", got);
 	uint32_t first = crimg_get_u32(p);
 	if (first == info->magic) {
@@ -227,7 +227,7 @@ int criu_check_magic(const struct crimg_kind_info *info, const uint8_t *p, size_
 	if (first != outer)
 		return fail_magic(info, first, 0, name, err);
 	if (got < 8)
-		return crimg_fail(err, CRIMG_E_FORMAT, name, 4,
+		return crimg_fail(err, CRIMG_E_CUT, name, 4,
 		                  "the file ends: %zu bytes of magic found, 8 wanted", got);
 	if (crimg_get_u32(p + 4) != info->magic)
 		return fail_magic(info, crimg_get_u32(p + 4), 4, name, err);
@@ -243,12 +243,12 @@ int criu_peek_entry(struct crimg_window *w, const uint8_t **out, size_t *length,
 	if (crimg_window_peek(w, 4, &p, &got, err) < 0)
 		return -1;
 	if (got < 4)
-		return crimg_fail(err, CRIMG_E_FORMAT, w->source->name, w->offset,
+		return crimg_fail(err, CRIMG_E_CUT, w->source->name, w->offset,
 		                  "the file ends: %zu bytes of an entry's length found, 4 wanted", got);
 	uint32_t wanted = crimg_get_u32(p);
 	uint64_t size = w->source->size;
 	if (size != CRIMG_SIZE_UNKNOWN && !crimg_in_range(w->offset, 4 + (uint64_t)wanted, size))
-		return crimg_fail(err, CRIMG_E_FORMAT, w->source->name, w->offset,
+		return crimg_fail(err, CRIMG_E_CUT, w->source->name, w->offset,
 		                  "the file ends: %llu bytes of an entry found, %u wanted",
 		                  (unsigned long long)(size - w->offset - 4), wanted);
 	if (wanted > CRIMG_MAX_MESSAGE_BYTES)
@@ -258,7 +258,7 @@ int criu_peek_entry(struct crimg_window *w, const uint8_t **out, size_t *length,
 	if (crimg_window_peek(w, 4 + (size_t)wanted, &p, &got, err) < 0)
 		return -1;
 	if (got < 4 + (size_t)wanted)
-		return crimg_fail(err, CRIMG_E_FORMAT, w->source->name, w->offset,
+		return crimg_fail(err, CRIMG_E_CUT, w->source->name, w->offset,
 		                  "the file ends: %zu bytes of an entry found, %u wanted", got - 4,
 		                  wanted);
 	*out = p;

@@ -271,7 +271,7 @@ static int begin_content(struct stream_state *s, const struct crimg_frame *f,
 	if (crimg_window_peek(&s->window, wanted, &p, &got, err) < 0)
 		return -1;
 	if (got < wanted)
-		return crimg_fail(err, CRIMG_E_FORMAT, s->source->name, s->window.offset,
+		return crimg_fail(err, CRIMG_E_CUT, s->source->name, s->window.offset,
 		                  "the stream is cut: %zu bytes of a frame found, %zu wanted", got,
 		                  wanted);
 	s->in_content = true;

@@ -135,7 +135,7 @@ static int take_payload(struct criu_state *s, struct crimg_record *record, struc
 	if (measure_payload(s, record, at, &length, err) < 0)
 		return -1;
 	if (s->file_size == CRIMG_SIZE_UNKNOWN || !crimg_in_range(at, length, s->file_size))
-		return crimg_fail(err, CRIMG_E_FORMAT, record->origin, at,
+		return crimg_fail(err, CRIMG_E_CUT, record->origin, at,
 		                  "the file ends: %llu bytes of payload found, %llu wanted",
 		                  (unsigned long long)(at < s->file_size ? s->file_size - at : 0),
 		                  (unsigned long long)length);

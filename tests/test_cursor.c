@@ -55,7 +55,7 @@ static void test_too_short(void)
 	const uint8_t *p = data;
 	struct crimg_cursor sub = cursor(data, 9);
 	CU_ASSERT_EQUAL(crimg_cursor_u16(&c, &u16, "two", &err), -1);
-	CU_ASSERT_EQUAL(err.code, CRIMG_E_FORMAT);
+	CU_ASSERT_EQUAL(err.code, CRIMG_E_WIRE);
 	check_text(&err, "a file: offset 100 (0x64): two: 2 bytes wanted, 1 left");
 	CU_ASSERT_EQUAL(crimg_cursor_u32(&c, &u32, "four", NULL), -1);
 	CU_ASSERT_EQUAL(crimg_cursor_u64(&c, &u64, "eight", NULL), -1);

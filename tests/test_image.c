@@ -532,7 +532,7 @@ static void test_broken_entry(void)
 	struct crimg_image *image = made_open(0, &err);
 	CU_ASSERT_EQUAL(crimg_tasks_load(image, &tasks, &err), -1);
 	CU_ASSERT_EQUAL(tasks.count, 2);
-	CU_ASSERT_EQUAL(err.code, CRIMG_E_FORMAT);
+	CU_ASSERT_EQUAL(err.code, CRIMG_E_WIRE);
 	CU_ASSERT_STRING_EQUAL(err.source, "made/pstree.img");
 	crimg_tasks_fini(&tasks);
 	CU_ASSERT_EQUAL(crimg_tasks_load(image, &tasks, &again), 0); // told before

@@ -24,7 +24,7 @@ static void check_refused(const ProtobufCMessageDescriptor *type, const char *da
 	crimg_arena_fini(&arena);
 }
 #define REFUSED(type, data, text)                                                                    \
-	check_refused(&type##__descriptor, data, sizeof(data) - 1, CRIMG_E_FORMAT, text)
+	check_refused(&type##__descriptor, data, sizeof(data) - 1, CRIMG_E_WIRE, text)
 
 static void test_wire_form(void)
 {
@@ -32,8 +32,8 @@ static void test_wire_form(void)
 	        "f.img: offset 1001 (0x3e9): pid: 1 bytes wanted, 0 left");
 	REFUSED(pstree_entry, "\x08\1\x10\1\x18\1\x20",
 	        "f.img: offset 1007 (0x3ef): sid: 1 bytes wanted, 0 left");
-	REFUSED(pstree_entry, "\x08\1\x10\1\x18\1",
-	        "f.img: offset 1000 (0x3e8): pstree_entry: the required field sid is missing");
+	check_refused(&pstree_entry__descriptor, "\x08\1\x10\1\x18\1", 6, CRIMG_E_REQUIRED,
+	              "f.img: offset 1000 (0x3e8): pstree_entry: the required field sid is missing");
 	REFUSED(pstree_entry, "\x0a\1x", "f.img: offset 1001 (0x3e9): field pid: wire type 2 found, 0 wanted");
 	REFUSED(pstree_entry, "\0\1",
 	        "f.img: offset 1000 (0x3e8): pstree_entry: field number 0 found, 1 to 536870911 wanted");
@@ -59,11 +59,11 @@ static void test_long_varints(void)
 	struct crimg_arena arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
 	struct crimg_err err = CRIMG_ERR_INIT;
 	if (crimg_message_decode(&pstree_entry__descriptor, tag, sizeof tag, &arena, "f", 0, &err) == NULL)
-		CU_ASSERT_EQUAL(err.code, CRIMG_E_FORMAT);
+		CU_ASSERT_EQUAL(err.code, CRIMG_E_WIRE);
 	err = CRIMG_ERR_INIT;
 	if (crimg_message_decode(&inventory_entry__descriptor, length, sizeof length, &arena, "f", 0,
 	                         &err) == NULL)
-		CU_ASSERT_EQUAL(err.code, CRIMG_E_FORMAT);
+		CU_ASSERT_EQUAL(err.code, CRIMG_E_WIRE);
 	crimg_arena_fini(&arena);
 }
 

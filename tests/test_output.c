@@ -342,13 +342,13 @@ static void test_copy_short(void)
 	CU_ASSERT_EQUAL_FATAL(crimg_sink_create(o, "a", 1000, &sink, &err), 0);
 	struct crimg_span span = { .source = file, .offset = 200, .length = 1000 };
 	CU_ASSERT_EQUAL(crimg_sink_copy(&sink, 0, span, &err), -1);
-	check_error(&err, CRIMG_E_FORMAT,
+	check_error(&err, CRIMG_E_CUT,
 	            "in: offset 200 (0xc8): the file ends: 800 bytes found, 1000 wanted");
 	CU_ASSERT_EQUAL(truncate("in", 300), 0); // shrinks under the kernel's hands
 	err = CRIMG_ERR_INIT;
 	span.length = 800;
 	CU_ASSERT_EQUAL(crimg_sink_copy(&sink, 0, span, &err), -1);
-	check_error(&err, CRIMG_E_FORMAT,
+	check_error(&err, CRIMG_E_CUT,
 	            "in: offset 300 (0x12c): the file ends: 0 bytes found, 700 wanted");
 	crimg_output_close(o);
 	crimg_source_close(file);

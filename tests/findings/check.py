@@ -1,0 +1,53 @@
+"""Makes the damaged samples and compares what validate says. check.py CRIMG SAMPLES GOLDEN WORK"""
+import glob
+import importlib
+import json
+import os
+import subprocess
+import sys
+
+import damaged
+
+crimg, samples, golden, work = sys.argv[1:5]
+here = os.path.dirname(os.path.abspath(__file__))
+passed = failed = 0
+
+
+def claim(good, text):
+    global passed, failed
+    if good:
+        passed += 1
+    else:
+        failed += 1
+        print("FAILED", text)
+
+
+for path in sorted(glob.glob(os.path.join(here, "*.py"))):
+    name = os.path.basename(path)[:-3]
+    if name not in ("damaged", "check"):
+        importlib.import_module(name)
+
+seen = set()
+for code, name, directory, options, wanted in damaged.make(crimg, samples, work):
+    run = subprocess.run([crimg, "validate", *options, name], cwd=work, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, timeout=60)
+    found = run.stdout.decode(errors="replace")
+    claim(run.returncode == wanted, f"{name}: exit {run.returncode}, wanted {wanted}: {found[:300]}")
+    claim(f"CI-{code:04}" in found, f"{name}: CI-{code:04} is not told: {found[:300]}")
+    seen.add(code)
+    expected = os.path.join(golden, name + ".txt")
+    if os.environ.get("UPDATE"):
+        os.makedirs(golden, exist_ok=True)
+        with open(expected, "w") as f:
+            f.write(found)
+    try:
+        with open(expected) as f:
+            claim(f.read() == found, f"{name}: not as in {name}.txt:\n{found}")
+    except FileNotFoundError:
+        claim(False, f"{name}: no expected output")
+
+table = json.loads(subprocess.run([crimg, "validate", "--list", "--json"], check=True,
+                                  stdout=subprocess.PIPE).stdout)
+for row in table["findings"]:
+    claim(int(row["code"][3:]) in seen, f"{row['code']} {row['name']} has no damaged sample")
+print(f"{passed} passed, {failed} failed")

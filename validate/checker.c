@@ -1,0 +1,91 @@
+// Opening what is to be checked, and going through the passes.
+#include "validate/checker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// In this order: each relies on what those before it made sure of.
+static const struct {
+	crimg_pass_fn *run;
+	bool whole; // needs an image, not one file of it
+} passes[] = {
+	{ crimg_pass_image, true },
+};
+
+static const struct {
+	enum crimg_code code;
+	enum crimg_finding_id id;
+} damages[] = {
+	{ CRIMG_E_MAGIC, CRIMG_F_MAGIC },       { CRIMG_E_CUT, CRIMG_F_CUT },
+	{ CRIMG_E_LIMIT, CRIMG_F_TOO_LARGE },   { CRIMG_E_WIRE, CRIMG_F_WIRE },
+	{ CRIMG_E_REQUIRED, CRIMG_F_REQUIRED }, { CRIMG_E_CHECKSUM, CRIMG_F_CHECKSUM },
+	{ CRIMG_E_FORMAT, CRIMG_F_SHAPE },      { CRIMG_E_UNSUPPORTED, CRIMG_F_UNSUPPORTED },
+};
+
+void crimg_checker_damage(struct crimg_checker *c, const struct crimg_err *err)
+{
+	struct crimg_place place = { .offset = err->has_offset ? err->offset : CRIMG_NO_OFFSET };
+	for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+		if (damages[i].code != err->code)
+			continue;
+		place.file = crimg_arena_text(&c->names, err->source, strlen(err->source));
+		crimg_findings_add(&c->findings, damages[i].id, &place, "%s", err->text);
+		return;
+	}
+	if (c->findings.fault.code == CRIMG_OK)
+		c->findings.fault = *err; // the machine's trouble, not the image's
+}
+
+static void on_error(void *context, const struct crimg_err *err)
+{
+	crimg_checker_damage(context, err);
+}
+
+int crimg_checker_open(struct crimg_checker *c, const struct crimg_checker_options *options,
+                       struct crimg_err *err)
+{
+	struct crimg_image_listener listener = { on_error, c };
+	*c = (struct crimg_checker){ .options = options, .names = crimg_arena_make(64u << 20) };
+	if (crimg_image_open_all(options->path, options->format, options->tmpdir, &listener,
+	                         &c->image, err) < 0
+	    && c->image == NULL)
+		return -1;
+	c->single = !c->image->directory && !c->image->archive && c->image->count <= 1;
+	crimg_pass_structure(c);
+	// What is damaged was told just now: tasks and files are of what is readable.
+	struct crimg_err told = CRIMG_ERR_INIT;
+	if (crimg_tasks_load(c->image, &c->tasks, &told) < 0 && told.code == CRIMG_E_NOMEM)
+		crimg_checker_damage(c, &told);
+	told = CRIMG_ERR_INIT;
+	if (crimg_files_load(c->image, &c->files, &told) < 0 && told.code == CRIMG_E_NOMEM)
+		crimg_checker_damage(c, &told);
+	return 0;
+}
+
+void crimg_checker_run(struct crimg_checker *c)
+{
+	for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++)
+		if (!c->single || !passes[i].whole)
+			passes[i].run(c);
+}
+
+void crimg_checker_close(struct crimg_checker *c)
+{
+	crimg_files_fini(&c->files);
+	crimg_tasks_fini(&c->tasks);
+	crimg_image_close(c->image);
+	crimg_findings_fini(&c->findings);
+	crimg_arena_fini(&c->names);
+	free(c->places);
+	*c = (struct crimg_checker){ .options = NULL };
+}
+
+struct crimg_list crimg_checker_list(struct crimg_checker *c, const struct crimg_task *task,
+                                     enum crimg_part part)
+{
+	struct crimg_list list = { NULL, 0 };
+	struct crimg_err told = CRIMG_ERR_INIT;
+	if (crimg_task_list(c->image, task, part, &list, &told) < 0 && told.code == CRIMG_E_NOMEM)
+		crimg_checker_damage(c, &told);
+	return list;
+}

@@ -1,0 +1,51 @@
+// The structure: what reading did not tell yet. Every entry must decode, every file must hold what its
+// kind asks for, no object is there twice.
+#include "validate/checker.h"
+
+static void check_entries(struct crimg_checker *c, struct crimg_image_object *o)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		struct crimg_err err = CRIMG_ERR_INIT;
+		const struct crimg_image_entry *e = &o->entries[i];
+		if (crimg_image_message(c->image, o, i, &err) == NULL && err.code != CRIMG_OK)
+			crimg_checker_damage(c, &err);
+		if (e->tail) {
+			struct crimg_place at = crimg_place_entry(o, i, "%s", "");
+			CRIMG_FIND(c, TAIL, &at, "%llu bytes found behind the only entry",
+			           (unsigned long long)e->payload.length);
+		}
+	}
+}
+
+// Kinds of one entry must have it; of those with many, the process tree.
+static void check_count(struct crimg_checker *c, const struct crimg_image_object *o)
+{
+	const struct crimg_kind_info *info = crimg_kind_info(o->object.kind);
+	bool wanted = info->entry != NULL && (!info->many || info->head != NULL);
+	if (o->object.type != CRIMG_OBJECT_FILE || !wanted || o->entries_in_file > 0)
+		return;
+	struct crimg_place at = crimg_place_object(o);
+	CRIMG_FIND(c, EMPTY, &at, "no entry found, %s wanted",
+	           (info->head != NULL ? info->head : info->entry)->name);
+}
+
+static void check_twice(struct crimg_checker *c, const struct crimg_image_object *a,
+                        const struct crimg_image_object *b)
+{
+	if (a->object.kind != b->object.kind || a->object.id != b->object.id
+	    || a->object.kind == CRIMG_KIND_OPAQUE)
+		return;
+	struct crimg_place at = crimg_place_object(b);
+	CRIMG_FIND(c, DUPLICATE_OBJECT, &at, "the same kind and number as %s", a->object.name);
+}
+
+void crimg_pass_structure(struct crimg_checker *c)
+{
+	struct crimg_image *image = c->image;
+	for (size_t i = 0; i < image->count; i++) {
+		check_entries(c, &image->objects[i]);
+		check_count(c, &image->objects[i]);
+		if (i > 0)
+			check_twice(c, &image->objects[i - 1], &image->objects[i]);
+	}
+}
