@@ -125,10 +125,11 @@ static int take_record(struct crimg_image *image, struct crimg_record *record,
 	return rc < 0 ? -1 : 1;
 }
 
-// True when err is of the input, so that looking further makes sense.
-static bool can_go_on(const struct crimg_err *err)
+// True when err is of one object, so that looking further makes sense.
+static bool can_go_on(const struct crimg_image *image, const struct crimg_err *err)
 {
-	return err->code != CRIMG_E_NOMEM && err->code != CRIMG_E_LIMIT;
+	return err->code != CRIMG_E_NOMEM && !image->arena.exhausted
+		&& image->count < CRIMG_MAX_OBJECTS;
 }
 
 static bool same_error(const struct crimg_err *a, const struct crimg_err *b)
@@ -147,7 +148,7 @@ static bool find_next_object(struct crimg_image *image, const struct crimg_image
 		struct crimg_err was = *now;
 		if (listener != NULL)
 			listener->error(listener->context, now);
-		if (!can_go_on(now))
+		if (!can_go_on(image, now))
 			return false;
 		*now = CRIMG_ERR_INIT;
 		int rc = crimg_reader_next(&image->reader, &record, now);

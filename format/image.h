@@ -49,6 +49,7 @@ struct crimg_image {
 		arena; // messages live here; tools may put what lives as long beside them
 	struct crimg_image *parent; // owned; opened by crimg_image_parent()
 	bool parent_tried;
+	bool parent_failed;         // that was told
 	unsigned depth;             // 0 for the image the user named
 };
 
@@ -121,10 +122,32 @@ struct crimg_image *crimg_image_parent(struct crimg_image *image, struct crimg_e
 // The target of the `parent` link, or NULL.
 const char *crimg_image_parent_link(struct crimg_image *image);
 
-// What a whole image must hold and this one does not: inventory, process tree, core of every
-// thread, page maps and the bytes they point at, the parent that they refer to. A pre-dump
-// (inventory version 0) needs no tasks. 0: complete; 1: err tells the first thing that is missing
-// (file, found, wanted); -1: err.
+// What a whole image must hold and this one does not.
+enum crimg_lack {
+	CRIMG_LACK_SENSE,        // something that is needed does not decode
+	CRIMG_LACK_INVENTORY,
+	CRIMG_LACK_TASKS,        // no process
+	CRIMG_LACK_CORE,
+	CRIMG_LACK_MM,
+	CRIMG_LACK_PAGEMAP,
+	CRIMG_LACK_PAGES,        // the whole file
+	CRIMG_LACK_PAGE_BYTES,   // pages end before their map does
+	CRIMG_LACK_PAGE_ENTRIES, // pages go on behind what their map tells of
+	CRIMG_LACK_PARENT,
+};
+
+struct crimg_lack_listener {
+	// err tells file, found and wanted; it is lent for the call.
+	void (*lacks)(void *context, enum crimg_lack lack, const struct crimg_err *err);
+	void *context;
+};
+
+// Tells everything that is lacking, in the parents too; true when something is. A pre-dump (inventory
+// version 0) needs no tasks. Reads no page contents.
+bool crimg_image_lacks(struct crimg_image *image, const struct crimg_lack_listener *listener);
+
+// The first of these, CRIMG_LACK_PAGE_ENTRIES aside: 0: complete; 1: err tells what is missing (file,
+// found, wanted); -1: err.
 CRIMG_MUST_CHECK int crimg_image_missing(struct crimg_image *image, struct crimg_err *err);
 
 #endif

@@ -129,129 +129,190 @@ struct crimg_image *crimg_image_parent(struct crimg_image *image, struct crimg_e
 	return open_parent(image, target, err) < 0 ? NULL : image->parent;
 }
 
-static int missing_file(const struct crimg_image *image, enum crimg_kind kind, uint64_t id,
-                        const char *why, struct crimg_err *err)
+// One look at an image: tells what is lacking and goes on.
+struct look {
+	const struct crimg_lack_listener *listener;
+	bool lacking;
+};
+
+static void tell(struct look *look, enum crimg_lack lack, const struct crimg_err *err)
 {
+	look->lacking = true;
+	look->listener->lacks(look->listener->context, lack, err);
+}
+
+static void lacks_file(struct look *look, const struct crimg_image *image, enum crimg_lack lack,
+                       enum crimg_kind kind, uint64_t id, const char *why)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
 	char file[CRIMG_FILE_NAME_MAX], name[2 * CRIMG_MAX_NAME_BYTES];
 	crimg_kind_file(kind, id, file);
-	crimg_fail(err, CRIMG_E_NOTFOUND, shown(image, file, name, sizeof name), CRIMG_NO_OFFSET,
+	crimg_fail(&err, CRIMG_E_NOTFOUND, shown(image, file, name, sizeof name), CRIMG_NO_OFFSET,
 	           "missing: %s", why);
-	return 1;
+	tell(look, lack, &err);
+}
+
+static void look_at_size(struct look *look, const struct crimg_image *image,
+                         const struct crimg_image_object *o, const struct crimg_image_object *pages)
+{
+	const struct crimg_pagemap *map = o->map;
+	uint64_t found = pages->payload.length;
+	struct crimg_err err = CRIMG_ERR_INIT;
+	char file[CRIMG_FILE_NAME_MAX], name[2 * CRIMG_MAX_NAME_BYTES];
+	if (found == map->stored_bytes)
+		return;
+	crimg_kind_file(CRIMG_KIND_PAGES, map->pages_id, file);
+	shown(image, file, name, sizeof name);
+	if (found < map->stored_bytes)
+		crimg_fail(&err, CRIMG_E_FORMAT, name, found,
+		           "the file ends: %llu bytes of pages found, %llu wanted by %s",
+		           (unsigned long long)found, (unsigned long long)map->stored_bytes,
+		           o->object.name);
+	else
+		crimg_fail(&err, CRIMG_E_FORMAT, name, map->stored_bytes,
+		           "%llu bytes of pages found, %llu wanted by %s", (unsigned long long)found,
+		           (unsigned long long)map->stored_bytes, o->object.name);
+	tell(look, found < map->stored_bytes ? CRIMG_LACK_PAGE_BYTES : CRIMG_LACK_PAGE_ENTRIES, &err);
+}
+
+static void look_for_parent(struct look *look, struct crimg_image *image,
+                            const struct crimg_image_object *o)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	char name[2 * CRIMG_MAX_NAME_BYTES];
+	if (crimg_image_parent_link(image) == NULL) {
+		crimg_fail(&err, CRIMG_E_NOTFOUND, shown(image, "parent", name, sizeof name),
+		           CRIMG_NO_OFFSET, "missing: %s leaves %llu pages to the parent image",
+		           o->object.name, (unsigned long long)o->map->parent_pages);
+		tell(look, CRIMG_LACK_PARENT, &err);
+	} else if (image->directory && !image->parent_failed
+	           && crimg_image_parent(image, &err) == NULL) {
+		// A layer in a stream or archive travels alone: its parents need not be where it is now.
+		image->parent_failed = true;
+		tell(look, CRIMG_LACK_PARENT, &err);
+	}
 }
 
 // The pages of one map, here and in the parent.
-static int missing_pages(struct crimg_image *image, const struct crimg_image_object *o,
-                         struct crimg_err *err)
+static void look_at_map(struct look *look, struct crimg_image *image,
+                        const struct crimg_image_object *o)
 {
 	const struct crimg_pagemap *map = o->map;
-	char file[CRIMG_FILE_NAME_MAX], name[2 * CRIMG_MAX_NAME_BYTES], why[128];
+	char why[128];
 	const struct crimg_image_object *pages =
 		crimg_image_find(image, CRIMG_KIND_PAGES, map->pages_id);
 	snprintf(why, sizeof why, "%s points at %llu bytes of pages in it", o->object.name,
 	         (unsigned long long)map->stored_bytes);
-	if (map->stored_bytes > 0 && pages == NULL)
-		return missing_file(image, CRIMG_KIND_PAGES, map->pages_id, why, err);
-	if (map->stored_bytes > 0 && pages->payload.length < map->stored_bytes) {
-		crimg_kind_file(CRIMG_KIND_PAGES, map->pages_id, file);
-		crimg_fail(err, CRIMG_E_FORMAT, shown(image, file, name, sizeof name),
-		           pages->payload.length,
-		           "the file ends: %llu bytes of pages found, %llu wanted by %s",
-		           (unsigned long long)pages->payload.length,
-		           (unsigned long long)map->stored_bytes, o->object.name);
-		return 1;
-	}
-	if (map->parent_pages == 0)
-		return 0;
-	if (crimg_image_parent_link(image) == NULL) {
-		crimg_fail(err, CRIMG_E_NOTFOUND, shown(image, "parent", name, sizeof name),
-		           CRIMG_NO_OFFSET, "missing: %s leaves %llu pages to the parent image",
-		           o->object.name, (unsigned long long)map->parent_pages);
-		return 1;
-	}
-	// A layer in a stream or archive travels alone: its parents need not be where it is now.
-	return image->directory && crimg_image_parent(image, err) == NULL ? 1 : 0;
+	if (pages != NULL)
+		look_at_size(look, image, o, pages);
+	else if (map->stored_bytes > 0)
+		lacks_file(look, image, CRIMG_LACK_PAGES, CRIMG_KIND_PAGES, map->pages_id, why);
+	if (map->parent_pages > 0)
+		look_for_parent(look, image, o);
 }
 
-static int missing_maps_of(struct crimg_image *image, struct crimg_err *err)
+static void look_at_maps(struct look *look, struct crimg_image *image)
 {
 	static const enum crimg_kind kinds[] = { CRIMG_KIND_PAGEMAP, CRIMG_KIND_PAGEMAP_SHMEM };
-	for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-		for (struct crimg_image_object *o = crimg_image_first(image, kinds[k]); o != NULL;
-		     o = crimg_image_next(image, o)) {
-			int rc = o->map == NULL ? 0 : missing_pages(image, o, err);
-			if (rc != 0)
-				return rc;
-		}
-	return 0;
+	for (; image != NULL; image = image->parent) // opened because pages are in it
+		for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+			for (struct crimg_image_object *o = crimg_image_first(image, kinds[k]); o != NULL;
+			     o = crimg_image_next(image, o))
+				if (o->map != NULL)
+					look_at_map(look, image, o);
 }
 
-// The parents too, and theirs.
-static int missing_maps(struct crimg_image *image, struct crimg_err *err)
-{
-	int rc = 0;
-	while (rc == 0 && image != NULL) {
-		rc = missing_maps_of(image, err);
-		if (rc == 0)
-			image = image->parent; // opened because pages are in it
-	}
-	return rc;
-}
-
-static int missing_of_task(struct crimg_image *image, const PstreeEntry *p, struct crimg_err *err)
+static void look_at_task(struct look *look, struct crimg_image *image, const PstreeEntry *p)
 {
 	static const struct {
 		enum crimg_kind kind;
+		enum crimg_lack lack;
 		const char *why;
 	} wanted[] = {
-		{ CRIMG_KIND_MM, "the address space of a task in pstree.img" },
-		{ CRIMG_KIND_PAGEMAP, "the page map of a task in pstree.img" },
+		{ CRIMG_KIND_MM, CRIMG_LACK_MM, "the address space of a task in pstree.img" },
+		{ CRIMG_KIND_PAGEMAP, CRIMG_LACK_PAGEMAP, "the page map of a task in pstree.img" },
 	};
 	struct crimg_image_object *o = crimg_image_find(image, CRIMG_KIND_CORE, p->pid);
-	if (o == NULL || o->count == 0)
-		return missing_file(image, CRIMG_KIND_CORE, p->pid, "a task in pstree.img needs it",
-		                    err);
-	const CoreEntry *core = crimg_image_message(image, o, 0, err);
-	if (core == NULL) // told before, perhaps: then without an error of its own
-		return crimg_fail(err, CRIMG_E_FORMAT, o->origin, CRIMG_NO_OFFSET,
-		                  "the core does not decode");
+	if (o == NULL || o->count == 0) {
+		lacks_file(look, image, CRIMG_LACK_CORE, CRIMG_KIND_CORE, p->pid,
+		           "a task in pstree.img needs it");
+		return;
+	}
+	struct crimg_err err = CRIMG_ERR_INIT;
+	const CoreEntry *core = crimg_image_message(image, o, 0, &err);
+	if (core == NULL) { // told before, perhaps: then without an error of its own
+		crimg_fail(&err, CRIMG_E_FORMAT, o->origin, CRIMG_NO_OFFSET,
+		           "the core does not decode");
+		tell(look, CRIMG_LACK_SENSE, &err);
+		return;
+	}
 	if (core->tc != NULL && core->tc->task_state == 2) // a zombie: its thread number is garbage
-		return 0;
+		return;
 	for (size_t i = 0; i < p->n_threads; i++)
-		if (crimg_image_find(image, CRIMG_KIND_CORE, p->threads[i]) == NULL)
-			return missing_file(image, CRIMG_KIND_CORE, p->threads[i],
-			                    "a thread in pstree.img needs it", err);
+		if (p->threads[i] != p->pid
+		    && crimg_image_find(image, CRIMG_KIND_CORE, p->threads[i]) == NULL)
+			lacks_file(look, image, CRIMG_LACK_CORE, CRIMG_KIND_CORE, p->threads[i],
+			           "a thread in pstree.img needs it");
 	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
 		if (crimg_image_find(image, wanted[i].kind, p->pid) == NULL)
-			return missing_file(image, wanted[i].kind, p->pid, wanted[i].why, err);
-	return 0;
+			lacks_file(look, image, wanted[i].lack, wanted[i].kind, p->pid, wanted[i].why);
+}
+
+static void look_at_tasks(struct look *look, struct crimg_image *image)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_PSTREE);
+	const PstreeEntry *p;
+	size_t tasks = 0;
+	while ((p = crimg_image_walk(image, &walk, &err)) != NULL) {
+		look_at_task(look, image, p);
+		tasks++;
+	}
+	if (err.code != CRIMG_OK)
+		tell(look, CRIMG_LACK_SENSE, &err);
+	else if (tasks == 0)
+		lacks_file(look, image, CRIMG_LACK_TASKS, CRIMG_KIND_PSTREE, 0,
+		           "no process is in the image");
+}
+
+bool crimg_image_lacks(struct crimg_image *image, const struct crimg_lack_listener *listener)
+{
+	struct look look = { .listener = listener };
+	struct crimg_err err = CRIMG_ERR_INIT;
+	if (!image->directory && !image->archive && image->count <= 1)
+		return false; // one object (core-7.img, or a stream of it) is no image that could be whole
+	const InventoryEntry *inventory = crimg_image_get(image, CRIMG_KIND_INVENTORY, 0, &err);
+	if (err.code != CRIMG_OK)
+		tell(&look, CRIMG_LACK_SENSE, &err);
+	else if (inventory == NULL && crimg_image_find(image, CRIMG_KIND_INVENTORY, 0) == NULL)
+		lacks_file(&look, image, CRIMG_LACK_INVENTORY, CRIMG_KIND_INVENTORY, 0,
+		           "every image begins with it");
+	if (inventory == NULL || inventory->img_version != 0)
+		look_at_tasks(&look, image);
+	look_at_maps(&look, image);
+	return look.lacking;
+}
+
+struct first_lack {
+	struct crimg_err *err;
+	bool told;
+	int rc;
+};
+
+static void note_first(void *context, enum crimg_lack lack, const struct crimg_err *err)
+{
+	struct first_lack *first = context;
+	if (first->told || lack == CRIMG_LACK_PAGE_ENTRIES)
+		return;
+	first->told = true;
+	first->rc = lack == CRIMG_LACK_SENSE ? -1 : 1;
+	if (first->err != NULL && first->err->code == CRIMG_OK)
+		*first->err = *err;
 }
 
 int crimg_image_missing(struct crimg_image *image, struct crimg_err *err)
 {
-	struct crimg_err broken = CRIMG_ERR_INIT;
-	if (!image->directory && !image->archive && image->count <= 1)
-		return 0; // one object (core-7.img, or a stream of it) is no image that could be whole
-	const InventoryEntry *inventory = crimg_image_get(image, CRIMG_KIND_INVENTORY, 0, &broken);
-	if (broken.code == CRIMG_OK && inventory == NULL
-	    && crimg_image_find(image, CRIMG_KIND_INVENTORY, 0) == NULL)
-		return missing_file(image, CRIMG_KIND_INVENTORY, 0, "every image begins with it", err);
-	if (inventory != NULL && inventory->img_version == 0)
-		return missing_maps(image, err);
-	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_PSTREE);
-	const PstreeEntry *p;
-	size_t tasks = 0;
-	while (broken.code == CRIMG_OK && (p = crimg_image_walk(image, &walk, &broken)) != NULL) {
-		int rc = missing_of_task(image, p, err);
-		if (rc != 0)
-			return rc;
-		tasks++;
-	}
-	if (broken.code != CRIMG_OK) {
-		if (err != NULL && err->code == CRIMG_OK)
-			*err = broken;
-		return -1;
-	}
-	if (tasks == 0)
-		return missing_file(image, CRIMG_KIND_PSTREE, 0, "no process is in the image", err);
-	return missing_maps(image, err);
+	struct first_lack first = { .err = err };
+	struct crimg_lack_listener listener = { note_first, &first };
+	return crimg_image_lacks(image, &listener) ? first.rc : 0;
 }

@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALWAYS SIZE_MAX
+
 // In this order: each relies on what those before it made sure of.
 static const struct {
 	crimg_pass_fn *run;
-	bool whole; // needs an image, not one file of it
+	bool whole;    // needs an image, not one file of it
+	size_t option; // offset of the bool in crimg_checker_options that asks for it; ALWAYS
 } passes[] = {
-	{ crimg_pass_image, true },
+	{ crimg_pass_image, true, ALWAYS },
+	{ crimg_pass_contents, true, offsetof(struct crimg_checker_options, pages) },
 };
 
 static const struct {
@@ -64,9 +68,13 @@ int crimg_checker_open(struct crimg_checker *c, const struct crimg_checker_optio
 
 void crimg_checker_run(struct crimg_checker *c)
 {
-	for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++)
-		if (!c->single || !passes[i].whole)
+	const char *options = (const char *)c->options;
+	for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
+		bool asked = passes[i].option == ALWAYS
+			|| *(const bool *)(options + passes[i].option);
+		if (asked && (!c->single || !passes[i].whole))
 			passes[i].run(c);
+	}
 }
 
 void crimg_checker_close(struct crimg_checker *c)

@@ -39,6 +39,18 @@ static void check_twice(struct crimg_checker *c, const struct crimg_image_object
 	CRIMG_FIND(c, DUPLICATE_OBJECT, &at, "the same kind and number as %s", a->object.name);
 }
 
+#define NEWEST_IMAGE_VERSION 3u // 1.2
+
+static void check_version(struct crimg_checker *c)
+{
+	const InventoryEntry *inventory = crimg_image_get(c->image, CRIMG_KIND_INVENTORY, 0, NULL);
+	if (inventory == NULL || inventory->img_version <= NEWEST_IMAGE_VERSION)
+		return;
+	struct crimg_place at = crimg_place_of(c, CRIMG_KIND_INVENTORY, 0, "img_version");
+	CRIMG_FIND(c, UNSUPPORTED, &at, "%u found, at most %u is known", inventory->img_version,
+	           NEWEST_IMAGE_VERSION);
+}
+
 void crimg_pass_structure(struct crimg_checker *c)
 {
 	struct crimg_image *image = c->image;
@@ -48,4 +60,5 @@ void crimg_pass_structure(struct crimg_checker *c)
 		if (i > 0)
 			check_twice(c, &image->objects[i - 1], &image->objects[i]);
 	}
+	check_version(c);
 }

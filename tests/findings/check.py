@@ -28,8 +28,8 @@ for path in sorted(glob.glob(os.path.join(here, "*.py"))):
         importlib.import_module(name)
 
 seen = set()
-for code, name, directory, options, wanted in damaged.make(crimg, samples, work):
-    run = subprocess.run([crimg, "validate", *options, name], cwd=work, stdout=subprocess.PIPE,
+for code, target, name, options, wanted in damaged.make(crimg, samples, work):
+    run = subprocess.run([crimg, "validate", *options, target], cwd=work, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, timeout=60)
     found = run.stdout.decode(errors="replace")
     claim(run.returncode == wanted, f"{name}: exit {run.returncode}, wanted {wanted}: {found[:300]}")

@@ -1,7 +1,7 @@
 """Damaged samples: one for every finding, made from a valid sample by the smallest edit.
 
 A recipe is a function with @damaged(code, sample): it gets an Image (a copy of samples/criu/<sample>) and
-breaks one thing. Its name is the damage in words. Messages are edited as the JSON of `crimg crit`.
+breaks one thing. Its name is the damage in words. It may return the path, below the copy, of the image to check. Messages are edited as the JSON of `crimg crit`.
 """
 import glob
 import json
@@ -66,10 +66,10 @@ class Image:
 
 
 def make(crimg, samples, work):
-    """Makes every sample; yields (code, name, directory, options, exit_code)."""
+    """Makes every sample; yields (code, path below work, name, options, exit_code)."""
     for code, sample, options, exit_code, recipe in RECIPES:
         name = f"CI-{code:04}-{recipe.__name__}"
         target = os.path.join(work, name)
         shutil.copytree(os.path.join(samples, "criu", sample), target, symlinks=True)
-        recipe(Image(crimg, target))
-        yield code, name, target, options, exit_code
+        below = recipe(Image(crimg, target))
+        yield code, os.path.join(name, below) if below else name, name, options, exit_code
