@@ -13,6 +13,7 @@ static const struct {
 	size_t option; // offset of the bool in crimg_checker_options that asks for it; ALWAYS
 } passes[] = {
 	{ crimg_pass_image, true, ALWAYS },
+	{ crimg_pass_closed, true, offsetof(struct crimg_checker_options, closed) },
 	{ crimg_pass_contents, true, offsetof(struct crimg_checker_options, pages) },
 };
 

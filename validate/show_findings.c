@@ -75,12 +75,40 @@ static void count_words(const struct crimg_findings *f, char *out, size_t size)
 	}
 }
 
+// What the findings come to, by the hundreds of their codes.
+static void verdict(const struct crimg_findings *f, char *out, size_t size)
+{
+	static const struct {
+		unsigned below; // codes
+		const char *words[3];
+	} rows[] = {
+		{ 600, { "it restores", "it may not restore as it was", "it will not restore as it was" } },
+		{ 700, { NULL, "it is closed but for what engines share", "it is not closed" } },
+		{ 800, { NULL, "this machine may not restore it", "this machine cannot restore it now" } },
+	};
+	int worst[3] = { -1, -1, -1 };
+	out[0] = '\0';
+	for (int id = 0; id < CRIMG_F_COUNT; id++)
+		for (size_t r = 0; r < 3 && f->of[id] > 0; r++)
+			if (crimg_finding_table[id].code < rows[r].below) {
+				int severity = (int)crimg_finding_table[id].severity;
+				worst[r] = severity > worst[r] ? severity : worst[r];
+				break;
+			}
+	for (size_t r = 0; r < 3; r++) {
+		size_t used = strlen(out);
+		if (worst[r] >= 0 && rows[r].words[worst[r]] != NULL)
+			snprintf(out + used, size - used, "%s%s", used > 0 ? "; " : ": ",
+			         rows[r].words[worst[r]]);
+	}
+}
+
 void crimg_findings_text(const struct crimg_checker *c, const struct crimg_show_options *options,
                          FILE *out)
 {
 	struct shown s = { c, options, out };
 	const struct crimg_findings *f = &c->findings;
-	char path[1024], counts[96];
+	char path[1024], counts[96], words[192];
 	for (int severity = CRIMG_ERROR; severity >= CRIMG_NOTE; severity--)
 		for (int id = 0; id < CRIMG_F_COUNT; id++)
 			if (f->of[id] > 0 && (int)crimg_finding_table[id].severity == severity)
@@ -89,10 +117,8 @@ void crimg_findings_text(const struct crimg_checker *c, const struct crimg_show_
 	if (counts[0] == '\0')
 		return;
 	crimg_safe_text(path, sizeof path, c->image->path, strlen(c->image->path));
-	fprintf(out, "%s: %s: %s\n", path, counts,
-	        f->of_severity[CRIMG_ERROR] > 0 ? "it will not restore as it was"
-	        : f->of_severity[CRIMG_WARNING] > 0 ? "it may not restore as it was"
-	                                            : "it restores");
+	verdict(f, words, sizeof words);
+	fprintf(out, "%s: %s%s\n", path, counts, words);
 }
 
 static void finding_json(struct crimg_json *j, const struct crimg_finding *f)
