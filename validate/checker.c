@@ -14,6 +14,7 @@ static const struct {
 } passes[] = {
 	{ crimg_pass_image, true, ALWAYS },
 	{ crimg_pass_closed, true, offsetof(struct crimg_checker_options, closed) },
+	{ crimg_pass_host, true, offsetof(struct crimg_checker_options, host) },
 	{ crimg_pass_contents, true, offsetof(struct crimg_checker_options, pages) },
 };
 

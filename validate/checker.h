@@ -31,7 +31,7 @@ struct crimg_checker {
 
 typedef void crimg_pass_fn(struct crimg_checker *c);
 crimg_pass_fn crimg_pass_structure, crimg_pass_image, crimg_pass_closed,
-	crimg_pass_contents;
+	crimg_pass_host, crimg_pass_contents;
 
 // Reading the image is the first pass: errors become findings of the structure. 0, or -1 with err filled: there
 // is nothing to look at (no such file, no known format, no memory).

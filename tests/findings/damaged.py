@@ -12,11 +12,12 @@ import subprocess
 RECIPES = []
 
 
-def damaged(code, sample, options=(), exit_code=1):
-    """exit_code: 1 for errors, 0 for warnings and notes. options: of crimg validate."""
+def damaged(code, sample, options=(), exit_code=1, golden=True, powerless=False):
+    """exit_code: 1 for errors, 0 for warnings and notes. options: of crimg validate. golden: False where the
+    answer depends on the machine: then only the code is looked for. powerless: run without capabilities."""
 
     def add(function):
-        RECIPES.append((code, sample, tuple(options), exit_code, function))
+        RECIPES.append((code, sample, tuple(options), exit_code, golden, powerless, function))
         return function
 
     return add
@@ -66,10 +67,11 @@ class Image:
 
 
 def make(crimg, samples, work):
-    """Makes every sample; yields (code, path below work, name, options, exit_code)."""
-    for code, sample, options, exit_code, recipe in RECIPES:
+    """Makes every sample; yields (code, path below work, name, options, exit_code, golden, powerless)."""
+    for code, sample, options, exit_code, golden, powerless, recipe in RECIPES:
         name = f"CI-{code:04}-{recipe.__name__}"
         target = os.path.join(work, name)
         shutil.copytree(os.path.join(samples, "criu", sample), target, symlinks=True)
         below = recipe(Image(crimg, target))
-        yield code, os.path.join(name, below) if below else name, name, options, exit_code
+        path = os.path.join(name, below) if below else name
+        yield code, path, name, options, exit_code, golden, powerless
