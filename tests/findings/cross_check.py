@@ -1,0 +1,190 @@
+"""The judge: every damaged sample is made of an image that criu made here, and given to criu restore.
+
+What criu refuses, hangs on, crashes on, or restores with lost state, validate must call an error; what criu restores
+as it was, validate must not, but for the recipes in HARMLESS, each with the reason why it is an error all the same.
+  cross_check.py CRIMG PEER WITNESS WORK [NAME…]
+"""
+import difflib
+import glob
+import importlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import damaged
+
+crimg, peer, witness, work = sys.argv[1:5]
+only = sys.argv[5:]
+here = os.path.dirname(os.path.abspath(__file__))
+HANG_SECONDS = 8
+LOG_BYTES = 16 << 20
+
+# criu 4.2 restores these as they were on this kernel.
+HARMLESS = {}
+
+for path in sorted(glob.glob(os.path.join(here, "*.py"))):
+    name = os.path.basename(path)[:-3]
+    if name not in ("damaged", "check", "cross_check"):
+        importlib.import_module(name)
+
+
+def small_logs():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LOG_BYTES, LOG_BYTES))
+    os.setsid()
+
+
+def plain(text):
+    """Without what may change: the parent is another one, the kernel may join areas."""
+    lines, last = [], None
+    for line in text.splitlines():
+        if line.startswith("PPid:"):
+            continue
+        if line.startswith("area "):
+            _, span, rights, offset = line.split()
+            start, end = (int(x, 16) for x in span.split("-"))
+            if last and last[1] == start and last[2] == rights:
+                last[1] = end
+                lines[-1] = f"area {last[0]:x}-{end:x} {rights}"
+                continue
+            last = [start, end, rights]
+            line = f"area {start:x}-{end:x} {rights}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def statement(pid, base, number):
+    """Asks the witness; None when it does not answer."""
+    target = f"{base}.{number}"
+    try:
+        os.kill(pid, signal.SIGUSR2)
+    except ProcessLookupError:
+        return None
+    for _ in range(100):
+        if os.path.exists(target):
+            with open(target) as f:
+                return plain(f.read())
+        time.sleep(0.02)
+    return None
+
+
+def kill_group(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def members(session):
+    """Processes of a session, zombies included."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat") as f:
+                if int(f.read().rsplit(")", 1)[1].split()[3]) == session:
+                    found.append(int(entry))
+        except (OSError, IndexError, ValueError):
+            pass
+    return found
+
+
+def kill_session(session):
+    """All that the restart brought back; the session's number is the root's. Then its numbers are free again."""
+    for _ in range(250):
+        left = members(session)
+        if not left:
+            return
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.02)
+
+
+def restore(image, pid, base):
+    """What criu makes of it: "same", "refused", "hangs", "crashes", "lost"."""
+    for old in glob.glob(base + ".*"):
+        os.unlink(old)
+    log = os.path.join(work, "restore.log")
+    process = subprocess.Popen([os.path.join(peer, "criu"), "restore", "-d", "-D", image, "-o", log],
+                               cwd=run, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, preexec_fn=small_logs)
+    try:
+        code = process.wait(timeout=HANG_SECONDS)
+    except subprocess.TimeoutExpired:
+        kill_group(process)
+        kill_session(pid)
+        return "hangs"
+    if code != 0:
+        kill_session(pid)
+        return "crashes" if code < 0 or code >= 128 else "refused"
+    found = statement(pid, base, 2) or statement(pid, base, 2)
+    kill_session(pid)
+    if found is None:
+        return "lost"
+    if found != before and os.environ.get("VERBOSE"):
+        print("".join(difflib.unified_diff(before.splitlines(True), found.splitlines(True), n=0)))
+    return "same" if found == before else "lost"
+
+
+run, base = os.path.join(work, "run"), os.path.join(work, "run", "statement")
+os.makedirs(run)
+image = os.path.join(work, "image")
+os.makedirs(image)
+process = subprocess.Popen([witness, base], cwd=run, stdin=subprocess.DEVNULL,
+                           stdout=open(os.path.join(run, "out"), "w"), stderr=subprocess.STDOUT,
+                           start_new_session=True)
+for _ in range(100):
+    if os.path.exists(base + ".0") and os.path.getsize(os.path.join(run, "out")) > 0:
+        break
+    time.sleep(0.02)
+before = statement(process.pid, base, 1)
+dump = subprocess.run([os.path.join(peer, "criu"), "dump", "-t", str(process.pid), "-D", image, "-o",
+                       "dump.log"], cwd=run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+if dump.returncode != 0 or before is None:
+    process.kill()
+    process.wait()
+    print("SKIPPED criu cannot dump here")
+    print("0 passed, 0 failed, 1 skipped")
+    sys.exit(0)
+process.wait()
+kill_session(process.pid)
+passed = failed = judged = 0
+verdict = restore(image, process.pid, base)
+if verdict != "same":
+    print(f"SKIPPED criu does not restore its own image here: {verdict}")
+    print("0 passed, 0 failed, 1 skipped")
+    sys.exit(0)
+for code, sample, options, exit_code, golden, powerless, recipe in damaged.RECIPES:
+    name = f"CI-{code:04}-{recipe.__name__}"
+    if options or (only and recipe.__name__ not in only):
+        continue
+    target = os.path.join(work, name)
+    shutil.copytree(image, target, symlinks=True)
+    for log in glob.glob(os.path.join(target, "*.log")):
+        os.unlink(log)
+    try:
+        below = recipe(damaged.Image(crimg, target))
+    except (KeyError, IndexError, StopIteration, TypeError, ValueError, OSError,
+            subprocess.CalledProcessError):
+        below = "does not fit"
+    if below or not os.path.isdir(target):
+        shutil.rmtree(target, ignore_errors=True)
+        continue  # the recipe is for an image of another kind
+    ours = subprocess.run([crimg, "validate", target], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    theirs = restore(target, process.pid, base)
+    judged += 1
+    wrong = ours.returncode != 0
+    good = wrong == (theirs != "same") or (wrong and recipe.__name__ in HARMLESS)
+    passed, failed = passed + good, failed + (not good)
+    if not good or only:
+        print(f"{'' if good else 'FAILED '}{name}: criu: {theirs}; validate: exit {ours.returncode}:",
+              ours.stdout.decode(errors="replace")[:400])
+    shutil.rmtree(target, ignore_errors=True)
+print(f"{judged} damaged images judged")
+print(f"{passed} passed, {failed} failed")

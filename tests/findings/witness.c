@@ -1,0 +1,259 @@
+// A process tree that can tell what it is: on SIGUSR2 it writes a statement of everything it can see of itself. Two
+// statements that are equal, one before a checkpoint and one after a restart, say that nothing was lost.
+//   witness STATEMENT     writes STATEMENT.1, STATEMENT.2, … ; prints "ready"
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <dirent.h>
+
+enum { PAGES = 64, PAGE = 4096 };
+
+static struct {
+	unsigned char *private, *shared, *mapped, *memfd_map;
+	int file, pipe[2], pair[2], event, poll, memfd;
+	pid_t child;
+	timer_t timer;
+} w;
+
+static uint64_t digest(const unsigned char *p, size_t n)
+{
+	uint64_t h = 14695981039346656037u;
+	while (n-- > 0)
+		h = (h ^ *p++) * 1099511628211u;
+	return h;
+}
+
+static void check(int good, const char *what)
+{
+	if (good)
+		return;
+	perror(what);
+	exit(1);
+}
+
+static void *sleeper(void *arg)
+{
+	struct timespec hour = { 3600, 0 };
+	prctl(PR_SET_NAME, arg);
+	for (;;)
+		nanosleep(&hour, NULL);
+	return NULL;
+}
+
+static void memory(void)
+{
+	w.private = mmap(NULL, PAGES * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (size_t i = 0; i < PAGES; i += 2) // runs of one page
+		memset(w.private + i * PAGE, (int)i + 1, PAGE);
+	w.shared = mmap(NULL, 4 * PAGE, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	strcpy((char *)w.shared + PAGE, "shared");
+	w.memfd = memfd_create("witness", 0);
+	check(ftruncate(w.memfd, 2 * PAGE) == 0, "ftruncate");
+	w.memfd_map = mmap(NULL, 2 * PAGE, 3, MAP_SHARED, w.memfd, 0);
+	strcpy((char *)w.memfd_map + PAGE, "memory file");
+	w.mapped = mmap(NULL, 2 * PAGE, 3, MAP_PRIVATE, w.file, 0);
+	strcpy((char *)w.mapped + PAGE, "changed privately");
+}
+
+static void files(void)
+{
+	w.file = open("witness.dat", O_CREAT | O_TRUNC | O_RDWR | O_APPEND, 0644);
+	check(w.file >= 0 && ftruncate(w.file, 2 * PAGE) == 0, "witness.dat");
+	check(lseek(w.file, 1234, SEEK_SET) == 1234, "lseek");
+	check(pipe2(w.pipe, O_NONBLOCK) == 0 && write(w.pipe[1], "in flight", 9) == 9, "pipe");
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, w.pair) == 0 && write(w.pair[0], "queued", 6) == 6,
+	      "socketpair");
+	w.event = eventfd(7, EFD_NONBLOCK);
+	w.poll = epoll_create1(0);
+	struct epoll_event want = { .events = EPOLLIN, .data.u64 = 77 };
+	check(epoll_ctl(w.poll, EPOLL_CTL_ADD, w.pair[1], &want) == 0, "epoll");
+}
+
+static void on_signal(int n)
+{
+	(void)n;
+}
+
+static void rest(void)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_NONE };
+	struct itimerspec when = { { 60, 0 }, { 3600, 0 } };
+	struct itimerval tick = { { 50, 0 }, { 3000, 0 } };
+	struct rlimit files_limit = { 500, 1000 };
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	sigset_t set;
+	check(timer_create(CLOCK_MONOTONIC, &event, &w.timer) == 0
+	      && timer_settime(w.timer, 0, &when, NULL) == 0, "timer");
+	check(setitimer(ITIMER_REAL, &tick, NULL) == 0, "setitimer");
+	check(setrlimit(RLIMIT_NOFILE, &files_limit) == 0, "setrlimit");
+	sigaddset(&act.sa_mask, SIGHUP);
+	sigaction(SIGWINCH, &act, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	kill(getpid(), SIGUSR1); // pending
+	fesetround(FE_TOWARDZERO);
+	umask(027);
+}
+
+static void children(void)
+{
+	siginfo_t info;
+	pthread_t t;
+	if (fork() == 0)
+		_exit(42);
+	w.child = fork();
+	if (w.child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
+		for (;;)
+			pause();
+	}
+	check(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0, "waitid");
+	pthread_create(&t, NULL, sleeper, "worker-1");
+	pthread_create(&t, NULL, sleeper, "worker-2");
+}
+
+static void tell_tasks(FILE *out)
+{
+	struct dirent *e;
+	char path[300], line[256];
+	DIR *dir = opendir("/proc/self/task");
+	for (int n = 0; dir != NULL && (e = readdir(dir)) != NULL;) {
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", e->d_name);
+		FILE *f = e->d_name[0] != '.' ? fopen(path, "r") : NULL;
+		if (f != NULL && fgets(line, sizeof line, f) != NULL)
+			fprintf(out, "thread %d %s", ++n, line);
+		if (f != NULL)
+			fclose(f);
+	}
+	closedir(dir);
+}
+
+// Lines of a file that begin with one of the words; NULL: all, without what names of devices and inodes say.
+static void tell_lines(FILE *out, const char *path, const char *const *words)
+{
+	char line[1024];
+	FILE *f = fopen(path, "r");
+	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+		if (words == NULL && strstr(line, "[v") == NULL) {
+			char range[64], rights[8], offset[24];
+			if (sscanf(line, "%63s %7s %23s", range, rights, offset) == 3)
+				fprintf(out, "area %s %s %s\n", range, rights, offset);
+		}
+		for (const char *const *p = words; p != NULL && *p != NULL; p++)
+			if (strncmp(line, *p, strlen(*p)) == 0)
+				fputs(line, out);
+	}
+	if (f != NULL)
+		fclose(f);
+}
+
+static void tell_memory(FILE *out)
+{
+	fprintf(out, "private %llx shared %llx memfd %llx mapped %llx\n",
+	        (unsigned long long)digest(w.private, PAGES * PAGE),
+	        (unsigned long long)digest(w.shared, 4 * PAGE),
+	        (unsigned long long)digest(w.memfd_map, 2 * PAGE),
+	        (unsigned long long)digest(w.mapped, 2 * PAGE));
+}
+
+static void tell_files(FILE *out)
+{
+	char queued[16] = "";
+	int flight = -1;
+	struct epoll_event event = { 0 };
+	ioctl(w.pipe[0], FIONREAD, &flight);
+	recv(w.pair[1], queued, sizeof queued - 1, MSG_PEEK | MSG_DONTWAIT);
+	int ready = epoll_wait(w.poll, &event, 1, 0);
+	fprintf(out, "file at %lld flags %o pipe %d flags %o queued %s epoll %d %llu cwd %s\n",
+	        (long long)lseek(w.file, 0, SEEK_CUR), fcntl(w.file, F_GETFL), flight,
+	        fcntl(w.pipe[0], F_GETFL), queued, ready, (unsigned long long)event.data.u64,
+	        getcwd(NULL, 0));
+	for (int fd = 0; fd < 32; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			fprintf(out, "fd %d %d\n", fd, fcntl(fd, F_GETFD));
+}
+
+static void tell_rest(FILE *out)
+{
+	static const char *const words[] = { "Name:", "Umask:", "Pid:", "PPid:", "Uid:", "Gid:", "Groups:",
+		                             "Threads:", "SigPnd:", "ShdPnd:", "SigBlk:", "SigIgn:", "SigCgt:",
+		                             "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "NoNewPrivs:",
+		                             "Seccomp:", NULL };
+	struct itimerspec when = { { 0 } };
+	struct itimerval tick = { { 0 } };
+	struct rlimit limit;
+	struct sigaction act;
+	siginfo_t info = { 0 };
+	timer_gettime(w.timer, &when);
+	getitimer(ITIMER_REAL, &tick);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	sigaction(SIGWINCH, NULL, &act);
+	waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | WNOHANG);
+	fprintf(out, "timer every %ld, armed %d; itimer every %ld, armed %d; files %lu %lu\n",
+	        (long)when.it_interval.tv_sec, when.it_value.tv_sec > 0, (long)tick.it_interval.tv_sec,
+	        tick.it_value.tv_sec > 0, (unsigned long)limit.rlim_cur, (unsigned long)limit.rlim_max);
+	fprintf(out, "handler %d flags %x hup %d; zombie %d; child %d group %d; session %d group %d; "
+	        "rounding %d nice %d\n", act.sa_handler == on_signal, (unsigned)act.sa_flags,
+	        sigismember(&act.sa_mask, SIGHUP), info.si_status, kill(w.child, 0), getpgid(w.child),
+	        getsid(0), getpgrp(), fegetround(), getpriority(PRIO_PROCESS, 0));
+	tell_lines(out, "/proc/self/status", words);
+	tell_lines(out, "/proc/self/oom_score_adj", (const char *const[]){ "", NULL });
+}
+
+static void state(const char *base, int number)
+{
+	char name[512], final[512];
+	snprintf(name, sizeof name, "%s.tmp", base);
+	snprintf(final, sizeof final, "%s.%d", base, number);
+	FILE *out = fopen(name, "w");
+	check(out != NULL, name);
+	tell_memory(out);
+	tell_files(out);
+	tell_tasks(out);
+	tell_rest(out);
+	tell_lines(out, "/proc/self/maps", NULL);
+	fclose(out);
+	check(rename(name, final) == 0, final);
+}
+
+int main(int argc, char **argv)
+{
+	sigset_t usr2;
+	int number;
+	check(argc > 1, "a name for the statement");
+	files();
+	memory();
+	rest();
+	children();
+	sigemptyset(&usr2);
+	sigaddset(&usr2, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &usr2, NULL);
+	state(argv[1], 0); // warm: heap and stdio as they will be
+	puts("ready");
+	fflush(stdout);
+	for (int n = 1;; n++) {
+		sigwait(&usr2, &number);
+		state(argv[1], n);
+	}
+}
