@@ -44,8 +44,10 @@ run tar tar 'rm -f x.tar' 2 "$crimg" convert big x.tar
 row "criu directory -> tar" "$tar" "$tar_mem" "$(ratio "$tar" "$cp") x cp"
 run sc sc 'rm -f s.crimg' 2 "$crimg" convert scattered s.crimg
 row "$((mib * 64)) scattered single pages -> stream" "$sc" "$sc_mem" ""
+run core core 'rm -f x.core' 3 "$crimg" convert big x.core
+row "criu directory -> ELF core" "$core" "$core_mem" "$(ratio "$core" "$cp") x cp (target 1.3)"
 peak=$to_mem
-for m in $back_mem $zstd_mem $tar_mem; do [ "$m" -gt "$peak" ] && peak=$m; done
+for m in $back_mem $zstd_mem $tar_mem $core_mem; do [ "$m" -gt "$peak" ] && peak=$m; done
 echo "peak memory of these conversions: $((peak / 1024)) MiB (target 64)"
 echo
 echo "looking"
@@ -65,3 +67,28 @@ if [ -n "$peer" ]; then
 	row "convert -t json, the same bytes" "$json" "$json_mem" \
 		"$(ratio "$crit" "$json") x faster (target 50), 1/$(ratio "$crit_mem" "$json_mem") of its memory (target 1/10)"
 fi
+echo
+echo "looking inside: a process of 8 threads and 1 GiB, its core made by gcore"
+cc -O1 -g -w -pthread -o threads8 "$here/../samples/programs/threads8.c"
+setsid ./threads8 1024 </dev/null >ready 2>&1 &
+pid=$!
+for _ in $(seq 100); do [ -s ready ] && break; sleep 0.1; done
+run gcore gcore 'rm -f g.*' 1 gcore -o g "$pid"
+row "gcore" "$gcore" "$gcore_mem" ""
+g=g.$pid
+run back2 back2 'rm -f y.core' 3 "$crimg" convert "$g" y.core
+row "core -> core" "$back2" "$back2_mem" "$(ratio "$gcore" "$back2") x faster than gcore"
+run gregs gregs : 3 gdb -nx -batch -ex 'thread apply all info registers' ./threads8 "$g"
+run regs regs : 5 "$crimg" inspect "$g" regs --sysroot /
+row "gdb, registers of all threads" "$gregs" "$gregs_mem" ""
+row "inspect regs" "$regs" "$regs_mem" "$(ratio "$gregs" "$regs") x faster (target 10)"
+run gbt gbt : 3 gdb -nx -batch -ex 'thread apply all bt' ./threads8 "$g"
+run stack stack : 5 "$crimg" inspect "$g" stack --sysroot /
+row "gdb, backtraces of all threads" "$gbt" "$gbt_mem" ""
+row "inspect stack" "$stack" "$stack_mem" "$(ratio "$gbt" "$stack") x faster (target 10)"
+kill "$pid"
+echo
+echo "validating 1,000 tasks with 200,000 mappings"
+"$here/many_tasks.py" "$crimg" "$sample" many 1000 200
+run valid valid : 5 "$crimg" validate many
+row "validate" "$valid" "$valid_mem" "$(awk -v t="$valid" -v n=206000 'BEGIN { printf "%.2f s a million records (target 1)", t * 1e6 / n }')"

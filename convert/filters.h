@@ -3,9 +3,9 @@
 #ifndef CRIMG_CONVERT_FILTERS_H
 #define CRIMG_CONVERT_FILTERS_H
 
-#include "convert/ledger.h"
 #include "format/driver.h"
 #include "format/image.h"
+#include "format/ledger.h"
 
 // Puts message, encoded into `encoded` (whose bytes the record then lends), in the place of the record's.
 CRIMG_MUST_CHECK int crimg_filter_replace(struct crimg_record *record,

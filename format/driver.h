@@ -17,8 +17,8 @@ struct crimg_input {
 	size_t head_length;
 };
 
-// "-" is standard input. A pipe that holds an archive, or one file of a CRIU image, is copied to an unlinked
-// temporary file in tmpdir first, because those are read twice.
+// "-" is standard input. A pipe that holds an archive, one file of a CRIU image, or an ELF core is copied to
+// an unlinked temporary file in tmpdir first, because those are read twice.
 CRIMG_MUST_CHECK int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
                                       struct crimg_err *err);
 void crimg_input_fini(struct crimg_input *in);
@@ -46,12 +46,17 @@ struct crimg_reader_driver {
 };
 
 struct crimg_output;
+struct crimg_ledger;
 
 struct crimg_writer_options {
 	const char *compress;   // "none", "zstd" or NULL for the format's default
 	int level;              // of compression; 0: the default
 	bool pretty;            // json
 	bool single_object;     // the source is one file of an image, not an image
+	bool has_pid;           // core: of process pid alone
+	uint32_t pid;
+	bool members;           // core: the output is a directory, one member a process
+	struct crimg_ledger *ledger; // takes what is lost; borrowed; may be NULL
 };
 
 struct crimg_writer {
@@ -64,6 +69,7 @@ struct crimg_writer_driver {
 	const char *name;
 	const char *const *suffixes; // NULL-terminated: ".crimg"
 	bool single;          // writes one file (or a pipe), not a tree of members
+	bool per_process;     // one file a process, several being members of a directory; wants pages whole and plain
 	int (*open)(struct crimg_writer *writer, const struct crimg_writer_options *options,
 	            struct crimg_err *err);
 	// Takes one record; what it lends may be used only during the call.

@@ -1,115 +1,10 @@
-// The index: records in, objects found by kind and number. Decodes an entry the first time it is
-// wanted.
+// The index: objects found by kind and number. Decodes an entry the first time it is wanted.
 #include "format/image.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "format/limits.h"
-
-static const char *keep_text(struct crimg_image *image, const char *text, struct crimg_err *err)
-{
-	if (text == NULL)
-		return NULL;
-	size_t length = strlen(text);
-	const char *kept = crimg_arena_text(&image->arena, text, length);
-	if (kept == NULL)
-		crimg_fail(err, image->arena.exhausted ? CRIMG_E_LIMIT : CRIMG_E_NOMEM, image->path,
-		           CRIMG_NO_OFFSET, "no memory for the index (%zu bytes held)",
-		           image->arena.held_bytes);
-	return kept;
-}
-
-static int add_object(struct crimg_image *image, const struct crimg_record *record,
-                      struct crimg_err *err)
-{
-	if (image->count >= CRIMG_MAX_OBJECTS)
-		return crimg_fail(err, CRIMG_E_LIMIT, image->path, CRIMG_NO_OFFSET,
-		                  "more than %u objects", CRIMG_MAX_OBJECTS);
-	void *array = image->objects;
-	if (crimg_grow(&array, &image->capacity, image->count, sizeof *image->objects, err) < 0)
-		return -1;
-	image->objects = array;
-	const struct crimg_object *from = record->object;
-	struct crimg_image_object o = { .object = *from, .payload = record->payload };
-	char name[CRIMG_FILE_NAME_MAX];
-	crimg_kind_file(from->kind, from->id, name);
-	o.object.name = keep_text(
-		image, from->name != NULL && from->name[0] != '\0' ? from->name : name, err);
-	o.object.target = keep_text(image, from->target, err);
-	o.origin = keep_text(image, record->origin != NULL ? record->origin : o.object.name, err);
-	if (o.object.name == NULL || o.origin == NULL
-	    || (from->target != NULL && o.object.target == NULL))
-		return -1;
-	if (from->type == CRIMG_OBJECT_FILE
-	    && (from->kind == CRIMG_KIND_PAGEMAP || from->kind == CRIMG_KIND_PAGEMAP_SHMEM)) {
-		o.map = calloc(1, sizeof *o.map);
-		if (o.map == NULL)
-			return crimg_fail_nomem(err, sizeof *o.map);
-	}
-	image->objects[image->count++] = o;
-	return 0;
-}
-
-static int keep_entry(struct crimg_image *image, struct crimg_image_object *o,
-                      const struct crimg_record *record, struct crimg_err *err)
-{
-	void *array = o->entries;
-	if (crimg_grow(&array, &o->capacity, o->count, sizeof *o->entries, err) < 0)
-		return -1;
-	o->entries = array;
-	struct crimg_image_entry e = {
-		.length = record->length, .payload = record->payload, .tail = record->tail,
-		.offset = record->origin_offset, .span = record->origin_length,
-	};
-	if (!record->tail) {
-		uint8_t *data = crimg_arena_alloc(&image->arena, record->length + 1);
-		if (data == NULL)
-			return crimg_fail(err, image->arena.exhausted ? CRIMG_E_LIMIT : CRIMG_E_NOMEM,
-			                  o->origin, record->origin_offset,
-			                  "no memory for the index (%zu bytes held)",
-			                  image->arena.held_bytes);
-		if (record->length > 0)
-			memcpy(data, record->data, record->length);
-		e.data = data;
-	}
-	o->entries[o->count++] = e;
-	return 0;
-}
-
-// The field behind a 64-bit count has number 5; the first run tells for all.
-static int note_wide_count(struct crimg_image_object *o, const struct crimg_record *record,
-                           struct crimg_err *err)
-{
-	struct crimg_arena arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
-	const void *m = crimg_message_decode(&pagemap_entry__descriptor, record->data, record->length,
-	                                     &arena, o->origin, record->origin_offset, err);
-	o->wide_counts = m != NULL && ((const PagemapEntry *)m)->has_nr_pages;
-	crimg_arena_fini(&arena);
-	return m != NULL ? 0 : -1;
-}
-
-static int add_entry(struct crimg_image *image, const struct crimg_record *record,
-                     struct crimg_err *err)
-{
-	if (image->count == 0)
-		return crimg_fail(err, CRIMG_E_FORMAT, record->origin, record->origin_offset,
-		                  "an entry found, an object wanted before it");
-	struct crimg_image_object *o = &image->objects[image->count - 1];
-	uint64_t index = o->entries_in_file++;
-	o->metadata_bytes += record->tail ? 0 : record->length;
-	if (o->map == NULL || record->tail || index == 0)
-		if (keep_entry(image, o, record, err) < 0)
-			return -1;
-	if (o->map == NULL || record->tail)
-		return 0;
-	bool draft = crimg_kind_message(o->object.kind, index, record->data, record->length)
-		== &pagemap_entry_draft__descriptor;
-	if (index == 1 && !draft && note_wide_count(o, record, err) < 0)
-		return -1;
-	return crimg_pagemap_add(o->map, index, record->data, record->length, o->origin,
-	                         record->origin_offset, err);
-}
 
 // 1: record taken; 0: the metadata are over; -1: err.
 static int take_record(struct crimg_image *image, struct crimg_record *record,
@@ -120,9 +15,7 @@ static int take_record(struct crimg_image *image, struct crimg_record *record,
 		return rc;
 	if (record->type == CRIMG_RECORD_CONTENT)
 		return 0;
-	rc = record->type == CRIMG_RECORD_OBJECT ? add_object(image, record, err)
-		: add_entry(image, record, err);
-	return rc < 0 ? -1 : 1;
+	return crimg_image_put(image, record, err) < 0 ? -1 : 1;
 }
 
 // True when err is of one object, so that looking further makes sense.
@@ -154,7 +47,7 @@ static bool find_next_object(struct crimg_image *image, const struct crimg_image
 		int rc = crimg_reader_next(&image->reader, &record, now);
 		if (rc == 0 || (rc > 0 && record.type != CRIMG_RECORD_OBJECT))
 			return false;
-		if (rc > 0 && add_object(image, &record, now) == 0)
+		if (rc > 0 && crimg_image_put(image, &record, now) == 0)
 			return true;
 		if (same_error(&was, now))
 			return false;
@@ -181,72 +74,33 @@ static int read_metadata(struct crimg_image *image, const struct crimg_image_lis
 	return first->code == CRIMG_OK ? 0 : -1;
 }
 
-static int by_key(const void *a, const void *b)
-{
-	const struct crimg_object *x = &((const struct crimg_image_object *)a)->object;
-	const struct crimg_object *y = &((const struct crimg_image_object *)b)->object;
-	if (x->kind != y->kind)
-		return x->kind < y->kind ? -1 : 1;
-	if (x->id != y->id)
-		return x->id < y->id ? -1 : 1;
-	return strcmp(x->name, y->name);
-}
-
-// The directory of the names: that of the inventory, else none.
-static void find_root(struct crimg_image *image)
-{
-	const struct crimg_image_object *o = crimg_image_first(image, CRIMG_KIND_INVENTORY);
-	const char *slash = o != NULL ? strrchr(o->object.name, '/') : NULL;
-	const char *root = slash == NULL ? NULL
-	                                 : crimg_arena_text(&image->arena, o->object.name,
-	                                                    (size_t)(slash - o->object.name) + 1);
-	image->root = root != NULL ? root : "";
-}
-
-static struct crimg_image *make_image(const struct crimg_input *in, struct crimg_err *err)
-{
-	struct crimg_image *image = calloc(1, sizeof *image);
-	char *path = strdup(in->path);
-	if (image == NULL || path == NULL) {
-		free(image);
-		free(path);
-		crimg_fail_nomem(err, sizeof *image);
-		return NULL;
-	}
-	image->arena = crimg_arena_make((size_t)CRIMG_MAX_INDEX_BYTES);
-	image->path = path;
-	image->root = "";
-	image->directory = in->store != NULL && in->store->joint == '/';
-	image->archive = in->store != NULL && !image->directory;
-	return image;
-}
-
 static int open_input(struct crimg_input *in, const char *format,
                       const struct crimg_image_listener *listener, struct crimg_image **out,
                       struct crimg_err *err)
 {
 	struct crimg_err first = CRIMG_ERR_INIT;
+	struct crimg_image *image;
 	*out = NULL;
-	struct crimg_image *image = make_image(in, err);
-	int rc = image == NULL ? -1 : crimg_reader_open(in, format, &image->reader, err);
-	crimg_input_fini(in);
-	if (rc < 0) {
-		if (image != NULL) {
-			image->reader.driver = NULL;
-			crimg_image_close(image);
-		}
+	bool directory = in->store != NULL && in->store->joint == '/';
+	bool archive = in->store != NULL && !directory;
+	if (crimg_image_make(in->path, &image, err) < 0) {
+		crimg_input_fini(in);
 		return -1;
 	}
+	int rc = crimg_reader_open(in, format, &image->reader, err);
+	crimg_input_fini(in);
+	if (rc < 0) {
+		image->reader.driver = NULL;
+		crimg_image_close(image);
+		return -1;
+	}
+	image->directory = directory;
+	image->archive = archive;
 	image->format = image->reader.driver->name;
 	rc = read_metadata(image, listener, &first);
 	if (rc < 0 && err != NULL && err->code == CRIMG_OK)
 		*err = first;
-	if (image->count > 0)
-		qsort(image->objects, image->count, sizeof *image->objects, by_key);
-	for (size_t i = 0; i < image->count; i++)
-		if (image->objects[i].map != NULL)
-			image->objects[i].sorted = crimg_pagemap_sorted(image->objects[i].map);
-	find_root(image);
+	crimg_image_seal(image);
 	*out = image;
 	return rc;
 }
@@ -397,7 +251,7 @@ const void *crimg_image_walk(struct crimg_image *image, struct crimg_image_walk 
 int crimg_image_read(struct crimg_image *image, uint64_t payload, uint64_t offset, void *buf,
                      size_t length, struct crimg_err *err)
 {
-	if (image->reader.driver->read == NULL)
+	if (image->reader.driver == NULL || image->reader.driver->read == NULL)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, image->path, CRIMG_NO_OFFSET,
 		                  "%s images give their contents only in order", image->format);
 	return image->reader.driver->read(&image->reader, payload, offset, buf, length, err);

@@ -42,7 +42,7 @@ struct crimg_image {
 	const char *root;           // of the names: "" or "checkpoint/", where inventory.img lies
 	bool archive;               // a tar or zip
 	bool directory;             // a directory; neither: one file or a pipe
-	struct crimg_reader reader; // open: payloads are read through it
+	struct crimg_reader reader; // open: payloads are read through it; no driver: there is none
 	struct crimg_image_object *objects; // sorted by kind, then number, then name
 	size_t count, capacity;
 	struct crimg_arena
@@ -69,6 +69,15 @@ CRIMG_MUST_CHECK int crimg_image_open_all(const char *path, const char *format, 
                                           const struct crimg_image_listener *listener,
                                           struct crimg_image **out, struct crimg_err *err);
 void crimg_image_close(struct crimg_image *image); // NULL is allowed
+
+// An index of records that somebody else reads (a writer's stream): make, put the OBJECT and MESSAGE
+// records that are wanted, in the order of a reader, seal. Contents cannot be read through it, and it
+// knows no parent.
+CRIMG_MUST_CHECK int crimg_image_make(const char *path, struct crimg_image **out,
+                                      struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_image_put(struct crimg_image *image, const struct crimg_record *record,
+                                     struct crimg_err *err);
+void crimg_image_seal(struct crimg_image *image); // from here on objects are found
 
 // The object of this kind and number, or NULL; the first of a kind; the next of the same kind. Of
 // several objects with one kind and number only the first by name is seen.

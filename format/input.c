@@ -10,6 +10,8 @@
 #include "format/checked.h"
 #include "format/driver.h"
 #include "format/layout_crimg.h"
+#include "format/layout_elfcore.h"
+#include "format/limits.h"
 
 // A pipe whose first bytes were looked at: gives them again, then goes on.
 struct replay_state {
@@ -65,6 +67,38 @@ static int make_replay(struct crimg_input *in, struct crimg_err *err)
 	return 0;
 }
 
+static int write_at(int fd, const uint8_t *p, size_t length, uint64_t at)
+{
+	while (length > 0) {
+		ssize_t n = pwrite(fd, p, length, (off_t)at);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		p += n > 0 ? n : 0;
+		at += n > 0 ? (uint64_t)n : 0;
+		length -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+// Pages of zeros become holes: a core has far more of them than a disk has room.
+static int write_sparse(int fd, const uint8_t *p, size_t length, uint64_t at)
+{
+	for (size_t from = 0, to; from < length; from = to) {
+		bool zero = true, first = true;
+		for (to = from; to < length; first = false) {
+			size_t n = (size_t)crimg_min_u64(CRIMG_PAGE_BYTES, length - to);
+			bool is_zero = crimg_all_zero(p + to, n);
+			if (!first && is_zero != zero)
+				break;
+			zero = is_zero;
+			to += n;
+		}
+		if (!zero && write_at(fd, p + from, to - from, at + from) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int copy_out(struct crimg_source *from, int fd, struct crimg_err *err)
 {
 	static const size_t step = (size_t)64 << 10;
@@ -74,16 +108,13 @@ static int copy_out(struct crimg_source *from, int fd, struct crimg_err *err)
 	int rc = buf == NULL ? crimg_fail_nomem(err, step) : 0;
 	while (rc == 0 && got > 0) {
 		rc = crimg_source_read(from, at, buf, step, &got, err);
-		for (size_t done = 0; rc == 0 && done < got;) {
-			ssize_t n = write(fd, buf + done, got - done);
-			if (n < 0 && errno != EINTR)
-				rc = crimg_fail_sys(err, errno, from->name,
-				                    "cannot be copied to a temporary file");
-			done += n > 0 ? (size_t)n : 0;
-		}
+		if (rc == 0 && write_sparse(fd, buf, got, at) < 0)
+			rc = crimg_fail_sys(err, errno, from->name, "cannot be copied to a temporary file");
 		at += got;
 	}
 	free(buf);
+	if (rc == 0 && ftruncate(fd, (off_t)at) < 0)
+		rc = crimg_fail_sys(err, errno, from->name, "cannot be copied to a temporary file");
 	return rc;
 }
 
@@ -145,6 +176,12 @@ static bool is_criu_file(const struct crimg_input *in)
 		|| crimg_kind_by_magic(magic) != CRIMG_KIND_COUNT;
 }
 
+// An ELF core: its notes may come last, its memory is wanted in the order of addresses.
+static bool is_elf(const struct crimg_input *in)
+{
+	return in->head_length >= 4 && memcmp(in->head, CRIMG_ELF_MAGIC, 4) == 0;
+}
+
 static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
 {
 	if (read_head(in, err) < 0)
@@ -153,7 +190,8 @@ static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_
 		return -1;
 	if (crimg_store_is_tar(in->head, in->head_length))
 		return open_archive(in, tmpdir, err);
-	return in->source->forward_only && is_criu_file(in) ? spool(in, tmpdir, err) : 0;
+	bool twice = is_criu_file(in) || is_elf(in);
+	return in->source->forward_only && twice ? spool(in, tmpdir, err) : 0;
 }
 
 static int open_path(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)

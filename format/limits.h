@@ -10,6 +10,8 @@
 #define CRIMG_MAX_NAME_BYTES 4096u                 // one member name or link target
 #define CRIMG_MAX_PARENTS 128                      // layers in a parent chain
 #define CRIMG_MAX_PAGE_RUNS (64u << 20)            // pagemap entries of one address space
+#define CRIMG_MAX_SEGMENTS (2u << 20)              // program headers, and areas, of an ELF core
+#define CRIMG_MAX_CORE_NOTES_BYTES (256u << 20)    // all notes of an ELF core
 #define CRIMG_MAX_INDEX_BYTES (2ull << 30)         // metadata that an image keeps in memory
 
 #define CRIMG_MAX_MEMBER_IN_MEMORY (1u << 20)      // larger archive members are read in place

@@ -7,33 +7,69 @@
 #include "format/checked.h"
 #include "format/limits.h"
 
-// Bytes [from, from + length) of one LZ4 block, which is expanded whole.
-static int read_block(struct crimg_image *image, const struct crimg_image_object *pages,
-                      const struct crimg_page_run *run, const struct crimg_page_blocks *blocks,
-                      uint64_t vaddr, uint8_t *buf, size_t length, struct crimg_err *err)
+// The reader knows payloads by number; people know files.
+static int read_pages(struct crimg_image *image, const struct crimg_image_object *pages,
+                      uint64_t offset, void *buf, size_t length, struct crimg_err *err)
 {
-	uint64_t block_bytes = (uint64_t)blocks->pages_per_block * CRIMG_PAGE_BYTES;
-	uint64_t index = (vaddr - run->vaddr) / block_bytes, offset = run->offset;
-	uint64_t start = run->vaddr + index * block_bytes;
-	size_t full = (size_t)crimg_min_u64(block_bytes, run->vaddr + run->pages * CRIMG_PAGE_BYTES - start);
-	for (uint64_t i = 0; i < index; i++)
-		offset += blocks->sizes[i];
-	size_t stored = blocks->sizes[index];
-	if (full > CRIMG_MAX_MESSAGE_BYTES)
-		return crimg_fail(err, CRIMG_E_LIMIT, pages->origin, offset,
-		                  "an LZ4 block of %zu bytes, at most %u wanted", full,
+	if (!crimg_in_range(offset, length, pages->payload.length))
+		return crimg_fail(err, CRIMG_E_FORMAT, pages->origin, offset,
+		                  "%zu bytes of pages wanted, the file ends at %llu", length,
+		                  (unsigned long long)pages->payload.length);
+	return crimg_image_read(image, pages->payload.number, offset, buf, length, err);
+}
+
+// A stretch of one LZ4 block, which is expanded whole.
+struct block_part {
+	uint64_t offset;  // of the block in the pages object
+	size_t stored;    // bytes there
+	size_t full;      // bytes once expanded
+	size_t from;      // first byte of the stretch
+};
+
+static int read_block(struct crimg_image *image, const struct crimg_image_object *pages,
+                      struct block_part part, uint8_t *buf, size_t length, struct crimg_err *err)
+{
+	if (part.full > CRIMG_MAX_MESSAGE_BYTES)
+		return crimg_fail(err, CRIMG_E_LIMIT, pages->origin, part.offset,
+		                  "an LZ4 block of %zu bytes, at most %u wanted", part.full,
 		                  CRIMG_MAX_MESSAGE_BYTES);
-	uint8_t *packed = malloc(stored + full + 1);
+	uint8_t *packed = malloc(part.stored + part.full + 1);
 	if (packed == NULL)
-		return crimg_fail_nomem(err, stored + full);
-	int rc = crimg_image_read(image, pages->payload.number, offset, packed, stored, err);
+		return crimg_fail_nomem(err, part.stored + part.full);
+	int rc = read_pages(image, pages, part.offset, packed, part.stored, err);
 	if (rc == 0)
-		rc = crimg_page_block_expand(packed, stored, packed + stored, full, pages->origin,
-		                             offset, err);
+		rc = crimg_page_block_expand(packed, part.stored, packed + part.stored, part.full,
+		                             pages->origin, part.offset, err);
 	if (rc == 0)
-		memcpy(buf, packed + stored + (vaddr - start), length);
+		memcpy(buf, packed + part.stored + part.from, length);
 	free(packed);
 	return rc;
+}
+
+// Where a block lies is a sum over the sizes of those before it, so all that length reaches are read in
+// one go.
+static int read_blocks(struct crimg_image *image, const struct crimg_image_object *pages,
+                       const struct crimg_page_run *run, const struct crimg_page_blocks *blocks,
+                       uint64_t vaddr, uint8_t *buf, size_t length, struct crimg_err *err)
+{
+	uint64_t block_bytes = (uint64_t)blocks->pages_per_block * CRIMG_PAGE_BYTES;
+	uint64_t run_bytes = run->pages * CRIMG_PAGE_BYTES, into = vaddr - run->vaddr;
+	uint64_t index = into / block_bytes;
+	struct block_part part = { .offset = run->offset, .from = (size_t)(into % block_bytes) };
+	for (uint64_t i = 0; i < index; i++)
+		part.offset += blocks->sizes[i];
+	for (; length > 0; index++) {
+		part.stored = blocks->sizes[index];
+		part.full = (size_t)crimg_min_u64(block_bytes, run_bytes - index * block_bytes);
+		size_t piece = (size_t)crimg_min_u64(part.full - part.from, length);
+		if (read_block(image, pages, part, buf, piece, err) < 0)
+			return -1;
+		buf += piece;
+		length -= piece;
+		part.offset += part.stored;
+		part.from = 0;
+	}
+	return 0;
 }
 
 static int read_present(struct crimg_image *image, const struct crimg_pagemap *map,
@@ -45,22 +81,9 @@ static int read_present(struct crimg_image *image, const struct crimg_pagemap *m
 		return crimg_fail(err, CRIMG_E_NOTFOUND, image->path, CRIMG_NO_OFFSET,
 		                  "pages-%llu.img is missing", (unsigned long long)map->pages_id);
 	if (run->blocks > 0)
-		return read_block(image, pages, run, &map->blocks[run->blocks - 1], vaddr, buf, length,
-		                  err);
-	return crimg_image_read(image, pages->payload.number, run->offset + (vaddr - run->vaddr), buf,
-	                        length, err);
-}
-
-// How much of length at vaddr one read can serve: what the run holds, within one block if it has blocks.
-static size_t piece_of(const struct crimg_pagemap *map, const struct crimg_page_run *run,
-                       uint64_t vaddr, size_t length)
-{
-	uint64_t into = vaddr - run->vaddr, left = run->pages * CRIMG_PAGE_BYTES - into;
-	if (run->blocks > 0 && (run->flags & CRIMG_PE_PRESENT) != 0) {
-		uint64_t bytes = (uint64_t)map->blocks[run->blocks - 1].pages_per_block * CRIMG_PAGE_BYTES;
-		left = crimg_min_u64(left, bytes - into % bytes);
-	}
-	return (size_t)crimg_min_u64(left, length);
+		return read_blocks(image, pages, run, &map->blocks[run->blocks - 1], vaddr, buf, length,
+		                   err);
+	return read_pages(image, pages, run->offset + (vaddr - run->vaddr), buf, length, err);
 }
 
 // One piece, within one run of each layer down to the one that holds it; *length shrinks to its size.
@@ -74,14 +97,14 @@ static int read_piece(struct crimg_image *image, enum crimg_kind kind, uint64_t 
 		const struct crimg_page_run *run = crimg_pagemap_find(o->map, vaddr);
 		if (run == NULL)
 			return 0;
-		*length = piece_of(o->map, run, vaddr, *length);
+		*length = (size_t)crimg_min_u64(run->vaddr + run->pages * CRIMG_PAGE_BYTES - vaddr, *length);
 		if ((run->flags & CRIMG_PE_PRESENT) != 0)
 			return read_present(image, o->map, run, vaddr, buf, *length, err) < 0 ? -1 : 1;
 		if ((run->flags & CRIMG_PE_PARENT) == 0)
 			return 0;
-		if (crimg_image_parent_link(image) == NULL)
+		if (image->parent == NULL && crimg_image_parent_link(image) == NULL)
 			return 0;
-		image = crimg_image_parent(image, err);
+		image = image->parent != NULL ? image->parent : crimg_image_parent(image, err);
 		if (image == NULL)
 			return -1;
 	}
@@ -137,6 +160,14 @@ static const struct crimg_page_run *run_at(const struct crimg_pagemap *map, uint
 	return run;
 }
 
+// The parent, or NULL when it is not at hand: pages in it are lost, which is an answer, no error.
+static int layer_below(struct crimg_image *image, struct crimg_image **parent, struct crimg_err *err)
+{
+	struct crimg_err broken = CRIMG_ERR_INIT;
+	*parent = image->parent != NULL ? image->parent : crimg_image_parent(image, &broken);
+	return broken.code == CRIMG_E_NOMEM ? crimg_fail_nomem(err, 0) : 0;
+}
+
 int crimg_memory_state(struct crimg_image *image, enum crimg_kind kind, uint64_t id,
                        uint64_t vaddr, enum crimg_pages_state *state, uint64_t *end,
                        struct crimg_err *err)
@@ -145,8 +176,11 @@ int crimg_memory_state(struct crimg_image *image, enum crimg_kind kind, uint64_t
 	uint64_t limit = UINT64_MAX;
 	while (image != NULL) {
 		const struct crimg_image_object *o = crimg_image_find(image, kind, id);
-		const struct crimg_page_run *run =
-			o != NULL && o->map != NULL && o->sorted ? run_at(o->map, vaddr, &limit) : NULL;
+		const struct crimg_page_run *run = NULL;
+		if (o != NULL && o->map != NULL && !o->sorted)
+			found = CRIMG_PAGES_LOST; // runs overlap: no page of them can be told
+		else if (o != NULL && o->map != NULL)
+			run = run_at(o->map, vaddr, &limit);
 		if (run == NULL)
 			break;
 		found = CRIMG_PAGES_LOST;
@@ -154,11 +188,12 @@ int crimg_memory_state(struct crimg_image *image, enum crimg_kind kind, uint64_t
 			found = CRIMG_PAGES_HERE;
 			break;
 		}
-		if ((run->flags & CRIMG_PE_PARENT) == 0 || crimg_image_parent_link(image) == NULL)
+		if ((run->flags & CRIMG_PE_PARENT) == 0)
 			break;
-		image = crimg_image_parent(image, err);
-		if (image == NULL)
+		struct crimg_image *parent;
+		if (layer_below(image, &parent, err) < 0)
 			return -1;
+		image = parent;
 	}
 	*state = found;
 	*end = limit;

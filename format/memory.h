@@ -19,7 +19,7 @@ enum crimg_pages_state {
 };
 
 // What the image (with its parents) holds at vaddr, and up to *end the same; *end is UINT64_MAX
-// behind the last entry. 0, or -1 with err filled.
+// behind the last entry. 0, or -1 with err filled: only without memory.
 CRIMG_MUST_CHECK int crimg_memory_state(struct crimg_image *image, enum crimg_kind kind,
                                         uint64_t id, uint64_t vaddr,
                                         enum crimg_pages_state *state, uint64_t *end,

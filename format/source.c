@@ -61,6 +61,29 @@ int crimg_source_read_exact(struct crimg_source *s, uint64_t offset, void *buf, 
 	return 0;
 }
 
+// Offsets of lseek are signed; a file on a disk ends long before that.
+static uint64_t seek(const struct crimg_source *s, uint64_t offset, int whence, uint64_t otherwise)
+{
+	uint64_t at;
+	if (!crimg_add_u64(s->fd_offset, offset, &at) || at > INT64_MAX)
+		return otherwise;
+	off_t found = lseek(s->fd, (off_t)at, whence);
+	return found < (off_t)at ? otherwise : (uint64_t)found - s->fd_offset;
+}
+
+void crimg_source_extent(struct crimg_source *s, uint64_t offset, bool *hole, uint64_t *end)
+{
+	*hole = false;
+	*end = s->size;
+	if (s->fd < 0)
+		return;
+	uint64_t data = seek(s, offset, SEEK_DATA, s->size); // none behind offset: ENXIO
+	*hole = data > offset && seek(s, offset, SEEK_HOLE, s->size) == offset;
+	uint64_t until = *hole ? data : seek(s, offset, SEEK_HOLE, s->size);
+	if (until > offset && until < s->size)
+		*end = until;
+}
+
 static int file_read(struct crimg_source *s, uint64_t offset, void *buf, size_t length, size_t *got,
                      struct crimg_err *err)
 {

@@ -56,6 +56,11 @@ CRIMG_MUST_CHECK int crimg_source_read(struct crimg_source *s, uint64_t offset, 
 CRIMG_MUST_CHECK int crimg_source_read_exact(struct crimg_source *s, uint64_t offset, void *buf,
                                              size_t length, struct crimg_err *err);
 
+// Whether the byte at offset (below size) lies in a hole of the file, where nothing was ever written and
+// all bytes are 0; the same holds up to *end: offset < *end <= size. Where the file system does not
+// tell, and for sources without a file, there are no holes.
+void crimg_source_extent(struct crimg_source *s, uint64_t offset, bool *hole, uint64_t *end);
+
 // A window onto a source, read forwards: bytes are lent, then consumed.
 struct crimg_window {
 	struct crimg_source *source; // borrowed

@@ -27,18 +27,19 @@ enum {
 enum crimg_bytes {
 	CRIMG_BYTES_UNMAPPED, // no area
 	CRIMG_BYTES_PRIVATE,  // the task's own pages, in this image or a parent
-	CRIMG_BYTES_SEGMENT,  // pages of shared memory, System V segment or memfd
+	CRIMG_BYTES_SEGMENT,  // pages of shared memory, System V segment, memfd or a deleted file
 	CRIMG_BYTES_ZERO,     // anonymous and never touched
 	CRIMG_BYTES_FILE,     // still equal to the file that is mapped: not in the image
 	CRIMG_BYTES_LOST,     // should be here and are not: lazy pages, a parent not at hand
 	CRIMG_BYTES_KERNEL,   // vvar, vsyscall, sockets, guard regions: no image holds them
 };
 
+// An area, or a piece of one that others lie in: vma has the whole.
 struct crimg_area {
-	uint64_t start, end;   // end exclusive
+	uint64_t start, end;   // end exclusive; within those of vma
 	const VmaEntry *vma;   // lives as long as the image
 	const struct crimg_image_object *segment; // pages by offset (PAGEMAP_SHMEM), or NULL
-	struct crimg_payload_ref contents;        // of old System V segments: payload by offset
+	struct crimg_payload_ref contents; // of old System V segments and deleted files: payload by offset
 };
 
 // Gives bytes of a mapped file: length at offset of the file that area maps. 1: done; 0: not to be
@@ -49,25 +50,30 @@ typedef int crimg_file_bytes_fn(void *context, const struct crimg_area *area, ui
 struct crimg_space {
 	struct crimg_image *image;
 	const struct crimg_task *task;
-	struct crimg_area *areas;  // owned; sorted by start
+	struct crimg_area *areas;  // owned; sorted and disjoint
 	size_t count;
 	crimg_file_bytes_fn *file_bytes; // NULL: file pages are not to be had; the caller may set it
 	void *file_context;
 };
 
-// Areas without extent are left out. With damage, *out holds what was readable and -1 is returned.
+// Areas without extent are left out. An area that begins in another takes its place there, and behind it
+// the outer one goes on: so CRIU notes guard regions. With damage, *out holds what was readable and -1
+// is returned.
 CRIMG_MUST_CHECK int crimg_space_load(struct crimg_image *image, const struct crimg_files *files,
                                       const struct crimg_task *task, struct crimg_space *out,
                                       struct crimg_err *err);
 void crimg_space_fini(struct crimg_space *space);
 
-// The area that holds address, or NULL. Of areas that overlap, the one that begins last.
+// The area that holds address, or NULL.
 const struct crimg_area *crimg_space_find(const struct crimg_space *space, uint64_t address);
 // The first area that ends behind address, or NULL: for going through all of them.
 const struct crimg_area *crimg_space_next(const struct crimg_space *space, uint64_t address);
 
+// Where address lies in the file or segment that area maps; may wrap, for hostile ones.
+uint64_t crimg_area_offset(const struct crimg_area *area, uint64_t address);
+
 // The kind of bytes at address, and up to *end (exclusive; > address) the same, within one area or
-// gap. 0, or -1 with err filled.
+// gap; UINT64_MAX behind the last area. 0, or -1 with err filled: only without memory.
 CRIMG_MUST_CHECK int crimg_space_bytes(const struct crimg_space *space, uint64_t address,
                                        enum crimg_bytes *kind, uint64_t *end,
                                        struct crimg_err *err);

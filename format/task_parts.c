@@ -5,6 +5,11 @@
 #include "format/memory.h"
 #include "format/tasks.h"
 
+bool crimg_task_has_memory(const struct crimg_task *task)
+{
+	return task->state != CRIMG_TASK_DEAD && task->mm != NULL;
+}
+
 const char *crimg_task_comm(const struct crimg_task *task)
 {
 	return task->core != NULL && task->core->tc != NULL ? task->core->tc->comm : "";

@@ -59,6 +59,8 @@ const struct crimg_task *crimg_tasks_find(const struct crimg_tasks *tasks, uint3
 // The task that thread tid belongs to, or NULL.
 const struct crimg_task *crimg_tasks_of_thread(const struct crimg_tasks *tasks, uint32_t tid);
 
+// False for zombies, and for what is no process of its own.
+bool crimg_task_has_memory(const struct crimg_task *task);
 // comm, "" when unknown; lives as long as the image.
 const char *crimg_task_comm(const struct crimg_task *task);
 const char *crimg_thread_comm(const struct crimg_task *task, const struct crimg_thread *thread);

@@ -1,6 +1,22 @@
-// Claim: a directory of any files ends in records, an index and a list of what is missing, or in errors.
+// Claim: a directory of any files ends in records, an index, a list of what is missing, and ELF cores, or in
+// errors.
 #include "fuzz/harness.h"
 #include "fuzz/members.h"
+#include "format/ledger.h"
+
+static void try_cores(const uint8_t *data, size_t size)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_ledger ledger = CRIMG_LEDGER_INIT;
+	struct crimg_writer_options options = { .members = true, .ledger = &ledger };
+	struct crimg_output *out = NULL;
+	struct crimg_input in;
+	if (!harness_input_store(&in, members_store(data, size)))
+		return;
+	harness_claim_err(harness_convert(&in, "criu", "core", &options, true, &out, &err), &err);
+	crimg_output_close(out);
+	crimg_ledger_fini(&ledger);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -12,5 +28,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (harness_input_store(&in, members_store(data, size))
 	    && harness_index(&in, "criu", &index_err) < 0)
 		harness_claim_err(-1, &index_err);
+	try_cores(data, size);
 	return 0;
 }

@@ -17,6 +17,9 @@ import tempfile
 import zipfile
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+import core_make
 MAX = 16 << 10
 
 
@@ -158,6 +161,8 @@ def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     crimg, corpus = sys.argv[1], Corpus(sys.argv[2])
+    for _, data in core_make.seeds():
+        corpus.add("elfcore", data)
     seen = set()
     for top in sys.argv[3:]:
         for folder, _, names in os.walk(top):

@@ -9,7 +9,13 @@
 // The last part of a path.
 const char *crimg_summary_base(const char *path);
 
+// True for an image that came from an ELF core, whichever format it has now.
+bool crimg_summary_is_core(const struct crimg_view *view);
+
 // Each adds its fields to the record.
+// Of cores: by whom it was made; the signal that it was made for.
+void crimg_summary_core_maker(struct crimg_table *t);
+void crimg_summary_core_signal(struct crimg_table *t);
 void crimg_summary_maker(struct crimg_table *t, const struct crimg_origin *o);
 void crimg_summary_time(struct crimg_table *t, const struct crimg_origin *o,
                         const struct crimg_container_info *c);

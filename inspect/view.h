@@ -17,13 +17,24 @@ struct crimg_view_options {
 	bool all;             // nothing abridged
 	bool color;
 	unsigned width;       // columns of the terminal; 0: lines may be of any length
+	const char *at;       // --at, not yet understood (crimg_debuggee_place() does); NULL: not given
+	const char *sysroot;  // where the files are that the tasks had mapped; NULL: nowhere
+	bool raw;             // mem: the bytes themselves, to standard output
+	const uint8_t *search; // bytes to look for; NULL: no search
+	size_t search_length;
+	uint32_t min_length;  // of strings, characters
+	bool intel;           // syntax of code; else AT&T
+	uint32_t limit;       // instructions of code, hits of a search, frames of a stack; 0: default
 };
+
+struct crimg_sysroot;
 
 struct crimg_view {
 	const struct crimg_view_options *options;
 	struct crimg_image *image;   // NULL for objects, which reads by itself
 	struct crimg_tasks tasks;
 	struct crimg_files files;
+	struct crimg_sysroot *sysroot; // opened by the first view that looks for files; or NULL
 	struct crimg_buf *out;       // text or JSON so far, not yet written
 	struct crimg_json *json;     // NULL: text is wanted
 	bool begun;                  // some text was said: a heading needs an empty line before it
@@ -49,7 +60,8 @@ extern const struct crimg_view_row crimg_views[]; // ends with a name of NULL
 crimg_view_fn crimg_view_summary, crimg_view_tree, crimg_view_fds, crimg_view_files,
 	crimg_view_sockets, crimg_view_maps, crimg_view_signals, crimg_view_timers, crimg_view_creds,
 	crimg_view_namespaces, crimg_view_mounts, crimg_view_cgroups, crimg_view_ipc,
-	crimg_view_container, crimg_view_stats, crimg_view_objects;
+	crimg_view_container, crimg_view_stats, crimg_view_objects, crimg_view_regs,
+	crimg_view_mem, crimg_view_code, crimg_view_stack, crimg_view_strings;
 
 // True when -p and -t let this task (thread) through.
 bool crimg_view_wants(const struct crimg_view *view, const struct crimg_task *task);

@@ -45,7 +45,8 @@ static struct held held_of(const struct crimg_task *task, const struct crimg_are
 	struct held held = { 0, 0 };
 	uint64_t bytes = area->end - area->start;
 	add_pages(task->pagemap, area->start, area->end, &held);
-	add_pages(area->segment, area->vma->pgoff, area->vma->pgoff + bytes, &held);
+	uint64_t offset = crimg_area_offset(area, area->start);
+	add_pages(area->segment, offset, offset + bytes, &held);
 	return held;
 }
 
@@ -74,16 +75,19 @@ static void note_text(const VmaEntry *vma, char *out, size_t size)
 }
 
 // In text name, offset and notes share a column: few areas have more than one of them.
-static void what_cells(struct crimg_table *t, const struct crimg_task *task, const VmaEntry *vma)
+static void what_cells(struct crimg_table *t, const struct crimg_task *task,
+                       const struct crimg_area *area)
 {
+	const VmaEntry *vma = area->vma;
+	uint64_t at = crimg_area_offset(area, area->start);
 	char name[CRIMG_FILE_TEXT_MAX + 16], note[256], advice[128], offset[32] = "";
 	crimg_area_text(t->view, task, vma, name, sizeof name);
 	note_text(vma, note, sizeof note);
 	crimg_cell_text(t, name[0] != '\0' ? name : NULL);
 	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MADVISE, vma->has_madv ? vma->madv : 0,
 	                                    advice, sizeof advice));
-	if (vma->pgoff != 0 && (vma->status & CRIMG_VMA_FILE) != 0)
-		snprintf(offset, sizeof offset, " +0x%" PRIx64, vma->pgoff);
+	if (at != 0 && (vma->status & CRIMG_VMA_FILE) != 0)
+		snprintf(offset, sizeof offset, " +0x%" PRIx64, at);
 	crimg_cell_textf(t, "%s%s%s%s", name, offset, name[0] != '\0' && note[0] != '\0' ? " " : "",
 	                 note);
 }
@@ -95,9 +99,9 @@ static void area_row(struct crimg_table *t, const struct crimg_task *task,
 	struct held held = held_of(task, area);
 	char flags[256], status[256], permissions[5];
 	crimg_table_row(t);
-	crimg_cell_hex(t, vma->start);
-	crimg_cell_hex(t, vma->end);
-	crimg_cell_textf(t, "%" PRIx64 "-%" PRIx64, vma->start, vma->end);
+	crimg_cell_hex(t, area->start);
+	crimg_cell_hex(t, area->end);
+	crimg_cell_textf(t, "%" PRIx64 "-%" PRIx64, area->start, area->end);
 	crimg_cell_text(t, crimg_area_permissions(vma, permissions));
 	crimg_cell_bytes(t, area->end - area->start);
 	if (held.present == 0 && t->view->json == NULL)
@@ -111,8 +115,8 @@ static void area_row(struct crimg_table *t, const struct crimg_task *task,
 	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MMAP_FLAGS, vma->flags, flags, sizeof flags));
 	crimg_cell_text(
 		t, crimg_flags_text(CRIMG_NAMES_VMA_STATUS, vma->status, status, sizeof status));
-	crimg_cell_hex(t, vma->pgoff);
-	what_cells(t, task, vma);
+	crimg_cell_hex(t, crimg_area_offset(area, area->start));
+	what_cells(t, task, area);
 }
 
 static void heading(struct crimg_view *view, const struct crimg_task *task,

@@ -73,6 +73,8 @@ static const char *what_it_is(struct crimg_view *view, const struct totals *s)
 		crimg_image_get(view->image, CRIMG_KIND_INVENTORY, 0, &view->damage);
 	if (inventory == NULL)
 		return "part";
+	if (crimg_summary_is_core(view))
+		return "core";
 	if (inventory->img_version == 0)
 		return "pre_dump";
 	return s->parent_pages > 0 || crimg_image_parent_link(view->image) != NULL ? "layer" : "full";
@@ -92,6 +94,7 @@ static void title(struct crimg_view *view, const struct totals *s, const char *k
 		{ "full", "checkpoint" }, { "layer", "incremental checkpoint (a layer)" },
 		{ "pre_dump", "pre-dump (memory only, not restorable)" },
 		{ "part", "part of a checkpoint" },
+		{ "core", "ELF core" },
 	};
 	const char *text = "";
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -126,6 +129,10 @@ static void format_field(struct crimg_table *t, const struct totals *s)
 		crimg_cell_textf(t, "%s, a single %s image file, %s", v->image->format,
 		                 crimg_kind_info(v->image->objects[0].object.kind)->name,
 		                 crimg_bytes_text(s->file_bytes, bytes, sizeof bytes));
+	else if (strcmp(v->image->format, "core") == 0)
+		crimg_cell_textf(t, "core, %s of memory and %s beside",
+		                 crimg_bytes_text(s->page_bytes, pages, sizeof pages),
+		                 crimg_bytes_text(s->file_bytes - s->page_bytes, bytes, sizeof bytes));
 	else
 		crimg_cell_textf(t, "%s%s%s, %" PRIu64 " %s, %s (%s of it pages)", v->image->format,
 		                 v->image->directory ? " directory"
@@ -237,7 +244,7 @@ static void files_field(struct crimg_table *t)
 			         counts[i], plural(counts[i], names[i].one, names[i].many));
 	}
 	if (files->count > 0) {
-		crimg_field(t, NULL, "open files");
+		crimg_field(t, NULL, crimg_summary_is_core(t->view) ? "mapped" : "open files");
 		crimg_cell_text(t, text);
 	}
 	crimg_field(t, "open_files", NULL);
@@ -391,7 +398,12 @@ void crimg_view_summary(struct crimg_view *view)
 	crimg_field(&t, "kind", NULL);
 	crimg_cell_text(&t, kind);
 	format_field(&t, &s);
-	crimg_summary_maker(&t, &origin);
+	if (crimg_summary_is_core(view)) {
+		crimg_summary_core_maker(&t);
+		crimg_summary_core_signal(&t);
+	} else {
+		crimg_summary_maker(&t, &origin);
+	}
 	crimg_summary_time(&t, &origin, &container);
 	crimg_summary_cpu(&t, s.compat, s.alive);
 	crimg_summary_container(&t, &container);

@@ -5,5 +5,6 @@ const struct crimg_reader_driver *const crimg_readers[] = {
 	&crimg_reader_crimg,
 	&crimg_reader_criu,
 	&crimg_reader_json,
+	&crimg_reader_elfcore,
 	NULL,
 };

@@ -131,18 +131,23 @@ def page_at(directory, name, vaddr):
         directory = parent_of(directory)
 
 
-image, own = sys.argv[1], "--own" in sys.argv
-for name in sorted(os.listdir(image)):
-    m = re.fullmatch(r"pagemap-(shmem-)?(\d+)\.img", name)
-    if not m:
-        continue
-    for start, pages, flags, content in layer(image, name):
-        for i in range(pages):
-            vaddr = start + i * 4096
-            if flags & 4:
-                page = content[i * 4096:i * 4096 + 4096]
-            elif flags & 1 and not own:
-                page = page_at(image, name, vaddr)
-            else:
-                continue
-            print("shmem" if m[1] else "mm", m[2], hex(vaddr), hashlib.sha1(page).hexdigest())
+def main():
+    image, own = sys.argv[1], "--own" in sys.argv
+    for name in sorted(os.listdir(image)):
+        m = re.fullmatch(r"pagemap-(shmem-)?(\d+)\.img", name)
+        if not m:
+            continue
+        for start, pages, flags, content in layer(image, name):
+            for i in range(pages):
+                vaddr = start + i * 4096
+                if flags & 4:
+                    page = content[i * 4096:i * 4096 + 4096]
+                elif flags & 1 and not own:
+                    page = page_at(image, name, vaddr)
+                else:
+                    continue
+                print("shmem" if m[1] else "mm", m[2], hex(vaddr), hashlib.sha1(page).hexdigest())
+
+
+if __name__ == "__main__":
+    main()

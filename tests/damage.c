@@ -134,7 +134,8 @@ static void add_image(const char *path)
 static bool is_archive(const char *path)
 {
 	return strstr(path, ".tar") != NULL || strstr(path, ".tgz") != NULL
-		|| strstr(path, ".crimg") != NULL || strstr(path, ".zip") != NULL;
+		|| strstr(path, ".crimg") != NULL || strstr(path, ".zip") != NULL
+		|| strstr(path, ".core") != NULL;
 }
 
 static int find_sample(const char *path, const struct stat *st, int type, struct FTW *at)

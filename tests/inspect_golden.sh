@@ -53,6 +53,9 @@ both l-mem criu/l-mem summary maps
 both f-inc-1 criu-3.17/f-inc/1 summary tree stats
 both f-inc-3 criu-3.17/f-inc/3 summary maps
 both podman archives/podman-zstd.tar summary tree namespaces mounts cgroups container stats
+both core64 cores/kernel64.core summary tree maps files
+both core32 cores/kernel32.core summary maps
+both gcore32 cores/gcore32.core summary maps
 golden c-tree.pid.txt 0 --width 100 --color=never criu/c-tree tree fds maps -p 9653
 golden b-threads.tid.txt 0 --width 100 --color=never -t 10371 criu/b-threads tree signals creds
 golden b-threads.all.txt 0 --width 100 --color=never --all criu/b-threads tree

@@ -302,6 +302,11 @@ static void test_criu_to_json(void)
 	deny_each(&(struct way){ .to = "json", .target = "x.json" }, true);
 }
 
+static void test_criu_to_core(void)
+{
+	deny_each(&(struct way){ .to = "core", .target = "x.core" }, false);
+}
+
 static void test_back_to_criu(void)
 {
 	static const char *const sources[] = { "x.crimg", "z.crimg", "x.tar.zst", "x.json" };
@@ -329,6 +334,12 @@ static void test_filters(void)
 	deny_each(&(struct way){ .to = "criu", .target = "lz4", .pages = { .blocks = true } }, false);
 }
 
+static void test_core(void)
+{
+	deny_each(&(struct way){ .source = "a.core" }, false);
+	deny_each(&(struct way){ .source = "a.core", .to = "criu", .target = "from-core" }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -340,8 +351,9 @@ static int init(void)
 	path_of("dir", dir);
 	path_of("core.img", single);
 	snprintf(command, sizeof command,
-	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s'", samples,
-	         dir, dir, dir, single);
+	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
+	         "cp '%s/cores/kernel32.core' '%s/a.core'", samples, dir, dir, dir, single, samples,
+	         work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -356,10 +368,12 @@ int main(void)
 		{ "criu to crimg", test_criu_to_crimg },
 		{ "criu to tar", test_criu_to_tar },
 		{ "criu to json", test_criu_to_json },
+		{ "criu to core", test_criu_to_core },
 		{ "back to criu", test_back_to_criu },
 		{ "index", test_index },
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
+		{ "core", test_core },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

@@ -1,0 +1,24 @@
+// The command line of convert.
+#ifndef CRIMG_CONVERT_CONVERT_OPTIONS_H
+#define CRIMG_CONVERT_CONVERT_OPTIONS_H
+
+#include "format/err.h"
+
+struct crimg_convert_options {
+	const char *from, *to;       // formats, or NULL
+	const char *source, *target; // paths
+	const char *compress;        // "none", "zstd", "lz4"
+	int level;
+	unsigned criu_version;       // major * 100 + minor, 0: leave as it is
+	const char *loss_file;
+	bool pretty, allow_loss, allow_incomplete, merge_parents, progress;
+	bool has_pid;                // core: one process
+	uint32_t pid;
+};
+
+// 1: run. 0: help was asked for. -1: err. The strings are argv's.
+CRIMG_MUST_CHECK int crimg_convert_parse(int argc, char **argv, struct crimg_convert_options *o,
+                                         struct crimg_err *err);
+extern const char crimg_convert_usage[];
+
+#endif

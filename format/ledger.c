@@ -1,0 +1,36 @@
+// The loss ledger.
+#include "format/ledger.h"
+
+#include <stdio.h>
+
+static int add_line(struct crimg_buf *text, const char *object, const char *field,
+                    const char *what, struct crimg_err *err)
+{
+	char line[1024];
+	const char *joint = field[0] != '\0' ? ": " : "";
+	int n = snprintf(line, sizeof line, "%s%s%s: %s\n", object, joint, field, what);
+	size_t length = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+	return crimg_buf_append(text, line, length, err);
+}
+
+int crimg_ledger_add(struct crimg_ledger *ledger, const char *object, const char *field,
+                     const char *what, struct crimg_err *err)
+{
+	if (add_line(&ledger->text, object, field, what, err) < 0)
+		return -1;
+	ledger->count++;
+	return 0;
+}
+
+int crimg_ledger_note(struct crimg_ledger *ledger, const char *object, const char *field,
+                      const char *what, struct crimg_err *err)
+{
+	return add_line(&ledger->notes, object, field, what, err);
+}
+
+void crimg_ledger_fini(struct crimg_ledger *ledger)
+{
+	crimg_buf_fini(&ledger->text);
+	crimg_buf_fini(&ledger->notes);
+	*ledger = CRIMG_LEDGER_INIT;
+}
