@@ -9,7 +9,7 @@ golden=$here/golden/validate
 . "$here/lib.sh"
 while read -r image; do
 	claim "validate ${image#"$samples"/}" "$crimg" validate "$image"
-done < <(images "$samples"/criu "$samples"/criu-3.17; ls "$samples"/archives/*.tar)
+done < <(images "$samples"/criu "$samples"/criu-3.17; ls "$samples"/archives/*.tar "$samples"/cores/*.core)
 out=$(UPDATE=${UPDATE:-} python3 "$here/findings/check.py" "$crimg" "$samples" "$golden" "$work" 2>&1)
 line=$(tail -n 1 <<<"$out")
 if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then

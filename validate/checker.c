@@ -1,5 +1,5 @@
 // Opening what is to be checked, and going through the passes.
-#include "validate/checker.h"
+#include "validate/references.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@ static const struct {
 	size_t option; // offset of the bool in crimg_checker_options that asks for it; ALWAYS
 } passes[] = {
 	{ crimg_pass_image, true, ALWAYS },
+	{ crimg_pass_references, true, ALWAYS },
 	{ crimg_pass_closed, true, offsetof(struct crimg_checker_options, closed) },
 	{ crimg_pass_host, true, offsetof(struct crimg_checker_options, host) },
 	{ crimg_pass_contents, true, offsetof(struct crimg_checker_options, pages) },
@@ -28,6 +29,18 @@ static const struct {
 	{ CRIMG_E_FORMAT, CRIMG_F_SHAPE },      { CRIMG_E_UNSUPPORTED, CRIMG_F_UNSUPPORTED },
 };
 
+void crimg_checker_distrust(struct crimg_checker *c, const char *source)
+{
+	const char *slash = strrchr(source, '/'), *member = strrchr(source, '!');
+	const char *name = slash > member ? slash : member; // NULL is below everything
+	uint64_t id;
+	enum crimg_kind kind = crimg_kind_by_file(name != NULL ? name + 1 : source, &id);
+	if (kind < CRIMG_KIND_OPAQUE)
+		c->damaged[kind] = true;
+	else
+		memset(c->damaged, true, sizeof c->damaged); // a stream: anything may be lost
+}
+
 void crimg_checker_damage(struct crimg_checker *c, const struct crimg_err *err)
 {
 	struct crimg_place place = { .offset = err->has_offset ? err->offset : CRIMG_NO_OFFSET };
@@ -35,6 +48,7 @@ void crimg_checker_damage(struct crimg_checker *c, const struct crimg_err *err)
 		if (damages[i].code != err->code)
 			continue;
 		place.file = crimg_arena_text(&c->names, err->source, strlen(err->source));
+		crimg_checker_distrust(c, err->source);
 		crimg_findings_add(&c->findings, damages[i].id, &place, "%s", err->text);
 		return;
 	}
@@ -81,6 +95,7 @@ void crimg_checker_run(struct crimg_checker *c)
 
 void crimg_checker_close(struct crimg_checker *c)
 {
+	crimg_references_free(c->references);
 	crimg_files_fini(&c->files);
 	crimg_tasks_fini(&c->tasks);
 	crimg_image_close(c->image);

@@ -14,6 +14,7 @@ struct crimg_checker_options {
 	bool pages;   // read page contents
 };
 
+struct crimg_references;    // of the reference pass: references.h
 struct crimg_message_place; // message → object and entry, made when first asked for
 
 struct crimg_checker {
@@ -24,13 +25,15 @@ struct crimg_checker {
 	struct crimg_findings findings;
 	struct crimg_arena names; // of files in findings
 	bool single;             // one file of an image: much is missing, rightly
+	bool damaged[CRIMG_KIND_COUNT]; // objects of these kinds may have lost entries: told
+	struct crimg_references *references; // NULL before that pass, and without tasks
 	struct crimg_message_place *places;
 	size_t place_count;
 	bool places_made;
 };
 
 typedef void crimg_pass_fn(struct crimg_checker *c);
-crimg_pass_fn crimg_pass_structure, crimg_pass_image, crimg_pass_closed,
+crimg_pass_fn crimg_pass_structure, crimg_pass_image, crimg_pass_references, crimg_pass_closed,
 	crimg_pass_host, crimg_pass_contents;
 
 // Reading the image is the first pass: errors become findings of the structure. 0, or -1 with err filled: there
@@ -43,6 +46,9 @@ void crimg_checker_close(struct crimg_checker *c);
 
 // An error of the image as a finding of its structure; one of the machine (memory, I/O) as a fault.
 void crimg_checker_damage(struct crimg_checker *c, const struct crimg_err *err);
+
+// Notes that an object of a source with this name may have lost entries: later passes miss nothing in it.
+void crimg_checker_distrust(struct crimg_checker *c, const char *source);
 
 // Reports: CRIMG_FIND(c, VMA_ORDER, place, "…", …): what was found and what was wanted.
 #define CRIMG_FIND(c, name, place, ...)                                                             \

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-#include "validate/checker.h"
+#include "validate/references.h"
 
 #define USK_EXTERN 1u // unix_sk_entry.uflags: the socket or its peer is outside
 
@@ -73,16 +73,6 @@ static void check_leaders(struct crimg_checker *c)
 	}
 }
 
-static bool holds_master(struct crimg_checker *c, uint32_t index)
-{
-	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_TTY_INFO);
-	const TtyInfoEntry *tty;
-	while ((tty = crimg_image_walk(c->image, &walk, NULL)) != NULL)
-		if (tty->pty != NULL && tty->pty->index == index && tty->rdev == (5u << 8 | 2u))
-			return true;
-	return false;
-}
-
 static void check_terminals(struct crimg_checker *c)
 {
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_TTY_INFO);
@@ -90,7 +80,7 @@ static void check_terminals(struct crimg_checker *c)
 	while ((tty = crimg_image_walk(c->image, &walk, NULL)) != NULL) {
 		bool outside = tty->type == TTY_TYPE__EXT_TTY
 			|| (tty->type == TTY_TYPE__PTY && tty->pty != NULL
-		            && !holds_master(c, tty->pty->index));
+		            && crimg_ref_find(c->references, CRIMG_REF_MASTER, tty->pty->index) == NULL);
 		if (!outside)
 			continue;
 		struct crimg_place at = crimg_place_message(c, tty, "%s", "");
@@ -99,20 +89,11 @@ static void check_terminals(struct crimg_checker *c)
 	}
 }
 
-static bool is_socket_inside(const struct crimg_checker *c, uint32_t inode)
-{
-	for (size_t i = 0; i < c->files.count; i++)
-		if (c->files.list[i].type == FD_TYPES__UNIXSK
-		    && crimg_file_inode(&c->files.list[i]) == inode)
-			return true;
-	return false;
-}
-
 static void check_socket(struct crimg_checker *c, const struct crimg_file *file)
 {
 	const UnixSkEntry *sk = file->message;
 	bool outside = (sk->uflags & USK_EXTERN) != 0;
-	if (!outside && (sk->peer == 0 || is_socket_inside(c, sk->peer)))
+	if (!outside && (sk->peer == 0 || crimg_ref_find(c->references, CRIMG_REF_UNIX, sk->peer) != NULL))
 		return;
 	struct crimg_place at = crimg_place_opened(c, file, outside ? "uflags" : "peer");
 	CRIMG_FIND(c, OUTSIDE_PEER, &at, "unix socket %u is connected to socket %u outside", sk->ino,
@@ -158,6 +139,8 @@ static void name_the_unjudged(struct crimg_checker *c)
 
 void crimg_pass_closed(struct crimg_checker *c)
 {
+	if (c->references == NULL)
+		return; // no tasks: told
 	check_namespaces(c);
 	check_leaders(c);
 	check_terminals(c);

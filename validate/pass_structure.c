@@ -25,6 +25,7 @@ static void check_count(struct crimg_checker *c, const struct crimg_image_object
 	if (o->object.type != CRIMG_OBJECT_FILE || !wanted || o->entries_in_file > 0)
 		return;
 	struct crimg_place at = crimg_place_object(o);
+	crimg_checker_distrust(c, o->origin);
 	CRIMG_FIND(c, EMPTY, &at, "no entry found, %s wanted",
 	           (info->head != NULL ? info->head : info->entry)->name);
 }

@@ -32,7 +32,7 @@ def claim(good, text):
 
 for path in sorted(glob.glob(os.path.join(here, "*.py"))):
     name = os.path.basename(path)[:-3]
-    if name not in ("damaged", "check"):
+    if name not in ("damaged", "check", "cross_check"):
         importlib.import_module(name)
 
 seen = set()
@@ -41,7 +41,7 @@ for code, target, name, options, wanted, compare, powerless in damaged.make(crim
                          stderr=subprocess.STDOUT, timeout=60,
                          preexec_fn=drop_capabilities if powerless else None)
     found = run.stdout.decode(errors="replace")
-    claim(run.returncode == wanted, f"{name}: exit {run.returncode}, wanted {wanted}: {found[:300]}")
+    claim(wanted in (None, run.returncode), f"{name}: exit {run.returncode}, wanted {wanted}: {found[:300]}")
     claim(f"CI-{code:04}" in found, f"{name}: CI-{code:04} is not told: {found[:300]}")
     seen.add(code)
     if not compare:

@@ -28,9 +28,9 @@ def session_of_a_shell_outside(image):
 
 
 @damaged(604, "d-files", options=CLOSED)
-def terminal_without_its_master(image):
+def terminal_of_the_outside(image):
     def change(document):
-        document["entries"] = [t for t in document["entries"] if t["rdev"] != 0x502]
+        document["entries"][0]["type"] = "EXT_TTY"
 
     image.edit("tty-info.img", change)
 
@@ -38,8 +38,7 @@ def terminal_without_its_master(image):
 @damaged(605, "e-sockets", options=CLOSED)
 def unix_peer_outside(image):
     def change(document):
-        sockets = [f for f in document["entries"] if f["type"] == "UNIXSK" and f["usk"]["peer"]]
-        sockets[0]["usk"]["peer"] = 4711
+        next(f for f in document["entries"] if f["type"] == "UNIXSK" and f["usk"]["peer"])["usk"]["uflags"] = 1
 
     image.edit("files.img", change)
 

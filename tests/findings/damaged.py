@@ -13,7 +13,7 @@ RECIPES = []
 
 
 def damaged(code, sample, options=(), exit_code=1, golden=True, powerless=False):
-    """exit_code: 1 for errors, 0 for warnings and notes. options: of crimg validate. golden: False where the
+    """exit_code: 1 for errors, 0 for warnings and notes, None where it depends on the machine. options: of crimg validate. golden: False where the
     answer depends on the machine: then only the code is looked for. powerless: run without capabilities."""
 
     def add(function):

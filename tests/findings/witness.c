@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -29,7 +30,7 @@ enum { PAGES = 64, PAGE = 4096 };
 
 static struct {
 	unsigned char *private, *shared, *mapped, *memfd_map;
-	int file, pipe[2], pair[2], event, poll, memfd;
+	int file, gone, pipe[2], fifo, pair[2], event, poll, memfd, master, slave;
 	pid_t child;
 	timer_t timer;
 } w;
@@ -83,6 +84,17 @@ static void files(void)
 	check(socketpair(AF_UNIX, SOCK_STREAM, 0, w.pair) == 0 && write(w.pair[0], "queued", 6) == 6,
 	      "socketpair");
 	w.event = eventfd(7, EFD_NONBLOCK);
+	w.gone = open("witness.gone", O_CREAT | O_TRUNC | O_RDWR, 0600);
+	check(w.gone >= 0 && write(w.gone, "deleted", 7) == 7 && unlink("witness.gone") == 0, "witness.gone");
+	unlink("witness.fifo");
+	check(mkfifo("witness.fifo", 0600) == 0, "mkfifo");
+	w.fifo = open("witness.fifo", O_RDWR | O_NONBLOCK);
+	check(w.fifo >= 0 && write(w.fifo, "first in", 8) == 8, "witness.fifo");
+	w.master = posix_openpt(O_RDWR | O_NOCTTY);
+	check(w.master >= 0 && grantpt(w.master) == 0 && unlockpt(w.master) == 0, "posix_openpt");
+	w.slave = open(ptsname(w.master), O_RDWR | O_NOCTTY);
+	check(w.slave >= 0, "ptsname");
+	check(flock(w.file, LOCK_EX) == 0, "flock");
 	w.poll = epoll_create1(0);
 	struct epoll_event want = { .events = EPOLLIN, .data.u64 = 77 };
 	check(epoll_ctl(w.poll, EPOLL_CTL_ADD, w.pair[1], &want) == 0, "epoll");
@@ -123,6 +135,7 @@ static void children(void)
 		_exit(42);
 	w.child = fork();
 	if (w.child == 0) {
+		close(w.event); // only one holder is left
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setpgid(0, 0);
 		for (;;)
@@ -177,6 +190,20 @@ static void tell_memory(FILE *out)
 	        (unsigned long long)digest(w.mapped, 2 * PAGE));
 }
 
+// How many locks this process holds.
+static int locks(void)
+{
+	char line[256], pid[32];
+	int count = 0;
+	FILE *f = fopen("/proc/locks", "r");
+	snprintf(pid, sizeof pid, " %d ", getpid());
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		count += strstr(line, pid) != NULL;
+	if (f != NULL)
+		fclose(f);
+	return count;
+}
+
 static void tell_files(FILE *out)
 {
 	char queued[16] = "";
@@ -189,6 +216,18 @@ static void tell_files(FILE *out)
 	        (long long)lseek(w.file, 0, SEEK_CUR), fcntl(w.file, F_GETFL), flight,
 	        fcntl(w.pipe[0], F_GETFL), queued, ready, (unsigned long long)event.data.u64,
 	        getcwd(NULL, 0));
+	char gone[16] = "";
+	int first = -1;
+	uint64_t count = 0;
+	struct stat st = { 0 };
+	fstat(w.gone, &st);
+	pread(w.gone, gone, sizeof gone - 1, 0);
+	ioctl(w.fifo, FIONREAD, &first);
+	fprintf(out, "gone %s links %d fifo %d terminal %d locks %d\n", gone, (int)st.st_nlink, first,
+	        isatty(w.slave), locks());
+	if (read(w.event, &count, sizeof count) == sizeof count)
+		write(w.event, &count, sizeof count);
+	fprintf(out, "event %llu\n", (unsigned long long)count);
 	for (int fd = 0; fd < 32; fd++)
 		if (fcntl(fd, F_GETFD) >= 0)
 			fprintf(out, "fd %d %d\n", fd, fcntl(fd, F_GETFD));
