@@ -74,9 +74,9 @@ static int read_metadata(struct crimg_image *image, const struct crimg_image_lis
 	return first->code == CRIMG_OK ? 0 : -1;
 }
 
-static int open_input(struct crimg_input *in, const char *format,
-                      const struct crimg_image_listener *listener, struct crimg_image **out,
-                      struct crimg_err *err)
+int crimg_image_open_all(struct crimg_input *in, const char *format,
+                         const struct crimg_image_listener *listener, struct crimg_image **out,
+                         struct crimg_err *err)
 {
 	struct crimg_err first = CRIMG_ERR_INIT;
 	struct crimg_image *image;
@@ -108,7 +108,7 @@ static int open_input(struct crimg_input *in, const char *format,
 int crimg_image_open_input(struct crimg_input *in, const char *format, struct crimg_image **out,
                            struct crimg_err *err)
 {
-	return open_input(in, format, NULL, out, err);
+	return crimg_image_open_all(in, format, NULL, out, err);
 }
 
 int crimg_image_open(const char *path, const char *format, const char *tmpdir,
@@ -119,17 +119,6 @@ int crimg_image_open(const char *path, const char *format, const char *tmpdir,
 	if (crimg_input_open(path, tmpdir, &in, err) < 0)
 		return -1;
 	return crimg_image_open_input(&in, format, out, err);
-}
-
-int crimg_image_open_all(const char *path, const char *format, const char *tmpdir,
-                         const struct crimg_image_listener *listener, struct crimg_image **out,
-                         struct crimg_err *err)
-{
-	struct crimg_input in;
-	*out = NULL;
-	if (crimg_input_open(path, tmpdir, &in, err) < 0)
-		return -1;
-	return open_input(&in, format, listener, out, err);
 }
 
 void crimg_image_close(struct crimg_image *image)

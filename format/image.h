@@ -60,12 +60,12 @@ CRIMG_MUST_CHECK int crimg_image_open(const char *path, const char *format, cons
 // The same for an input that is open already, which is taken over whatever happens.
 CRIMG_MUST_CHECK int crimg_image_open_input(struct crimg_input *in, const char *format,
                                             struct crimg_image **out, struct crimg_err *err);
-// The same as crimg_image_open(), and tells listener every error on the way, not only the first.
+// The same, and tells listener (NULL is allowed) every error on the way, not only the first.
 struct crimg_image_listener {
 	void (*error)(void *context, const struct crimg_err *err);
 	void *context;
 };
-CRIMG_MUST_CHECK int crimg_image_open_all(const char *path, const char *format, const char *tmpdir,
+CRIMG_MUST_CHECK int crimg_image_open_all(struct crimg_input *in, const char *format,
                                           const struct crimg_image_listener *listener,
                                           struct crimg_image **out, struct crimg_err *err);
 void crimg_image_close(struct crimg_image *image); // NULL is allowed

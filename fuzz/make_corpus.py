@@ -141,6 +141,7 @@ def one_image(corpus, crimg, files):
     small = {n: f for n, f in files.items() if len(f[0]) <= MAX}
     packed = b"".join(member(n, d, link) for n, (d, link) in small.items())
     corpus.add("criu_dir", packed)
+    corpus.add("validate", packed)
     corpus.add("roundtrip", packed)
     archives(corpus, small)
     with tempfile.TemporaryDirectory() as tmp:

@@ -24,6 +24,7 @@
 
 #include "convert/convert.h"
 #include "inspect/inspect.h"
+#include "validate/validate.h"
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
@@ -196,7 +197,7 @@ static int call(int (*verb)(int, char **), char **argv)
 	return code;
 }
 
-static void run_inspect(char *image, bool json)
+static int run_inspect(char *image, bool json)
 {
 	static char verb[] = "inspect", as_json[] = "--json", as_text[] = "--color=never";
 	static char views[16][12] = {
@@ -206,7 +207,21 @@ static void run_inspect(char *image, bool json)
 	char *argv[20] = { verb, json ? as_json : as_text, image };
 	for (size_t i = 0; i < 16; i++)
 		argv[3 + i] = views[i];
-	check_end(json ? "inspect --json" : "inspect", call(crimg_inspect_main, argv), image);
+	int code = call(crimg_inspect_main, argv);
+	check_end(json ? "inspect --json" : "inspect", code, image);
+	return code;
+}
+
+// What cannot be read is never valid.
+static void run_validate(char *image, bool unreadable)
+{
+	static char verb[] = "validate", closed[] = "--closed", pages[] = "--pages";
+	char *plain[] = { verb, image, NULL }, *all[] = { verb, closed, pages, image, NULL };
+	int code = call(crimg_validate_main, plain);
+	check_end("validate", code, image);
+	if (unreadable && code == 0)
+		fail("valid, and inspect cannot read it", image);
+	check_end("validate --closed --pages", call(crimg_validate_main, all), image);
 }
 
 // Nothing may stand in the output folder but a target that was finished.
@@ -241,8 +256,9 @@ static void run_convert(char *image, const char *format, bool incomplete)
 
 static void run_case(char *image, unsigned number)
 {
-	run_inspect(image, false);
+	int code = run_inspect(image, false);
 	run_inspect(image, true);
+	run_validate(image, code == 2);
 	run_convert(image, "crimg", number % 2 == 1);
 	run_convert(image, "json", number % 2 == 0);
 }

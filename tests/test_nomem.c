@@ -20,6 +20,7 @@
 #include "format/output.h"
 #include "format/tasks.h"
 #include "tests/suite.h"
+#include "validate/checker.h"
 
 static long countdown = -1; // allocations until one is denied; negative: none is
 static unsigned long denied;
@@ -92,6 +93,7 @@ struct way {
 	unsigned version;            // filter
 	struct crimg_pages_options pages;
 	bool compare;                // target must equal dir when it was made
+	bool validate;               // instead: check source
 };
 
 static bool go_on(void *context, uint64_t done, uint64_t total)
@@ -249,10 +251,30 @@ static void check_denied(const struct way *way, int rc, const struct crimg_err *
 	CU_ASSERT_EQUAL(count_entries(), before);
 }
 
+static int validate(const char *source, struct crimg_err *err)
+{
+	struct crimg_checker_options options = { .path = source, .tmpdir = "/tmp", .pages = true };
+	struct crimg_checker c;
+	int rc = crimg_checker_open(&c, &options, err);
+	if (rc == 0) {
+		crimg_checker_run(&c);
+		if (c.findings.fault.code != CRIMG_OK) {
+			*err = c.findings.fault;
+			rc = -1;
+		} else if (c.findings.of_severity[CRIMG_ERROR] != 0) {
+			CU_FAIL("memory that lacks is told as a fault of the image");
+		}
+	}
+	crimg_checker_close(&c);
+	return rc;
+}
+
 static int run_way(const struct way *way, const char *source, const char *target,
                    struct crimg_err *err)
 {
 	*err = CRIMG_ERR_INIT;
+	if (way->validate)
+		return validate(source, err);
 	return way->to == NULL ? make_index(source, err) : convert(way, source, target, err);
 }
 
@@ -340,6 +362,12 @@ static void test_core(void)
 	deny_each(&(struct way){ .source = "a.core", .to = "criu", .target = "from-core" }, false);
 }
 
+static void test_validate(void)
+{
+	deny_each(&(struct way){ .validate = true, }, false);
+	deny_each(&(struct way){ .validate = true, .source = "x.crimg" }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -374,6 +402,7 @@ int main(void)
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
 		{ "core", test_core },
+		{ "validate", test_validate },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

@@ -31,10 +31,8 @@ static const struct {
 
 void crimg_checker_distrust(struct crimg_checker *c, const char *source)
 {
-	const char *slash = strrchr(source, '/'), *member = strrchr(source, '!');
-	const char *name = slash > member ? slash : member; // NULL is below everything
 	uint64_t id;
-	enum crimg_kind kind = crimg_kind_by_file(name != NULL ? name + 1 : source, &id);
+	enum crimg_kind kind = crimg_kind_by_file(crimg_place_base(source), &id);
 	if (kind < CRIMG_KIND_OPAQUE)
 		c->damaged[kind] = true;
 	else
@@ -43,11 +41,10 @@ void crimg_checker_distrust(struct crimg_checker *c, const char *source)
 
 void crimg_checker_damage(struct crimg_checker *c, const struct crimg_err *err)
 {
-	struct crimg_place place = { .offset = err->has_offset ? err->offset : CRIMG_NO_OFFSET };
+	struct crimg_place place = crimg_place_error(c, err);
 	for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
 		if (damages[i].code != err->code)
 			continue;
-		place.file = crimg_arena_text(&c->names, err->source, strlen(err->source));
 		crimg_checker_distrust(c, err->source);
 		crimg_findings_add(&c->findings, damages[i].id, &place, "%s", err->text);
 		return;
@@ -64,11 +61,19 @@ static void on_error(void *context, const struct crimg_err *err)
 int crimg_checker_open(struct crimg_checker *c, const struct crimg_checker_options *options,
                        struct crimg_err *err)
 {
+	struct crimg_input in;
+	*c = (struct crimg_checker){ .options = options };
+	if (crimg_input_open(options->path, options->tmpdir, &in, err) < 0)
+		return -1;
+	return crimg_checker_open_input(c, options, &in, err);
+}
+
+int crimg_checker_open_input(struct crimg_checker *c, const struct crimg_checker_options *options,
+                             struct crimg_input *in, struct crimg_err *err)
+{
 	struct crimg_image_listener listener = { on_error, c };
 	*c = (struct crimg_checker){ .options = options, .names = crimg_arena_make(64u << 20) };
-	if (crimg_image_open_all(options->path, options->format, options->tmpdir, &listener,
-	                         &c->image, err) < 0
-	    && c->image == NULL)
+	if (crimg_image_open_all(in, options->format, &listener, &c->image, err) < 0 && c->image == NULL)
 		return -1;
 	c->single = !c->image->directory && !c->image->archive && c->image->count <= 1;
 	crimg_pass_structure(c);

@@ -41,6 +41,10 @@ crimg_pass_fn crimg_pass_structure, crimg_pass_image, crimg_pass_references, cri
 CRIMG_MUST_CHECK int crimg_checker_open(struct crimg_checker *c,
                                         const struct crimg_checker_options *options,
                                         struct crimg_err *err);
+// The same for an input that is open already, which is taken over whatever happens; options->path is not looked at.
+CRIMG_MUST_CHECK int crimg_checker_open_input(struct crimg_checker *c,
+                                              const struct crimg_checker_options *options,
+                                              struct crimg_input *in, struct crimg_err *err);
 void crimg_checker_run(struct crimg_checker *c); // all passes that the options ask for
 void crimg_checker_close(struct crimg_checker *c);
 
@@ -58,6 +62,10 @@ void crimg_checker_distrust(struct crimg_checker *c, const char *source);
 // offset is looked up in the entry's bytes; a field that is not there gives the entry's offset.
 struct crimg_place crimg_place_image(const struct crimg_checker *c);
 struct crimg_place crimg_place_object(const struct crimg_image_object *object);
+// Of what an error of the image tells.
+struct crimg_place crimg_place_error(struct crimg_checker *c, const struct crimg_err *err);
+// The name of the object in the name of a source: "core-12.img" of "x.tar!checkpoint/core-12.img".
+const char *crimg_place_base(const char *file);
 struct crimg_place crimg_place_entry(const struct crimg_image_object *object, size_t index,
                                      const char *field, ...) CRIMG_PRINTF(3, 4);
 // Of the object with this kind and number, first entry; the image as a whole when there is none.

@@ -33,9 +33,10 @@ const char *crimg_severity_word(enum crimg_severity severity); // "error"
 
 #define CRIMG_FIELD_PATH_MAX 96
 
-// Where it is. file lives as long as the image; NULL: the image as a whole.
+// Where it is. Texts live as long as the image.
 struct crimg_place {
-	const char *file;
+	const char *file;     // NULL: the image as a whole
+	const char *object;   // name of the object, also within a stream: "core-12.img"; NULL: unknown, or none
 	uint64_t offset;      // bytes, of the entry or of the field; CRIMG_NO_OFFSET: none
 	char field[CRIMG_FIELD_PATH_MAX]; // "thread_info.gpregs.ip", "vmas[3].start"; "" for none
 };

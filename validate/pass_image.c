@@ -18,10 +18,9 @@ static void note_lack(void *context, enum crimg_lack lack, const struct crimg_er
 		[CRIMG_LACK_PARENT] = CRIMG_F_NO_PARENT,
 	};
 	struct crimg_checker *c = context;
-	struct crimg_place place = { .offset = err->has_offset ? err->offset : CRIMG_NO_OFFSET };
+	struct crimg_place place = crimg_place_error(c, err);
 	if (lack == CRIMG_LACK_SENSE)
 		return; // the structure pass told
-	place.file = crimg_arena_text(&c->names, err->source, strlen(err->source));
 	const char *text = err->text; // the title says it, too
 	if (strncmp(text, "missing: ", 9) == 0)
 		text += 9;

@@ -25,7 +25,29 @@ struct crimg_place crimg_place_object(const struct crimg_image_object *object)
 {
 	struct crimg_place place = nowhere;
 	place.file = object->origin;
+	place.object = object->object.name;
 	return place;
+}
+
+struct crimg_place crimg_place_error(struct crimg_checker *c, const struct crimg_err *err)
+{
+	struct crimg_place place = nowhere;
+	uint64_t id;
+	place.file = crimg_arena_text(&c->names, err->source, strlen(err->source));
+	const char *name = place.file != NULL ? crimg_place_base(place.file) : NULL;
+	if (name != NULL && crimg_kind_by_file(name, &id) < CRIMG_KIND_OPAQUE)
+		place.object = name;
+	if (err->has_offset)
+		place.offset = err->offset;
+	return place;
+}
+
+// Behind the last folder, or the archive.
+const char *crimg_place_base(const char *file)
+{
+	const char *slash = strrchr(file, '/'), *joint = strrchr(file, '!');
+	const char *last = joint > slash ? joint : slash; // NULL is below everything
+	return last != NULL ? last + 1 : file;
 }
 
 static struct crimg_place entry_place(const struct crimg_image_object *object, size_t index,

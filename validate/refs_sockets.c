@@ -1,4 +1,5 @@
 // Sockets: peers, packets in flight with the descriptors in them, and the states of TCP connections.
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -27,6 +28,21 @@ static void check_peer(struct crimg_references *r, const struct crimg_file *file
 	at = crimg_place_opened(r->c, file, "peer");
 	CRIMG_FIND(r->c, NO_PEER, &at, "unix socket %u is connected to socket %u, which is connected to %u",
 	           sk->ino, sk->peer, peer->peer);
+}
+
+// The sender's buffer holds what it sent until it is read: no more than that can be in the queue.
+static void check_queue(struct crimg_references *r, const struct crimg_file *file)
+{
+	const UnixSkEntry *sk = file->message;
+	const struct crimg_file *sender = crimg_ref_find(r, CRIMG_REF_UNIX, sk->peer);
+	if (sk->peer == 0 || sk->type == SOCK_DGRAM || sender == NULL || sender->message == NULL)
+		return;
+	uint32_t limit = ((const UnixSkEntry *)sender->message)->opts->so_sndbuf;
+	if (file->queued_bytes <= limit)
+		return;
+	struct crimg_place at = crimg_place_opened(r->c, sender, "opts.so_sndbuf");
+	CRIMG_FIND(r->c, QUEUE_SIZE, &at, "%" PRIu64 " bytes wait in unix socket %u, of which the buffer of "
+	           "its peer holds %u", file->queued_bytes, sk->ino, limit);
 }
 
 static bool is_connected(const InetSkEntry *sk)
@@ -59,6 +75,12 @@ static void check_rights(struct crimg_references *r, const SkPacketEntry *packet
 		}
 }
 
+static void check_unix(struct crimg_references *r, const struct crimg_file *file)
+{
+	check_peer(r, file);
+	check_queue(r, file);
+}
+
 void crimg_refs_sockets(struct crimg_references *r)
 {
 	const InventoryEntry *inventory = crimg_image_get(r->c->image, CRIMG_KIND_INVENTORY, 0, NULL);
@@ -68,7 +90,7 @@ void crimg_refs_sockets(struct crimg_references *r)
 	for (size_t i = 0; i < r->c->files.count; i++) {
 		const struct crimg_file *file = &r->c->files.list[i];
 		if (file->type == FD_TYPES__UNIXSK && file->message != NULL)
-			check_peer(r, file);
+			check_unix(r, file);
 		if (file->type == FD_TYPES__INETSK && file->message != NULL)
 			check_stream(r, file, closed);
 	}

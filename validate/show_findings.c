@@ -35,6 +35,11 @@ static void show_one(const struct shown *s, const struct crimg_finding *f)
 	crimg_safe_text(file, sizeof file, name, strlen(name));
 	crimg_safe_text(text, sizeof text, f->text, strlen(f->text));
 	fprintf(s->out, "%s: ", file);
+	// In a stream, which object it is would be anybody's guess.
+	if (f->place.object != NULL && strcmp(crimg_place_base(name), f->place.object) != 0) {
+		crimg_safe_text(file, sizeof file, f->place.object, strlen(f->place.object));
+		fprintf(s->out, "%s: ", file);
+	}
 	if (f->place.offset != CRIMG_NO_OFFSET)
 		fprintf(s->out, "offset %" PRIu64 " (0x%" PRIx64 "): ", f->place.offset,
 		        f->place.offset);
@@ -129,11 +134,15 @@ static void finding_json(struct crimg_json *j, const struct crimg_finding *f)
 	crimg_json_text(j, "name", info->name);
 	crimg_json_text(j, "severity", crimg_severity_word(info->severity));
 	crimg_json_text(j, "file", f->place.file);
+	crimg_json_text(j, "object", f->place.object);
 	if (f->place.offset != CRIMG_NO_OFFSET)
 		crimg_json_u64(j, "offset", f->place.offset);
 	else
 		crimg_json_null(j, "offset");
-	crimg_json_text(j, "field", f->place.field[0] != '\0' ? f->place.field : NULL);
+	crimg_json_array(j, "fields");
+	if (f->place.field[0] != '\0')
+		crimg_json_text(j, NULL, f->place.field);
+	crimg_json_end(j);
 	crimg_json_text(j, "title", info->title);
 	crimg_json_text(j, "text", f->text);
 	crimg_json_text(j, "advice", info->advice);

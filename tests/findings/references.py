@@ -318,6 +318,19 @@ def connection_removed(image):
     image.remove("tcp-stream-*.img")
 
 
+@damaged(323, "e-sockets", exit_code=0)
+def send_buffer_too_small(image):
+    queued = {e["id_for"] for e in image.load("sk-queues.img")["entries"]}
+
+    def change(document):
+        full = next(f["usk"] for f in document["entries"] if "usk" in f and f["id"] in queued
+                    and f["usk"]["type"] == 1)
+        next(f["usk"] for f in document["entries"] if "usk" in f
+             and f["usk"]["ino"] == full["peer"])["opts"]["so_sndbuf"] = 2
+
+    image.edit("files.img", change)
+
+
 @damaged(331, "c-tree")
 def segment_removed(image):
     image.remove("pagemap-shmem-*.img")
