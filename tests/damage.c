@@ -24,6 +24,7 @@
 
 #include "convert/convert.h"
 #include "inspect/inspect.h"
+#include "validate/validate.h"
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
@@ -209,6 +210,15 @@ static void run_inspect(char *image, bool json)
 	check_end(json ? "inspect --json" : "inspect", call(crimg_inspect_main, argv), image);
 }
 
+static int run_validate(char *image)
+{
+	static char verb[] = "validate", pages[] = "--pages", text[] = "--color=never";
+	char *argv[] = { verb, pages, text, image, NULL };
+	int code = call(crimg_validate_main, argv);
+	check_end("validate", code, image);
+	return code;
+}
+
 // Nothing may stand in the output folder but a target that was finished.
 static void check_output(int code)
 {
@@ -226,7 +236,7 @@ static void check_output(int code)
 	closedir(dir);
 }
 
-static void run_convert(char *image, const char *format, bool incomplete)
+static int run_convert(char *image, const char *format, bool incomplete)
 {
 	static char verb[] = "convert", to[] = "-t", partial[] = "--allow-incomplete";
 	char name[16], target[PATH_BYTES + 16];
@@ -237,14 +247,20 @@ static void run_convert(char *image, const char *format, bool incomplete)
 	int code = call(crimg_convert_main, incomplete ? half : whole);
 	check_end(format, code, image);
 	check_output(code);
+	return code;
 }
 
+// What cannot be moved whole is not valid.
 static void run_case(char *image, unsigned number)
 {
+	bool odd = number % 2 == 1;
 	run_inspect(image, false);
 	run_inspect(image, true);
-	run_convert(image, "crimg", number % 2 == 1);
-	run_convert(image, "json", number % 2 == 0);
+	int stream = run_convert(image, "crimg", odd);
+	int json = run_convert(image, "json", !odd);
+	int valid = run_validate(image);
+	if (valid == 0 && (odd ? json : stream) == 2)
+		fail("valid", "but it cannot be converted");
 }
 
 // Damaging.
