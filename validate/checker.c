@@ -13,6 +13,14 @@ static const struct {
 	size_t option; // offset of the bool in crimg_checker_options that asks for it; ALWAYS
 } passes[] = {
 	{ crimg_pass_image, true, ALWAYS },
+	{ crimg_pass_memory, true, ALWAYS },
+	{ crimg_pass_pagemaps, true, ALWAYS },
+	{ crimg_pass_registers, true, ALWAYS },
+	{ crimg_pass_signals, true, ALWAYS },
+	{ crimg_pass_timers, true, ALWAYS },
+	{ crimg_pass_tasks, true, ALWAYS },
+	{ crimg_pass_creds, true, ALWAYS },
+	{ crimg_pass_seccomp, true, ALWAYS },
 	{ crimg_pass_closed, true, offsetof(struct crimg_checker_options, closed) },
 	{ crimg_pass_host, true, offsetof(struct crimg_checker_options, host) },
 	{ crimg_pass_contents, true, offsetof(struct crimg_checker_options, pages) },
