@@ -1,9 +1,7 @@
-// Namespaces and what hangs on them: their images, the mount tree, control groups; and seccomp filters.
+// Namespaces and what hangs on them: their images, the mount tree, control groups.
 #include <inttypes.h>
 
 #include "validate/references.h"
-
-#define SECCOMP_FILTERED 2u // thread_core_entry.seccomp_mode
 
 // has and field: offsets of the presence flag and the value in TaskKobjIdsEntry.
 #define NS(word, kind)                                                                               \
@@ -99,50 +97,19 @@ static void check_cgroups(struct crimg_references *r, const struct crimg_thread 
 	           thread->tid, set);
 }
 
-// A filter, and those it was put on top of: no chain is longer than there are filters.
-static void check_filters(struct crimg_references *r, const struct crimg_thread *thread,
-                          const SeccompEntry *seccomp)
-{
-	const ThreadCoreEntry *tc = thread->core->thread_core;
-	size_t count = seccomp != NULL ? seccomp->n_seccomp_filters : 0;
-	if (tc == NULL || r->c->damaged[CRIMG_KIND_SECCOMP] || !tc->has_seccomp_mode || tc->seccomp_mode != SECCOMP_FILTERED
-	    || !tc->has_seccomp_filter || tc->seccomp_filter < count)
-		return;
-	struct crimg_place at = crimg_place_message(r->c, thread->core, "thread_core.seccomp_filter");
-	CRIMG_FIND(r->c, NO_FILTER, &at, "thread %u has seccomp filter %u of %zu", thread->tid,
-	           tc->seccomp_filter, count);
-}
-
-static void check_chains(struct crimg_references *r, const SeccompEntry *seccomp)
-{
-	for (size_t i = 0; seccomp != NULL && i < seccomp->n_seccomp_filters; i++) {
-		const SeccompFilter *f = seccomp->seccomp_filters[i];
-		if (!f->has_prev || f->prev < i)
-			continue;
-		struct crimg_place at = crimg_place_message(r->c, seccomp, "seccomp_filters[%zu].prev", i);
-		CRIMG_FIND(r->c, NO_FILTER, &at, "seccomp filter %zu stands on filter %u, which is not before it",
-		           i, f->prev);
-	}
-}
-
 void crimg_refs_namespaces(struct crimg_references *r)
 {
 	struct crimg_image *image = r->c->image;
 	const InventoryEntry *inventory = crimg_image_get(image, CRIMG_KIND_INVENTORY, 0, NULL);
-	const SeccompEntry *seccomp = crimg_image_get(image, CRIMG_KIND_SECCOMP, 0, NULL);
 	for (size_t i = 0; i < r->c->tasks.count; i++) {
 		const struct crimg_task *task = &r->c->tasks.list[i];
 		if (task->ids != NULL && inventory != NULL && inventory->root_ids != NULL)
 			check_task(r, task, inventory->root_ids);
 		for (size_t k = 0; k < task->thread_count; k++) {
-			if (task->threads[k].core == NULL)
-				continue;
-			if (inventory != NULL && inventory->has_root_cg_set)
+			if (task->threads[k].core != NULL && inventory != NULL && inventory->has_root_cg_set)
 				check_cgroups(r, &task->threads[k], inventory);
-			check_filters(r, &task->threads[k], seccomp);
 		}
 	}
-	check_chains(r, seccomp);
 	for (struct crimg_image_object *o = crimg_image_first(image, CRIMG_KIND_MNTS); o != NULL;
 	     o = crimg_image_next(image, o))
 		check_mounts(r, o);

@@ -1,4 +1,4 @@
-"""0211 to 0344: numbers that lead nowhere, that two things have, or that nobody asks for."""
+"""0211 to 0343: numbers that lead nowhere, that two things have, or that nobody asks for."""
 import os
 import shutil
 
@@ -369,24 +369,3 @@ def cgroups_changed(image):
         document["entries"][0]["thread_core"]["cg_set"] = NOBODY
 
     image.edit("core-*.img", change)
-
-
-@damaged(344, "k-limits")
-def filters_dropped(image):
-    image.edit("seccomp.img", lambda document: document["entries"][0]["seccomp_filters"].clear())
-
-
-@damaged(344, "k-limits")
-def filters_removed(image):
-    if not image.load("seccomp.img")["entries"][0].get("seccomp_filters"):
-        raise KeyError("nobody has filters")
-    image.remove("seccomp.img")
-
-
-@damaged(344, "k-limits")
-def filter_on_itself(image):
-    def change(document):
-        filters = document["entries"][0]["seccomp_filters"]
-        filters[-1]["prev"] = len(filters) - 1
-
-    image.edit("seccomp.img", change)
