@@ -201,6 +201,13 @@ static int place_ghost(struct making *m, const struct crimg_area *area, uint64_t
 	return rc;
 }
 
+// What is left of a file in an area that was not dumped (gdb's cores) has a row of NT_FILE and no
+// segment, as it had: gdb takes a segment without bytes for zeros where it has not the file.
+static bool is_left_out(const struct crimg_area *area, enum crimg_bytes kind)
+{
+	return kind == CRIMG_BYTES_FILE && (area->vma->status & CRIMG_VMA_REGULAR) == 0;
+}
+
 // One stretch of one kind, from at to *end, which moves back when only a part of it is there.
 static int place(struct making *m, const struct crimg_area *area, enum crimg_bytes kind,
                  uint64_t at, uint64_t *end, struct crimg_err *err)
@@ -210,6 +217,10 @@ static int place(struct making *m, const struct crimg_area *area, enum crimg_byt
 	bool has_bytes = kind == CRIMG_BYTES_PRIVATE || kind == CRIMG_BYTES_SEGMENT;
 	if (kind == CRIMG_BYTES_FILE && m->ghost.object != NULL)
 		return place_ghost(m, area, at, end, err);
+	if (is_left_out(area, kind)) {
+		m->area = NULL;
+		return 0;
+	}
 	if (kind == CRIMG_BYTES_PRIVATE
 	    && find_pages(m, m->task->pagemap, at, bytes, &origin, &held, err) < 0)
 		return -1;
