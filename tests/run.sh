@@ -43,6 +43,7 @@ script() { # NAME COMMAND…: its last line is "N passed, N failed, N skipped"
 for t in "$asan"/tests/test_*; do [ -x "$t" ] && suite "$t"; done
 script walls "$here/walls.sh"
 script spec_ids "$here/spec_ids.sh"
+script readme "$here/readme.sh" "$build/crimg" "$samples"
 script spec_example "$here/spec_example.sh" "$asan/crimg" "$samples"
 script spec_decode "$here/spec_decode.sh" "$build/crimg" "$samples"
 script schema_peer "$here/schema_peer.sh" "$peer"
