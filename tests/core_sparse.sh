@@ -57,6 +57,8 @@ for core in "$here"/../samples/cores/*.core; do
 	claim "[R-0607] $name: all but pages in a directory" diff -r -x 'pages-*' -x 'pagemap-*' "$work/dense/img" "$work/sparse/img"
 	claim "[R-0607] $name: pages in a directory" diff <(pages "$work/dense/img") <(pages "$work/sparse/img")
 	claim "[R-0607] $name: as a core again, every byte" cmp "$work/dense/x.core" "$work/sparse/x.core"
+	[ "$(stat -c %b "$work/dense/x.core")" -lt "$(stat -c %b "$work/dense/$name")" ] && ok ||
+		not_ok "[R-0702] $name: zeros that were stored are no holes"
 	rm -r "$work"/*/img "$work"/*/x.*
 done
 finish
