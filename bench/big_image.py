@@ -3,8 +3,8 @@
 
     big_image.py SAMPLE OUT MIB [--run PAGES] [--gap PAGES] [--zero PERCENT] [--sparse]
 
-SAMPLE is a CRIU image directory of one task. OUT gets its files with a page map of runs of PAGES pages
-(254 unless told), GAP pages apart, and pages that compress about as memory does (a quarter of each page
+SAMPLE is a CRIU image directory of one task. OUT gets its files with one more area and a page map of it: runs of PAGES
+pages (254 unless told), GAP pages apart, and pages that compress about as memory does (a quarter of each page
 is random), ZERO percent of them zeros. --sparse leaves the pages file a hole.
 """
 import argparse, os, random, shutil, struct, sys
@@ -20,6 +20,12 @@ def entry(vaddr, pages):
     body = b"\x08" + varint(vaddr) + b"\x10\x00\x20\x04\x28" + varint(pages)
     return struct.pack("<I", len(body)) + body
 
+def area(start, end):
+    """A field of mm_entry: anonymous, private, rw-p."""
+    body = (b"\x08" + varint(start) + b"\x10" + varint(end) + b"\x18\0\x20\0\x28\3\x30\x22\x38" + varint(1 << 9 | 1)
+            + b"\x40" + varint(2**64 - 1))
+    return b"\x72" + varint(len(body)) + body
+
 a = argparse.ArgumentParser()
 a.add_argument("sample"), a.add_argument("out"), a.add_argument("mib", type=int)
 a.add_argument("--run", type=int, default=254), a.add_argument("--gap", type=int, default=1)
@@ -29,7 +35,8 @@ os.makedirs(o.out)
 for name in os.listdir(o.sample):
     shutil.copyfile(os.path.join(o.sample, name), os.path.join(o.out, name))
 pagemap = [n for n in os.listdir(o.out) if n.startswith("pagemap-")][0]
-pages, vaddr, left = o.mib * 256, 0x10000000, o.mib * 256
+start = 0x10000000
+pages, vaddr, left = o.mib * 256, start, o.mib * 256
 with open(os.path.join(o.out, pagemap), "wb") as f:
     f.write(bytes.fromhex("1943565425400856") + struct.pack("<I", 2) + b"\x08\x01")
     while left > 0:
@@ -37,6 +44,12 @@ with open(os.path.join(o.out, pagemap), "wb") as f:
         f.write(entry(vaddr, n))
         vaddr += (n + o.gap) * 4096
         left -= n
+mm = os.path.join(o.out, pagemap.replace("pagemap", "mm"))
+with open(mm, "rb") as f:
+    head, length, message = f.read(8), f.read(4), f.read()
+message = message[:struct.unpack("<I", length)[0]] + area(start, vaddr)
+with open(mm, "wb") as f:
+    f.write(head + struct.pack("<I", len(message)) + message)
 rng = random.Random(1)
 with open(os.path.join(o.out, "pages-1.img"), "wb") as f:
     if o.sparse:

@@ -45,7 +45,8 @@ row "criu directory -> tar" "$tar" "$tar_mem" "$(ratio "$tar" "$cp") x cp"
 run sc sc 'rm -f s.crimg' 2 "$crimg" convert scattered s.crimg
 row "$((mib * 64)) scattered single pages -> stream" "$sc" "$sc_mem" ""
 run core core 'rm -f x.core' 3 "$crimg" convert big x.core
-row "criu directory -> ELF core" "$core" "$core_mem" "$(ratio "$core" "$cp") x cp (target 1.3)"
+row "criu directory -> ELF core" "$core" "$core_mem" \
+	"$(ratio "$core" "$cp") x cp (target 1.3), $(ratio "$core" "$sync") x cp and fsync"
 peak=$to_mem
 for m in $back_mem $zstd_mem $tar_mem $core_mem; do [ "$m" -gt "$peak" ] && peak=$m; done
 echo "peak memory of these conversions: $((peak / 1024)) MiB (target 64)"

@@ -78,6 +78,9 @@ void crimg_x86_fxsave(const UserX86FpregsEntry *fp, uint8_t out[CRIMG_FXSAVE_BYT
 size_t crimg_x86_xsave(const UserX86FpregsEntry *fp, uint8_t *out);
 // i386's NT_FPREGSET, with the full tag word.
 void crimg_x86_fsave(const UserX86FpregsEntry *fp, uint8_t out[CRIMG_FSAVE_BYTES]);
+// Puts cs and ds where no selectors of the x87 pointers are known, as 64-bit kernels do: their FXSAVE
+// has none.
+void crimg_x86_fsave_selectors(uint8_t fsave[CRIMG_FSAVE_BYTES], const UserX86RegsEntry *regs);
 
 // The other way: a message from an XSAVE area in standard form (length >= 576), from FXSAVE alone
 // (length 512) or from i386's FSAVE (108), in arena. A component takes part when xcr0 and length

@@ -146,6 +146,14 @@ void crimg_x86_fsave(const UserX86FpregsEntry *fp, uint8_t out[CRIMG_FSAVE_BYTES
 		memcpy(out + FS_ST + ST_BYTES * i, fxsave + FX_ST + ST_STRIDE * i, ST_BYTES);
 }
 
+void crimg_x86_fsave_selectors(uint8_t fsave[CRIMG_FSAVE_BYTES], const UserX86RegsEntry *regs)
+{
+	if (crimg_get_u16(fsave + FS_FCS) != 0 || crimg_get_u16(fsave + FS_FOS) != 0)
+		return;
+	crimg_put_u16(fsave + FS_FCS, (uint16_t)regs->cs);
+	crimg_put_u16(fsave + FS_FOS, (uint16_t)regs->ds);
+}
+
 UserX86FpregsEntry *crimg_x86_fpregs_make(struct crimg_arena *arena, struct crimg_err *err)
 {
 	UserX86FpregsEntry *fp = crimg_arena_alloc(arena, sizeof *fp);

@@ -115,7 +115,7 @@ static const struct crimg_area *next_area(const struct crimg_space *space,
 
 static uint64_t offset_of(const struct crimg_space *space, const struct crimg_area *area)
 {
-	return crimg_area_is_vdso(space, area) ? 0 : area->vma->pgoff;
+	return crimg_area_is_vdso(space, area) ? 0 : crimg_area_offset(area, area->start);
 }
 
 // True when the image has every byte from address to end.

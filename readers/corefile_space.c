@@ -13,7 +13,6 @@
 #define PAGE ((uint64_t)CRIMG_PAGE_BYTES)
 #define VSYSCALL_ADDRESS 0xffffffffff600000u // x86-64
 #define VVAR_BYTES_MAX (16 * PAGE)           // right below the vDSO
-#define VMA_REGULAR 1u                       // vma_entry.status
 #define MAP_PRIVATE_FLAG 2u
 #define MAP_ANONYMOUS_FLAG 0x20u
 #define HOLES_MAX (4u << 20) // runs; in a file of more pieces the remaining holes are read as zeros
@@ -47,11 +46,11 @@ uint32_t corefile_prot(uint32_t flags)
 
 static uint32_t status_of(const struct builder *b, const struct corefile_area *a)
 {
-	if (a->mapping != 0)
-		return VMA_REGULAR | CRIMG_VMA_FILE_PRIVATE;
+	if (a->mapping != 0) // regular: dumped
+		return (a->no_segment ? 0 : CRIMG_VMA_REGULAR) | CRIMG_VMA_FILE_PRIVATE;
 	if (a->start == VSYSCALL_ADDRESS)
 		return CRIMG_VMA_VSYSCALL | CRIMG_VMA_ANON_PRIVATE;
-	uint32_t status = VMA_REGULAR | CRIMG_VMA_ANON_PRIVATE;
+	uint32_t status = CRIMG_VMA_REGULAR | CRIMG_VMA_ANON_PRIVATE;
 	if (a->start <= b->vdso && b->vdso < a->end)
 		return status | CRIMG_VMA_VDSO;
 	if (a->end <= b->vdso && b->vdso - a->start <= VVAR_BYTES_MAX && a->prot == CRIMG_PROT_READ)
@@ -152,6 +151,14 @@ static uint64_t extent(struct builder *b, uint64_t offset, uint64_t length, bool
 	return crimg_min_u64(length, b->to - offset);
 }
 
+// Only anonymous memory is zero where it has no page: there the zeros of a hole need none.
+static bool untouched_is_zero(const struct builder *b, const struct corefile_area *area)
+{
+	const uint32_t kernel = CRIMG_VMA_VVAR | CRIMG_VMA_VDSO | CRIMG_VMA_VSYSCALL;
+	return area->mapping == 0
+	       && (b->space.areas[b->space.count - 1].status & kernel) == 0;
+}
+
 // Pages whose bytes the file holds: `bytes` at offset for memory from start on.
 static int add_present(struct builder *b, const struct corefile_area *area, uint64_t start,
                        uint64_t offset, uint64_t bytes)
@@ -172,8 +179,7 @@ static int add_present(struct builder *b, const struct corefile_area *area, uint
 			run = (struct corefile_run){ .kind = COREFILE_RUN_ZERO,
 				                     .start = start,
 				                     .length = run.length };
-		// Memory of no file that nobody wrote to has no pages, and is zero.
-		if ((!hole || area->mapping != 0) && add_run(b, run) < 0)
+		if ((!hole || !untouched_is_zero(b, area)) && add_run(b, run) < 0)
 			return -1;
 		start += run.length;
 		offset += same;

@@ -15,6 +15,10 @@ sys.dont_write_bytecode = True
 PAGE = 4096
 NAMES64 = "r15 r14 r13 r12 bp bx r11 r10 r9 r8 ax cx dx si di orig_ax ip cs flags sp ss fs_base gs_base ds es fs gs"
 NAMES32 = "bx cx dx si di bp ax ds es fs gs orig_ax ip cs flags sp ss"
+# Notes whose components lie where Intel's do; bit of XCR0, field of user_x86_xsave_entry, place.
+XSTATE_STANDARD = (832, 1088, 2688, 2696, 2816, 11008)
+XSTATE_PARTS = ((2, "ymmh_space", "I", 576, 256), (5, "opmask_reg", "Q", 1088, 64), (6, "zmm_upper", "Q", 1152, 512),
+                (7, "hi16_zmm", "Q", 1664, 1024), (9, "pkru", "I", 2688, 8))
 failed = False
 
 
@@ -146,11 +150,16 @@ def check_fp(tid, fp, notes):
     xsave = fp["xsave"]
     if xsave["xstate_bv"] != struct.unpack_from("<Q", xstate, 512)[0]:
         wrong("thread", tid, "xstate_bv")
-    for name, form, offset, length, least in (("ymmh_space", "I", 576, 256, 832), ("opmask_reg", "Q", 1088, 64, 2688),
-                                              ("zmm_upper", "Q", 1152, 512, 2688), ("hi16_zmm", "Q", 1664, 1024, 2688)):
-        if len(xstate) in (832, 1088, 2688, 2696, 2816, 11008) and len(xstate) >= least:
-            if words(xstate[offset:offset + length], form) != xsave[name]:
-                wrong("thread", tid, name, "differs")
+    if len(xstate) not in XSTATE_STANDARD:
+        return
+    # What the note has is told by XCR0, not by its length: gdb fills it up to Intel's.
+    mask = struct.unpack_from("<Q", xstate, 464)[0] or struct.unpack_from("<Q", xstate, 512)[0]
+    for bit, name, form, offset, length in XSTATE_PARTS:
+        there = mask >> bit & 1 and len(xstate) >= offset + length
+        if bool(there) != bool(xsave.get(name)):
+            wrong("thread", tid, name, "found" if xsave.get(name) else "missing", "XCR0", hex(mask))
+        elif there and words(xstate[offset:offset + length], form) != [number(x) for x in xsave[name]]:
+            wrong("thread", tid, name, "differs")
 
 
 def check_notes(crimg, path):

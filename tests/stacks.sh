@@ -75,6 +75,23 @@ claim "O0 agrees" agrees O0 "$work/t8-O0"
 claim "python and a server agree" agrees python none
 [ -x deep32.x ] && claim "32-bit code agrees" agrees deep32 "$work/deep32.x"
 
+# gdb and eu-stack say of our cores what they said of the living processes.
+core_agrees() { # NAME PROGRAM
+	[ -d "$1" ] || return 0
+	"$crimg" convert -t core "$1" "$1.core" || return 1
+	gdb -nx -batch -ex 'thread apply all bt' "$2" "$1.core" >"$1.core.gdb" 2>/dev/null
+	python3 "$here/stack_same.py" gdb "$1.gdb" "$1.core.gdb"
+	# eu-stack finds a static program by its first page alone, which CRIU leaves in the file.
+	[ "$1" = deep32 ] && return
+	eu-stack --core="$1.core" -e "$2" >"$1.core.eu" 2>/dev/null
+	python3 "$here/stack_same.py" eu "$1.eu" "$1.core.eu"
+}
+claim "O2: debuggers of the core" core_agrees O2 "$work/t8-O2"
+claim "O0: debuggers of the core" core_agrees O0 "$work/t8-O0"
+python=$(python3 -c "import os, sys; print(os.path.realpath(sys.executable))")
+claim "python and a server: debuggers of the core" core_agrees python "$python"
+[ -x deep32.x ] && claim "32-bit code: debuggers of the core" core_agrees deep32 "$work/deep32.x"
+
 if [ ! -d O2 ] || [ ! -d O0 ] || [ ! -d traps ]; then
 	finish
 	exit

@@ -946,7 +946,8 @@ static void test_names(void)
 	close_all();
 }
 
-// Areas that overlap: the later one wins, as it does for every other reader of the image.
+// Areas that overlap: the later one wins, and behind it the first goes on, as for every other reader of
+// the image.
 static void test_overlap(void)
 {
 	begin((struct crimg_writer_options){ .compress = NULL });
@@ -960,12 +961,44 @@ static void test_overlap(void)
 	pages(p, 0, "abcd");
 	finish();
 	read_core("x.core");
-	CU_ASSERT_EQUAL_FATAL(load_count(), 2);
+	CU_ASSERT_EQUAL_FATAL(load_count(), 3);
 	expect_load(1, 0x20000, 2, 2, CRIMG_ELF_PF_R);
 	expect_load(2, 0x22000, 2, 2, CRIMG_ELF_PF_W);
+	expect_load(3, 0x24000, 4, 4, CRIMG_ELF_PF_R);
 	expect_pages(1, "0a");
 	expect_pages(2, "bc");
-	CU_ASSERT_EQUAL(job.ledger.count, 1); // the page behind them is in no area now
+	expect_pages(3, "d000");
+	CU_ASSERT_EQUAL(job.ledger.count, 0);
+	close_all();
+}
+
+// Behind a guard region shared memory goes on at its own offset, in the pages and in NT_FILE.
+static void test_guard(void)
+{
+	begin((struct crimg_writer_options){ .compress = NULL });
+	new_space();
+	area(0x20000, 4, CRIMG_VMA_ANON_SHARED, CRIMG_PROT_READ)->shmid = 5;
+	area(0x21000, 1, CRIMG_VMA_GUARD, CRIMG_PROT_READ);
+	give_task(7);
+	map_head(CRIMG_KIND_PAGEMAP, 7, 1);
+	map_head(CRIMG_KIND_PAGEMAP_SHMEM, 5, 2);
+	run(0, 4, HERE);
+	object(CRIMG_KIND_PAGES, 1, 0);
+	uint64_t p = object(CRIMG_KIND_PAGES, 2, 4 * PAGE);
+	pages(p, 0, "wxyz");
+	finish();
+	read_core("x.core");
+	CU_ASSERT_EQUAL_FATAL(load_count(), 3);
+	expect_pages(1, "w");
+	expect_load(2, 0x21000, 1, 0, CRIMG_ELF_PF_R);
+	expect_pages(3, "yz");
+	size_t length = 0;
+	const uint8_t *files = note(CRIMG_NT_FILE, 0, &length);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(files);
+	CU_ASSERT_EQUAL_FATAL(crimg_get_u64(files), 2);
+	CU_ASSERT_EQUAL(crimg_get_u64(files + 16 + 16), 0);
+	CU_ASSERT_EQUAL(crimg_get_u64(files + 16 + 24), 0x22000);
+	CU_ASSERT_EQUAL(crimg_get_u64(files + 16 + 40), 2);
 	close_all();
 }
 
@@ -1073,6 +1106,7 @@ int main(void)
 	static const struct suite_test tests[] = {
 		{ "segments", test_segments },
 		{ "shared memory", test_shared },
+		{ "guard regions", test_guard },
 		{ "old System V segments", test_old_sysv },
 		{ "deleted files", test_ghost },
 		{ "lost pages", test_lost },

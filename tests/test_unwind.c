@@ -239,7 +239,8 @@ static void begin(bool with_code)
 		vmas[i].start = i == 0 ? CODE : STACK;
 		vmas[i].end = vmas[i].start + PAGE;
 		vmas[i].prot = (uint32_t)protections[i];
-		vmas[i].status = CRIMG_VMA_FILE_PRIVATE;
+		vmas[i].status = CRIMG_VMA_FILE_SHARED;
+		vmas[i].flags = CRIMG_MAP_SHARED; // no page of its own, so that no page map is missed
 		areas[i] = (struct crimg_area){ .start = vmas[i].start, .end = vmas[i].end, .vma = &vmas[i],
 			                        .contents = { CRIMG_NO_PAYLOAD, 0 } };
 	}

@@ -505,6 +505,18 @@ static void test_fsave_bytes(void)
 		0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f,
 	};
 	CU_ASSERT_EQUAL(memcmp(fsave, wanted, sizeof wanted), 0);
+	UserX86RegsEntry regs = USER_X86_REGS_ENTRY__INIT;
+	regs.cs = 0x33;
+	regs.ds = 0x1002b; // the selector has 16 bits
+	crimg_x86_fsave_selectors(fsave, &regs);
+	CU_ASSERT_EQUAL(memcmp(fsave, wanted, sizeof wanted), 0); // known ones stay
+	fp->rip = fp->rdp = 1;
+	crimg_x86_fsave(fp, fsave);
+	crimg_x86_fsave_selectors(fsave, &regs);
+	static const uint8_t selectors[16] = {
+		1, 0, 0, 0, 0x33, 0, 0x23, 1, 1, 0, 0, 0, 0x2b, 0, 0xff, 0xff,
+	};
+	CU_ASSERT_EQUAL(memcmp(fsave + 12, selectors, sizeof selectors), 0);
 	crimg_arena_fini(&arena);
 }
 

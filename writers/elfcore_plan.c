@@ -71,7 +71,7 @@ static int find_shared(struct making *m, const struct crimg_area *area, uint64_t
                        uint64_t wanted, struct origin *origin, uint64_t *held,
                        struct crimg_err *err)
 {
-	uint64_t offset = area->vma->pgoff + (vaddr - area->start);
+	uint64_t offset = crimg_area_offset(area, vaddr);
 	if (area->segment != NULL)
 		return find_pages(m, area->segment, offset, wanted, origin, held, err);
 	*origin = (struct origin){ area->contents.number, offset };
@@ -140,14 +140,6 @@ static int extend(struct making *m, const struct crimg_area *area, uint64_t star
 	return 0;
 }
 
-// A task whose page map is missing has lost what it would tell.
-static bool is_lost(const struct making *m, const struct crimg_area *area, enum crimg_bytes kind)
-{
-	return kind == CRIMG_BYTES_LOST
-	       || (kind == CRIMG_BYTES_ZERO && m->task->pagemap == NULL
-	           && (area->vma->flags & CRIMG_MAP_SHARED) == 0);
-}
-
 static void note_loss(uint64_t address, uint64_t bytes, uint64_t *sum, uint64_t *first)
 {
 	if (*sum == 0)
@@ -177,7 +169,7 @@ static int count_step(struct elfcore_pieces *p, struct crimg_err *err)
 static int place_ghost(struct making *m, const struct crimg_area *area, uint64_t at, uint64_t *end,
                        struct crimg_err *err)
 {
-	uint64_t offset = area->vma->pgoff + (at - area->start), rounded = 0;
+	uint64_t offset = crimg_area_offset(area, at), rounded = 0;
 	struct elfcore_piece piece = { .core = m->core };
 	struct elfcore_extent extent;
 	int rc;
@@ -209,6 +201,13 @@ static int place_ghost(struct making *m, const struct crimg_area *area, uint64_t
 	return rc;
 }
 
+// What is left of a file in an area that was not dumped (gdb's cores) has a row of NT_FILE and no
+// segment, as it had: gdb takes a segment without bytes for zeros where it has not the file.
+static bool is_left_out(const struct crimg_area *area, enum crimg_bytes kind)
+{
+	return kind == CRIMG_BYTES_FILE && (area->vma->status & CRIMG_VMA_REGULAR) == 0;
+}
+
 // One stretch of one kind, from at to *end, which moves back when only a part of it is there.
 static int place(struct making *m, const struct crimg_area *area, enum crimg_bytes kind,
                  uint64_t at, uint64_t *end, struct crimg_err *err)
@@ -218,13 +217,17 @@ static int place(struct making *m, const struct crimg_area *area, enum crimg_byt
 	bool has_bytes = kind == CRIMG_BYTES_PRIVATE || kind == CRIMG_BYTES_SEGMENT;
 	if (kind == CRIMG_BYTES_FILE && m->ghost.object != NULL)
 		return place_ghost(m, area, at, end, err);
+	if (is_left_out(area, kind)) {
+		m->area = NULL;
+		return 0;
+	}
 	if (kind == CRIMG_BYTES_PRIVATE
 	    && find_pages(m, m->task->pagemap, at, bytes, &origin, &held, err) < 0)
 		return -1;
 	if (kind == CRIMG_BYTES_SEGMENT
 	    && find_shared(m, area, at, bytes, &origin, &held, err) < 0)
 		return -1;
-	bool lost = is_lost(m, area, kind) || held == 0;
+	bool lost = kind == CRIMG_BYTES_LOST || held == 0;
 	bool cut = !lost && must_cut(m, area, kind, at, bytes);
 	if (held > 0 && held < bytes)
 		*end = at + (bytes = held);
@@ -244,9 +247,9 @@ static int place(struct making *m, const struct crimg_area *area, enum crimg_byt
 	return has_bytes && !lost ? add_piece(m->pieces, &piece, err) : 0;
 }
 
-static int plan_area(struct making *m, const struct crimg_area *area, uint64_t end,
-                     struct crimg_err *err)
+static int plan_area(struct making *m, const struct crimg_area *area, struct crimg_err *err)
 {
+	const uint64_t end = area->end;
 	if (m->plan->is32 && end > UINT32_MAX + UINT64_C(1))
 		return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
 		                  "process %" PRIu32 ": memory up to 0x%" PRIx64
@@ -268,17 +271,12 @@ static int plan_area(struct making *m, const struct crimg_area *area, uint64_t e
 	return 0;
 }
 
-// Areas that overlap (no kernel makes them) end where the next one begins.
 static int plan_areas(struct making *m, struct crimg_err *err)
 {
 	const struct crimg_space *space = &m->plan->space;
-	for (size_t i = 0; i < space->count; i++) {
-		uint64_t end = space->areas[i].end;
-		if (i + 1 < space->count)
-			end = crimg_min_u64(end, space->areas[i + 1].start);
-		if (plan_area(m, &space->areas[i], end, err) < 0)
+	for (size_t i = 0; i < space->count; i++)
+		if (plan_area(m, &space->areas[i], err) < 0)
 			return -1;
-	}
 	return 0;
 }
 

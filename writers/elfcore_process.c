@@ -220,7 +220,7 @@ static int put_file(const struct elfcore_note *n, const struct crimg_area *area,
 		                  "process %u: the names of mapped files are too long for a note",
 		                  n->process->task->pid);
 	if (put_word(n, area->start, err) < 0 || put_word(n, area->end, err) < 0
-	    || put_word(n, area->vma->pgoff / CRIMG_PAGE_BYTES, err) < 0
+	    || put_word(n, crimg_area_offset(area, area->start) / CRIMG_PAGE_BYTES, err) < 0
 	    || crimg_buf_append(names, name->before, strlen(name->before), err) < 0
 	    || crimg_buf_append(names, name->name, length, err) < 0)
 		return -1;

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/limits.h"
 
 #define BUF_BYTES ((size_t)256 << 10)
+#define HOLE_BYTES ((size_t)64 << 10) // fewer zeros are written: small holes are slow to make
 
 void elfcore_scatter_begin(struct elfcore_scatter *s, struct elfcore_core *cores, size_t count,
                            elfcore_open_fn *open, void *context)
@@ -78,6 +80,55 @@ static int put_args_part(struct elfcore_core *c, const struct crimg_record *r, u
 	return 0;
 }
 
+// Bytes of zeros, in whole pages of the file, that p begins with; p goes to offset `to`.
+static size_t zero_pages(const uint8_t *p, size_t length, uint64_t to)
+{
+	size_t at = 0;
+	while (at < length) {
+		size_t n = CRIMG_PAGE_BYTES - (size_t)((to + at) % CRIMG_PAGE_BYTES);
+		n = n < length - at ? n : length - at;
+		if (!crimg_all_zero(p + at, n))
+			break;
+		at += n;
+	}
+	return at;
+}
+
+// Long zeros are left out: the file is new, a hole is there already.
+static int put_memory(struct crimg_sink *sink, uint64_t to, const uint8_t *p, size_t length,
+                      struct crimg_err *err)
+{
+	size_t from = 0;
+	for (size_t at = 0; at < length;) {
+		size_t zeros = zero_pages(p + at, length - at, to + at);
+		if (zeros >= HOLE_BYTES) {
+			if (at > from && crimg_sink_write(sink, to + from, p + from, at - from, err) < 0)
+				return -1;
+			from = at + zeros;
+		}
+		at += zeros;
+		if (at < length)
+			at += crimg_min_u64(length - at, CRIMG_PAGE_BYTES - (to + at) % CRIMG_PAGE_BYTES);
+	}
+	return from < length ? crimg_sink_write(sink, to + from, p + from, length - from, err) : 0;
+}
+
+// Read and not copied by the kernel: zeros show, and a large file is written by a thread of its own.
+static int put_span(struct elfcore_scatter *s, struct crimg_sink *sink, uint64_t to,
+                    struct crimg_span span, struct crimg_err *err)
+{
+	if (s->buf == NULL && (s->buf = malloc(BUF_BYTES)) == NULL)
+		return crimg_fail_nomem(err, BUF_BYTES);
+	for (uint64_t done = 0; done < span.length;) {
+		size_t n = (size_t)crimg_min_u64(BUF_BYTES, span.length - done);
+		if (crimg_source_read_exact(span.source, span.offset + done, s->buf, n, err) < 0
+		    || put_memory(sink, to + done, s->buf, n, err) < 0)
+			return -1;
+		done += n;
+	}
+	return 0;
+}
+
 static int put_part(struct elfcore_scatter *s, const struct elfcore_piece *piece,
                     const struct crimg_record *r, uint64_t at, uint64_t length,
                     struct crimg_err *err)
@@ -92,9 +143,9 @@ static int put_part(struct elfcore_scatter *s, const struct elfcore_piece *piece
 		return 0;
 	to += c->data_at;
 	if (r->bytes != NULL)
-		return crimg_sink_write(&c->sink, to, r->bytes + skip, (size_t)length, err);
+		return put_memory(&c->sink, to, r->bytes + skip, (size_t)length, err);
 	struct crimg_span span = { r->span.source, r->span.offset + skip, length };
-	return crimg_sink_copy(&c->sink, to, span, err);
+	return put_span(s, &c->sink, to, span, err);
 }
 
 static int reach_pieces(struct elfcore_scatter *s, const struct crimg_record *r, uint64_t end,

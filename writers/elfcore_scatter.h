@@ -1,5 +1,5 @@
-// Contents to their places in cores: each piece of a payload goes wherever the plan wants it, by
-// the kernel where it can. A core is opened when its first bytes come and ended after its last.
+// Contents to their places in cores: each piece of a payload goes wherever the plan wants it, long
+// zeros as holes. A core is opened when its first bytes come and ended after its last.
 // Knows offsets; knows nothing of what the bytes mean. Memory: the list of pieces.
 #ifndef CRIMG_WRITERS_ELFCORE_SCATTER_H
 #define CRIMG_WRITERS_ELFCORE_SCATTER_H

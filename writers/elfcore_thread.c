@@ -164,11 +164,14 @@ static bool is_longer_form(const struct elfcore_note *n, size_t fresh_length)
 
 static int put_state(const struct elfcore_note *n, state_fn *form, struct crimg_err *err)
 {
+	const ThreadInfoX86 *info = info_of(n);
 	const UserX86FpregsEntry *fp = fpregs_of(n);
 	uint8_t fresh[CRIMG_XSAVE_MAX_BYTES];
 	if (fp == NULL && n->kept == NULL)
 		return 0;
 	size_t length = fp != NULL ? form(fp, fresh) : 0;
+	if (info != NULL && form == fsave_form)
+		crimg_x86_fsave_selectors(fresh, info->gpregs);
 	bool keep = n->kept != NULL && (fp == NULL || still_true(n, form, fresh, length));
 	bool extend = form == crimg_x86_xsave && fp != NULL && is_longer_form(n, length);
 	if (!keep && !extend)
