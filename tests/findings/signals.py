@@ -36,8 +36,10 @@ def kill_blocked(image):
 
 @damaged(520, "b-threads", exit_code=0)
 def stop_blocked_in_a_thread(image):
-    image.edit(last(image, "core-*.img"), lambda document: document["entries"][0]["thread_core"].update(
-        blk_sigset=1 << 18))
+    def change(document):
+        document["entries"][0]["thread_core"]["blk_sigset"] |= 1 << 18
+
+    image.edit(last(image, "core-*.img"), change)
 
 
 @damaged(521, "a-regs")
