@@ -40,7 +40,7 @@ static void check_chains(struct crimg_checker *c, const SeccompEntry *entry)
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i, last = i;
 		bool ends = false;
-		for (; at < count && walked[at] == 0 && !ends; ) {
+		while (at < count && walked[at] == 0 && !ends) {
 			walked[at] = i + 1;
 			last = at;
 			ends = !entry->seccomp_filters[at]->has_prev;

@@ -39,14 +39,6 @@ enum { NOTIFY_SIGNAL = 0, NOTIFY_NONE = 1, NOTIFY_THREAD = 2, NOTIFY_THREAD_ID =
 // Clocks with timer_create(2): realtime, monotonic, the two of CPU time, boottime, alarms, TAI.
 #define CLOCKS_WITH_TIMERS 0xb8fu
 
-static bool is_thread_of(const struct crimg_task *task, int64_t tid)
-{
-	for (size_t i = 0; i < task->thread_count; i++)
-		if (task->threads[i].tid == tid)
-			return true;
-	return false;
-}
-
 // Negative numbers are CPU clocks of a process or thread.
 static bool has_timers(uint32_t clock)
 {
@@ -58,7 +50,8 @@ struct fault {
 	int64_t found;
 };
 
-static struct fault timer_fault(const struct crimg_task *task, const PosixTimerEntry *t)
+static struct fault timer_fault(struct crimg_checker *c, const struct crimg_task *task,
+                                const PosixTimerEntry *t)
 {
 	uint32_t notify = t->it_sigev_notify;
 	if (!has_timers(t->clock_id))
@@ -68,7 +61,8 @@ static struct fault timer_fault(const struct crimg_task *task, const PosixTimerE
 		return (struct fault){ "it_sigev_notify", "0, 1, 2 or 4", notify };
 	if (notify != NOTIFY_NONE && (t->si_signo < 1 || t->si_signo > CRIMG_SIGNAL_MAX))
 		return (struct fault){ "si_signo", "1 to 64", t->si_signo };
-	if (notify == NOTIFY_THREAD_ID && !is_thread_of(task, t->notify_thread_id))
+	if (notify == NOTIFY_THREAD_ID
+	    && crimg_tasks_of_thread(&c->tasks, (uint32_t)t->notify_thread_id) != task)
 		return (struct fault){ "notify_thread_id", "a thread of the process", t->notify_thread_id };
 	if (!is_time(t->isec, t->insec, NSEC_PER_SEC))
 		return (struct fault){ "insec", "less than 10^9, and less than 2^63 s", (int64_t)t->insec };
@@ -77,32 +71,39 @@ static struct fault timer_fault(const struct crimg_task *task, const PosixTimerE
 	return (struct fault){ NULL, NULL, 0 };
 }
 
+struct numbered {
+	uint32_t number;
+	size_t index;
+};
+
 static int by_number(const void *a, const void *b)
 {
-	uint32_t x = (*(const PosixTimerEntry *const *)a)->it_id;
-	uint32_t y = (*(const PosixTimerEntry *const *)b)->it_id;
-	return x < y ? -1 : x > y;
+	const struct numbered *x = a, *y = b;
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
 }
 
 static void check_numbers(struct crimg_checker *c, const struct crimg_task *task,
                           const struct crimg_list *timers)
 {
-	const PosixTimerEntry **sorted = calloc(timers->count + 1, sizeof *sorted);
+	struct numbered *sorted = calloc(timers->count + 1, sizeof *sorted);
 	if (sorted == NULL) {
 		crimg_fail_nomem(&c->findings.fault, timers->count * sizeof *sorted);
 		return;
 	}
 	for (size_t i = 0; i < timers->count; i++)
-		sorted[i] = timers->items[i];
+		sorted[i] = (struct numbered){ ((const PosixTimerEntry *)timers->items[i])->it_id, i };
 	qsort(sorted, timers->count, sizeof *sorted, by_number);
 	for (size_t i = 0; i < timers->count; i++) {
-		uint32_t number = sorted[i]->it_id;
-		bool twice = i > 0 && sorted[i - 1]->it_id == number;
+		uint32_t number = sorted[i].number;
+		bool twice = i > 0 && sorted[i - 1].number == number;
 		if (!twice && number <= INT32_MAX)
 			continue;
-		struct crimg_place p = crimg_place_part(c, task, CRIMG_PART_POSIX_TIMERS, 0, "it_id");
-		CRIMG_FIND(c, TIMER_NUMBER, &p, "%u found%s", number, twice ? " twice" : ", at most 2^31 - 1 "
-		           "wanted");
+		struct crimg_place p = crimg_place_part(c, task, CRIMG_PART_POSIX_TIMERS,
+		                                        sorted[i].index, "it_id");
+		CRIMG_FIND(c, TIMER_NUMBER, &p, "%u found%s", number,
+		           twice ? " twice" : ", at most 2^31 - 1 wanted");
 	}
 	free(sorted);
 }
@@ -111,7 +112,7 @@ static void check_posix_timers(struct crimg_checker *c, const struct crimg_task 
 {
 	struct crimg_list timers = crimg_checker_list(c, task, CRIMG_PART_POSIX_TIMERS);
 	for (size_t i = 0; i < timers.count; i++) {
-		struct fault f = timer_fault(task, timers.items[i]);
+		struct fault f = timer_fault(c, task, timers.items[i]);
 		if (f.field == NULL)
 			continue;
 		struct crimg_place p = crimg_place_part(c, task, CRIMG_PART_POSIX_TIMERS, i, f.field);

@@ -71,15 +71,21 @@ static void check_parts(struct crimg_checker *c, const struct crimg_task *task)
 		CRIMG_FIND(c, NO_FS, &at, "fs-%u.img is missing", task->pid);
 }
 
-// Objects of tasks that nobody knows: what was dumped, and would not come back.
+static bool is_known(struct crimg_checker *c, const struct crimg_image_object *o)
+{
+	return o->object.id <= UINT32_MAX
+	       && crimg_tasks_of_thread(&c->tasks, (uint32_t)o->object.id) != NULL;
+}
+
+// Objects of tasks that nobody knows: what was dumped, and would not come back. Its core tells for a task.
 static void check_strays(struct crimg_checker *c)
 {
 	static const enum crimg_kind kinds[] = { CRIMG_KIND_CORE, CRIMG_KIND_MM, CRIMG_KIND_PAGEMAP };
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		for (struct crimg_image_object *o = crimg_image_first(c->image, kinds[i]); o != NULL;
 		     o = crimg_image_next(c->image, o)) {
-			if (o->object.id <= UINT32_MAX
-			    && crimg_tasks_of_thread(&c->tasks, (uint32_t)o->object.id) != NULL)
+			if (is_known(c, o)
+			    || (i > 0 && crimg_image_find(c->image, CRIMG_KIND_CORE, o->object.id) != NULL))
 				continue;
 			struct crimg_place at = crimg_place_object(o);
 			CRIMG_FIND(c, STRAY_TASK, &at, "%llu is neither a process nor a thread in pstree.img",
