@@ -21,7 +21,8 @@ B        := $(if $(filter release,$(MODE)),build,build/$(MODE))
 WARN     := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual \
             -Wcast-align -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wformat=2 \
             -Wnull-dereference $(if $(CI),-Werror)
-PACKAGES := libarchive jansson libprotobuf-c libzstd libxxhash liblz4 libdw libelf capstone
+PACKAGES := libarchive jansson libprotobuf-c libzstd libxxhash liblz4 libdw libelf
+HEADERS  := capstone # loaded when it is needed: inspect/capstone_load.c
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_release := -O2 -g -DNDEBUG
 FLAGS_debug   := -O0 -g3
@@ -33,7 +34,7 @@ CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCRIMG_VERSION=\"$(VERSION)\" 
 CFLAGS   ?=
 ALL_CFLAGS = -std=c17 -fPIC -pthread $(FLAGS_$(MODE)) $(WARN) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(filter -fsanitize=address% --coverage,$(FLAGS_$(MODE))) $(LDFLAGS)
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) $(HEADERS) 2>/dev/null)
 LDLIBS    = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 LIB_DIRS := convert format inspect readers validate writers

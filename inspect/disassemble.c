@@ -8,6 +8,7 @@
 #include "inspect/instruction_text.h"
 
 struct crimg_disassembler {
+	const struct crimg_capstone *capstone;
 	csh handle;
 	cs_insn *insn;
 	bool is_32, intel;
@@ -15,22 +16,25 @@ struct crimg_disassembler {
 
 struct crimg_disassembler *crimg_disassembler_open(bool is_32, bool intel, struct crimg_err *err)
 {
-	struct crimg_disassembler *d = calloc(1, sizeof *d);
+	const struct crimg_capstone *capstone = crimg_capstone_load(err);
+	struct crimg_disassembler *d = capstone != NULL ? calloc(1, sizeof *d) : NULL;
+	if (capstone == NULL)
+		return NULL;
 	if (d == NULL) {
 		crimg_fail_nomem(err, sizeof *d);
 		return NULL;
 	}
-	*d = (struct crimg_disassembler){ .is_32 = is_32, .intel = intel };
-	cs_err rc = cs_open(CS_ARCH_X86, is_32 ? CS_MODE_32 : CS_MODE_64, &d->handle);
+	*d = (struct crimg_disassembler){ .capstone = capstone, .is_32 = is_32, .intel = intel };
+	cs_err rc = capstone->cs_open(CS_ARCH_X86, is_32 ? CS_MODE_32 : CS_MODE_64, &d->handle);
 	if (rc != CS_ERR_OK) {
 		crimg_fail(err, rc == CS_ERR_MEM ? CRIMG_E_NOMEM : CRIMG_E_UNSUPPORTED, "capstone",
-		           CRIMG_NO_OFFSET, "%s", cs_strerror(rc));
+		           CRIMG_NO_OFFSET, "%s", capstone->cs_strerror(rc));
 		free(d);
 		return NULL;
 	}
-	cs_option(d->handle, CS_OPT_SYNTAX, intel ? CS_OPT_SYNTAX_INTEL : CS_OPT_SYNTAX_ATT);
-	cs_option(d->handle, CS_OPT_DETAIL, CS_OPT_ON);
-	d->insn = cs_malloc(d->handle);
+	capstone->cs_option(d->handle, CS_OPT_SYNTAX, intel ? CS_OPT_SYNTAX_INTEL : CS_OPT_SYNTAX_ATT);
+	capstone->cs_option(d->handle, CS_OPT_DETAIL, CS_OPT_ON);
+	d->insn = capstone->cs_malloc(d->handle);
 	if (d->insn != NULL)
 		return d;
 	crimg_fail_nomem(err, sizeof *d->insn);
@@ -43,8 +47,8 @@ void crimg_disassembler_close(struct crimg_disassembler *d)
 	if (d == NULL)
 		return;
 	if (d->insn != NULL)
-		cs_free(d->insn, 1);
-	cs_close(&d->handle);
+		d->capstone->cs_free(d->insn, 1);
+	d->capstone->cs_close(&d->handle);
 	free(d);
 }
 
@@ -89,7 +93,7 @@ static void find_addresses(const cs_insn *insn, bool is_32, struct crimg_instruc
 
 static void write_text(const struct crimg_disassembler *d, struct crimg_instruction *out)
 {
-	struct crimg_words w = { .handle = d->handle, .insn = d->insn, .intel = d->intel,
+	struct crimg_words w = { .capstone = d->capstone, .handle = d->handle, .insn = d->insn, .intel = d->intel,
 		                 .is_32 = d->is_32, .out = out->mnemonic,
 		                 .size = sizeof out->mnemonic };
 	crimg_words_mnemonic(&w);
@@ -193,7 +197,8 @@ void crimg_disassemble(struct crimg_disassembler *d, const uint8_t *code, size_t
 	uint64_t next = address;
 	size_t left = length < CRIMG_INSTRUCTION_BYTES ? length : CRIMG_INSTRUCTION_BYTES;
 	length = left;
-	bool decoded = cs_disasm_iter(d->handle, &at, &left, &next, d->insn) && d->insn->size > 0
+	bool decoded = d->capstone->cs_disasm_iter(d->handle, &at, &left, &next, d->insn)
+		&& d->insn->size > 0
 		&& d->insn->size <= CRIMG_INSTRUCTION_BYTES && !is_mistaken(d->insn);
 	*out = (struct crimg_instruction){ .address = address, .decoded = true };
 	if (!decoded && newer_instruction(d, code, length, out)) {

@@ -84,7 +84,7 @@ static const char *other_name(const struct crimg_words *w, const char *word)
 
 static void put_name(struct crimg_words *w, const char *word)
 {
-	const char *base = cs_insn_name(w->handle, w->insn->id);
+	const char *base = w->capstone->cs_insn_name(w->handle, w->insn->id);
 	size_t length = base != NULL ? strlen(base) : 0;
 	bool suffixed = length > 0 && strncmp(word, base, length) == 0 && word[length] != '\0'
 		&& strchr("bwlq", word[length]) != NULL && word[length + 1] == '\0';

@@ -2,12 +2,12 @@
 #ifndef CRIMG_INSPECT_INSTRUCTION_TEXT_H
 #define CRIMG_INSPECT_INSTRUCTION_TEXT_H
 
-#include <capstone/capstone.h>
-
+#include "inspect/capstone_load.h"
 #include "inspect/disassemble.h"
 
 // What is being written, and of what.
 struct crimg_words {
+	const struct crimg_capstone *capstone;
 	csh handle;          // set to the syntax that intel tells
 	const cs_insn *insn; // with detail
 	bool intel, is_32;

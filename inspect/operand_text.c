@@ -21,7 +21,7 @@ static const uint8_t *opcode_of(const struct crimg_words *w)
 
 static void put_register(struct crimg_words *w, unsigned reg)
 {
-	const char *name = cs_reg_name(w->handle, reg);
+	const char *name = w->capstone->cs_reg_name(w->handle, reg);
 	crimg_words_put(w, "%s%s", w->intel ? "" : "%", name != NULL ? name : "?");
 }
 
