@@ -121,7 +121,7 @@ bench: deps
 tests: $(TEST_BIN) $(B)/tests/damage
 
 # The suite that denies allocations stands between our objects and the allocator.
-$(B)/tests/test_nomem: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup asprintf,-Wl,--wrap=$(f))
+$(B)/tests/test_nomem: LDFLAGS += $(foreach f,malloc calloc aligned_alloc realloc strdup strndup asprintf,-Wl,--wrap=$(f))
 
 # Fuzz targets, three ways: replayed over a corpus, with libFuzzer, with AFL++.
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))

@@ -92,7 +92,7 @@ int crimg_write_behind_open(int fd, const char *shown, struct crimg_write_behind
                             struct crimg_err *err)
 {
 	struct crimg_write_behind *b = calloc(1, sizeof *b);
-	uint8_t *memory = malloc(SLOTS * SLOT_BYTES);
+	uint8_t *memory = aligned_alloc(4096, SLOTS * SLOT_BYTES);
 	if (b == NULL || memory == NULL) {
 		free(b);
 		free(memory);

@@ -2,7 +2,7 @@
 // allocation is only for speed), nothing left behind, no fault; leaks are AddressSanitizer's to find.
 //
 // Denies what our own objects ask of malloc and its kin: linked with
-//   -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup,--wrap=asprintf
+//   -Wl,--wrap=malloc,--wrap=calloc,--wrap=aligned_alloc,--wrap=realloc,--wrap=strdup,--wrap=strndup,--wrap=asprintf
 // What libarchive, jansson, zstd and libc allocate inside is theirs.
 #include <dirent.h>
 #include <errno.h>
@@ -27,11 +27,13 @@ static unsigned long denied;
 
 void *__real_malloc(size_t size) __attribute__((weak));
 void *__real_calloc(size_t count, size_t size) __attribute__((weak));
+void *__real_aligned_alloc(size_t alignment, size_t size) __attribute__((weak));
 void *__real_realloc(void *p, size_t size) __attribute__((weak));
 char *__real_strdup(const char *text) __attribute__((weak));
 char *__real_strndup(const char *text, size_t length) __attribute__((weak));
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t length);
@@ -54,6 +56,11 @@ void *__wrap_malloc(size_t size)
 void *__wrap_calloc(size_t count, size_t size)
 {
 	return deny() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return deny() ? NULL : __real_aligned_alloc(alignment, size);
 }
 
 void *__wrap_realloc(void *p, size_t size)

@@ -22,6 +22,13 @@ static bool is_path_of(const struct crimg_file *before, const struct crimg_file 
 	       && (before->type == FD_TYPES__FIFO || before->type == FD_TYPES__TTY);
 }
 
+// A socket outside that one inside is connected to is listed, and nobody inside holds it.
+static bool is_outside(const struct crimg_file *f)
+{
+	return f->type == FD_TYPES__UNIXSK && f->message != NULL
+	       && ((const UnixSkEntry *)f->message)->uflags != 0;
+}
+
 static int add_files(struct crimg_references *r, struct crimg_err *err)
 {
 	for (size_t i = 0; i < r->c->files.count; i++) {
@@ -30,6 +37,7 @@ static int add_files(struct crimg_references *r, struct crimg_err *err)
 			continue;
 		if (crimg_id_set_add(&r->sets[CRIMG_REF_FILE], f->id, f, err) < 0)
 			return -1;
+		r->sets[CRIMG_REF_FILE].list[r->sets[CRIMG_REF_FILE].count - 1].used = is_outside(f);
 		enum crimg_ref inodes = f->type == FD_TYPES__UNIXSK ? CRIMG_REF_UNIX : CRIMG_REF_INET;
 		bool socket = f->type == FD_TYPES__UNIXSK || f->type == FD_TYPES__INETSK;
 		if (socket && crimg_file_inode(f) != 0

@@ -8,7 +8,7 @@
 #include "format/checked.h"
 #include "format/limits.h"
 
-#define BUF_BYTES ((size_t)256 << 10)
+#define BUF_BYTES ((size_t)1 << 20)
 #define HOLE_BYTES ((size_t)64 << 10) // fewer zeros are written: small holes are slow to make
 
 void elfcore_scatter_begin(struct elfcore_scatter *s, struct elfcore_core *cores, size_t count,
@@ -117,7 +117,7 @@ static int put_memory(struct crimg_sink *sink, uint64_t to, const uint8_t *p, si
 static int put_span(struct elfcore_scatter *s, struct crimg_sink *sink, uint64_t to,
                     struct crimg_span span, struct crimg_err *err)
 {
-	if (s->buf == NULL && (s->buf = malloc(BUF_BYTES)) == NULL)
+	if (s->buf == NULL && (s->buf = aligned_alloc(4096, BUF_BYTES)) == NULL)
 		return crimg_fail_nomem(err, BUF_BYTES);
 	for (uint64_t done = 0; done < span.length;) {
 		size_t n = (size_t)crimg_min_u64(BUF_BYTES, span.length - done);
@@ -192,7 +192,7 @@ static int put_forwards(struct elfcore_scatter *s, const struct crimg_record *r,
                         struct crimg_err *err)
 {
 	struct crimg_record part = *r;
-	if (s->buf == NULL && (s->buf = malloc(BUF_BYTES)) == NULL)
+	if (s->buf == NULL && (s->buf = aligned_alloc(4096, BUF_BYTES)) == NULL)
 		return crimg_fail_nomem(err, BUF_BYTES);
 	for (uint64_t done = 0; done < r->content_length; done += part.content_length) {
 		part.content_offset = r->content_offset + done;
