@@ -6,6 +6,7 @@
 #include "convert/crit.h"
 #include "convert/formats.h"
 #include "inspect/inspect.h"
+#include "report/report.h"
 #include "validate/validate.h"
 
 
@@ -16,6 +17,7 @@ static const struct {
 } verbs[] = {
 	{ "inspect", crimg_inspect_main, "show what is in an image" },
 	{ "validate", crimg_validate_main, "say whether an image is right, and what to do where it is not" },
+	{ "report", crimg_report_main, "show an image as one HTML page" },
 	{ "convert", crimg_convert_main, "move an image from one format to another" },
 	{ "formats", crimg_formats_main, "list the formats, and what each keeps and loses" },
 	{ "crit", crimg_crit_main, "the command line of CRIU's crit" },

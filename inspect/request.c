@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "inspect/answer.h"
+
 int crimg_inspect_complain(const char *text)
 {
 	fprintf(stderr, "crimg inspect: %s\n", text);
@@ -206,14 +208,6 @@ static int take_option(struct crimg_inspect_request *r, int option)
 	}
 }
 
-static const struct crimg_view_row *view_by_name(const char *name)
-{
-	for (size_t i = 0; crimg_views[i].name != NULL; i++)
-		if (strcmp(crimg_views[i].name, name) == 0)
-			return &crimg_views[i];
-	return NULL;
-}
-
 static void look_around(struct crimg_inspect_request *r, bool width_given)
 {
 	struct winsize size;
@@ -250,7 +244,7 @@ int crimg_inspect_request_read(struct crimg_inspect_request *r, int argc, char *
 		return crimg_inspect_complain("no IMAGE is named (`crimg inspect --help` tells more)") + 1;
 	r->options.path = argv[optind++];
 	for (; optind < argc && r->view_count < CRIMG_INSPECT_MAX_VIEWS; optind++) {
-		const struct crimg_view_row *row = view_by_name(argv[optind]);
+		const struct crimg_view_row *row = crimg_view_by_name(argv[optind]);
 		if (row == NULL)
 			return usage_error("unknown view", argv[optind]) + 1;
 		r->views[r->view_count++] = row;

@@ -107,7 +107,7 @@ static int show(const struct request *r, const struct crimg_checker *c, struct c
 		return -1;
 	}
 	if (r->json)
-		return crimg_findings_json(c, stdout, err);
+		return crimg_findings_json(c, true, stdout, err);
 	crimg_findings_text(c, &r->show, stdout);
 	return 0;
 }
