@@ -85,17 +85,30 @@ static void show_pages(struct spaces *s, const struct crimg_space *space)
 	crimg_json_end(&s->json);
 }
 
+// What the area is one view of, among several. A memfd has many open files but one inode.
+static void shared_name(const struct spaces *s, const VmaEntry *vma, char *out, size_t size)
+{
+	const struct crimg_file *file = crimg_files_find(&s->view->files, (uint32_t)vma->shmid);
+	if ((vma->status & CRIMG_VMA_FILE_SHARED) == 0)
+		snprintf(out, size, "shm %" PRIu64, vma->shmid);
+	else if (file != NULL && file->type == FD_TYPES__MEMFD && file->message != NULL)
+		snprintf(out, size, "memfd %u", ((const MemfdFileEntry *)file->message)->inode_id);
+	else
+		snprintf(out, size, "file %" PRIu64, vma->shmid);
+}
+
 static void show_shared(struct spaces *s, const struct crimg_space *space)
 {
 	crimg_json_array(&s->json, "shared");
 	for (size_t i = 0; i < space->count; i++) {
 		const VmaEntry *vma = space->areas[i].vma;
-		bool file = (vma->status & CRIMG_VMA_FILE_SHARED) != 0;
-		if (!file && (vma->status & (CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV)) == 0)
+		char name[48];
+		if ((vma->status & (CRIMG_VMA_FILE_SHARED | CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV)) == 0)
 			continue;
+		shared_name(s, vma, name, sizeof name);
 		crimg_json_array(&s->json, NULL);
 		crimg_json_u64(&s->json, NULL, i);
-		crimg_json_textf(&s->json, NULL, "%s %" PRIu64, file ? "file" : "shm", vma->shmid);
+		crimg_json_text(&s->json, NULL, name);
 		crimg_json_end(&s->json);
 	}
 	crimg_json_end(&s->json);

@@ -1,0 +1,184 @@
+// The page as a whole: which image and process are shown, the parts and the way to them, theme, keys, printing.
+
+const PARTS = [['summary', 'Summary'], ['process', 'Process'], ['memory', 'Memory'], ['threads', 'Threads'],
+	['descriptors', 'Descriptors'], ['links', 'Connections'], ['files', 'Files'], ['sockets', 'Sockets'], ['findings', 'Findings'],
+	['more', 'More']];
+const KEYS = [['/', 'search processes'], ['j  k', 'next, previous process'], ['t', 'light or dark'], ['g then 1 … 9', 'go to a part'],
+	['+  −  0', 'in a drawing: zoom in, out, all'], ['arrows', 'in a drawing or table: move'], ['n  p', 'in the map: next, previous mapping'],
+	['Enter', 'in a drawing: choose'], ['?', 'this list']];
+
+const root = document.documentElement;
+const page = { image: null, pid: null, parts: null, graph: null, processes: null };
+
+function stored(key, value) {
+	try { // a page from disk may have no storage
+		if (value !== undefined)
+			localStorage.setItem(key, value);
+		return localStorage.getItem(key);
+	} catch (error) {
+		return null;
+	}
+}
+
+function setTheme(name) {
+	root.dataset.theme = name;
+	document.getElementById('theme').textContent = name === 'dark' ? 'Light' : 'Dark';
+	Drawing.redrawAll();
+}
+
+function startTheme() {
+	const system = matchMedia('(prefers-color-scheme: dark)');
+	const chosen = stored('crimg-theme');
+	setTheme(chosen === 'dark' || chosen === 'light' ? chosen : system.matches ? 'dark' : 'light');
+	system.addEventListener('change', (event) => setTheme(event.matches ? 'dark' : 'light'));
+	document.getElementById('theme').addEventListener('click', toggleTheme);
+}
+
+function toggleTheme() {
+	setTheme(root.dataset.theme === 'dark' ? 'light' : 'dark');
+	stored('crimg-theme', root.dataset.theme);
+}
+
+function memoryBar(process, most) {
+	const bar = h('i', { class: 'fill' });
+	bar.style.width = Math.round(100 * (process.row.rss_bytes || 0) / most) + '%';
+	return h('span', { class: 'meter' }, bar, h('span', {}, process.row.rss_bytes === null ? '' : bytesText(process.row.rss_bytes)));
+}
+
+function processList(image) {
+	const most = image.processes.reduce((n, process) => Math.max(n, process.row.rss_bytes || 0), 1);
+	const narrow = innerWidth < 900;
+	return new Table({
+		name: 'Processes', rows: image.processes, unit: 'process', units: 'processes',
+		visible: narrow ? 6 : Math.max(8, Math.floor((innerHeight - 190) / ROW_PIXELS)),
+		onpick: (process) => showProcess(process.pid),
+		columns: [
+			{ title: 'Pid', get: (process) => process.pid, num: true, width: 8 },
+			{ title: 'Name', get: (process) => process.comm + ' ' + commandText(process.row), grow: true, width: 14,
+				text: (process) => '\u2003'.repeat(Math.min(8, process.depth)) + (process.comm || '?')
+					+ (process.row.state === 'alive' ? '' : ' (' + process.row.state + ')') },
+			{ title: 'Memory', get: (process) => process.row.rss_bytes, node: (process) => memoryBar(process, most), width: 11 },
+		],
+	});
+}
+
+function part(id, node) {
+	const old = document.getElementById(id);
+	if (node === null)
+		return;
+	if (old !== null)
+		old.replaceWith(node);
+	else
+		document.getElementById('main').append(node);
+}
+
+function showProcess(pid) {
+	const process = page.image.byPid.get(pid);
+	if (process === undefined || page.pid === pid)
+		return;
+	page.pid = pid;
+	part('process', section('process', pid + ' ' + process.comm, processFacts(process), processRest(process)));
+	part('memory', memorySection(process, false));
+	part('threads', threadSection(process, null));
+	part('descriptors', descriptorSection(process));
+	page.graph.pick(pid);
+	page.processes.pick(process);
+	history.replaceState(null, '', '#pid=' + pid);
+}
+
+function showImage(image) {
+	page.image = image;
+	page.pid = null;
+	document.title = 'crimg report: ' + basename(clean(image.inspect.image));
+	replace(document.getElementById('title'), h('span', { title: image.inspect.image }, shorten(image.inspect.image, innerWidth < 600 ? 24 : 70)),
+		h('span', { class: 'dim' }, ' ' + image.inspect.format));
+	page.processes = processList(image);
+	replace(document.getElementById('side'), h('h2', {}, 'Processes'), page.processes.node);
+	page.graph = new Graph(image, showProcess);
+	const main = replace(document.getElementById('main'), summarySection(image));
+	for (const id of ['process', 'memory', 'threads', 'descriptors'])
+		main.append(h('section', { id, hidden: true }));
+	fill(main, [linksOf(image).length === 0 ? null : section('links', 'Connections', page.graph.node, linkTable(image)), fileSection(image),
+		socketSection(image), findingSection(image), restSection(image)]);
+	const asked = /^#pid=(\d+)$/.exec(location.hash);
+	const wanted = asked !== null && image.byPid.has(Number(asked[1])) ? Number(asked[1])
+		: image.processes.length > 0 ? (image.processes.find((process) => process.maps !== null) || image.processes[0]).pid : null;
+	if (wanted !== null)
+		showProcess(wanted);
+	showNav(image);
+}
+
+function showNav(image) {
+	const there = PARTS.filter(([id]) => {
+		const node = document.getElementById(id);
+		return node !== null && !node.hidden;
+	});
+	page.parts = there.map(([id]) => id);
+	const count = { findings: image.findings.findings.length, files: (image.inspect.files || []).length };
+	replace(document.getElementById('nav'), there.map(([id, title]) => h('a', { href: '#' + id }, title,
+		count[id] ? h('span', { class: 'n' + (id === 'findings' && image.findings.errors > 0 ? ' error' : '') }, countText(count[id])) : null)));
+}
+
+// Anchors scroll without changing the hash, which names the process.
+function goTo(id) {
+	const node = document.getElementById(id);
+	if (node !== null)
+		node.scrollIntoView({ block: 'start' });
+}
+
+function step(way) {
+	const list = page.processes.order;
+	const at = Math.max(0, Math.min(list.length - 1, page.processes.current + way));
+	page.processes.go(at, true);
+}
+
+function showKeys() {
+	const dialog = h('dialog', { class: 'keys', 'aria-label': 'Keys', onclose: () => dialog.remove() },
+		h('h2', {}, 'Keys'), lines(KEYS), h('form', { method: 'dialog' }, h('button', {}, 'Close')));
+	document.body.append(dialog);
+	dialog.showModal();
+}
+
+function listen() {
+	let going = false;
+	addEventListener('keydown', (event) => {
+		if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) {
+			if (event.key === 'Escape')
+				event.target.blur();
+			return;
+		}
+		if (going && /^[1-9]$/.test(event.key) && page.parts[event.key - 1])
+			goTo(page.parts[event.key - 1]);
+		going = event.key === 'g';
+		const keys = {
+			'/': () => (page.processes.search.isConnected ? page.processes.search : page.processes.scroller).focus(),
+			j: () => step(1), k: () => step(-1), t: toggleTheme, '?': showKeys,
+		};
+		if (!(event.key in keys))
+			return;
+		event.preventDefault();
+		keys[event.key]();
+	});
+	addEventListener('click', (event) => {
+		const link = event.target instanceof Element ? event.target.closest('a[href^="#"]') : null;
+		if (link === null)
+			return;
+		event.preventDefault();
+		goTo(link.getAttribute('href').slice(1));
+	});
+	document.getElementById('keys').addEventListener('click', showKeys);
+	let before = null;
+	addEventListener('beforeprint', () => { // paper is white
+		before = root.dataset.theme;
+		setTheme('light');
+		Table.printAll(true);
+	});
+	addEventListener('afterprint', () => {
+		setTheme(before);
+		Table.printAll(false);
+	});
+}
+
+startTheme();
+listen();
+showImage(loadImage('a'));
