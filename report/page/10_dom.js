@@ -102,6 +102,8 @@ function colours() {
 	return (name) => style.getPropertyValue('--' + name).trim();
 }
 
+const isNarrow = () => innerWidth < 700;
+
 // One tooltip for all drawings.
 const tip = {
 	show(event, lines) {

@@ -2,7 +2,7 @@
 // the search above, walked with the arrow keys.
 //
 // A column: title, get(row) for sorting and searching; if the cell shows something else, text(row) or
-// node(row); width in characters; num, mono, grow; cls(row).
+// node(row); width in characters; num, mono, grow; cls(row); wide: left out on narrow screens.
 
 const ROW_PIXELS = 24;
 const PRINTED_ROWS = 400;
@@ -10,6 +10,7 @@ const PRINTED_ROWS = 400;
 class Table {
 	constructor(options) {
 		Object.assign(this, { rows: [], visible: 14, unit: 'row' }, options);
+		this.columns = this.columns.filter((column) => column !== null && !(column.wide && isNarrow()));
 		this.sort = { column: -1, down: false };
 		this.current = -1;  // place in order
 		this.picked = null; // row

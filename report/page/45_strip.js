@@ -1,7 +1,7 @@
 // The address-space map: one strip along the folded axis. Lanes from the top: overview (when zoomed), pages by
 // kind (columns that hold several kinds are stacked), what changed, permissions, names, addresses.
 
-const STRIP = { overview: 8, pages: 20, pagesHeight: 56, change: 78, rights: 84, names: 92, ticks: 108, height: 126 };
+const STRIP = { overview: 3, pages: 12, pagesHeight: 60, change: 74, rights: 80, names: 87, ticks: 103, height: 120 };
 
 class Strip extends Drawing {
 	constructor(process, axis, onpick) {

@@ -126,7 +126,7 @@ class Heat extends Drawing {
 
 	paint() {
 		this.layout(this.canvas.clientWidth || 600);
-		this.height = this.shown * CELL;
+		this.height = this.shown * CELL + 4;
 		super.paint();
 	}
 
@@ -180,7 +180,7 @@ class Heat extends Drawing {
 		for (let row = 0; row < this.shown && this.gutter > 0; row += 2) {
 			const at = (this.top + row) * this.columns * this.perCell;
 			if (at < this.axis.total)
-				g.fillText(pageAddress(this.axis.pageAt(this.axis.segments[this.axis.find(at)], at)), 0, row * CELL - 1);
+				g.fillText(pageAddress(this.axis.pageAt(this.axis.segments[this.axis.find(at)], at)), 0, row * CELL + 1);
 		}
 	}
 

@@ -54,44 +54,55 @@ class Graph {
 		replace(this.box, groups.length === 0 ? null : this.picture(groups.slice(0, GRAPH_MOST), width - 2));
 	}
 
-	// Where everything stands: processes in the order of the tree, groups at the middle of their processes.
+	// Where everything stands: processes in the order of the tree, groups at the middle of their processes. Three or
+	// more processes that are joined to the same in the same way stand as one, but for the one that is chosen.
 	places(groups) {
-		const pids = new Set(groups.flatMap((group) => group.ends.map((end) => end.pid)));
-		const processes = this.image.processes.filter((process) => pids.has(process.pid));
-		const rows = new Map(processes.map((process, i) => [process.pid, i]));
+		const held = new Map(); // pid → what it is joined to
+		groups.forEach((group, i) => {
+			for (const end of group.ends)
+				got(held, end.pid, () => []).push(i + end.way);
+		});
+		const alike = new Map();
+		for (const process of this.image.processes)
+			if (held.has(process.pid))
+				got(alike, process.pid === this.pid ? 'chosen' : held.get(process.pid).join(' '), () => []).push(process);
+		const nodes = [...alike.values()].flatMap((list) => (list.length > 2 ? [list] : list.map((process) => [process])));
+		const order = new Map(this.image.processes.map((process, i) => [process, i]));
+		nodes.sort((a, b) => order.get(a[0]) - order.get(b[0]));
+		const rows = new Map(nodes.flatMap((list, i) => list.map((process) => [process.pid, i])));
 		const middle = (group) => group.ends.reduce((sum, end) => sum + (rows.get(end.pid) || 0), 0) / group.ends.length;
 		groups.sort((a, b) => middle(a) - middle(b) || compare(a.kind, b.kind));
-		return { processes, rows };
+		return { nodes, rows };
 	}
 
 	picture(groups, width) {
-		const { processes, rows } = this.places(groups);
-		const height = Math.max(processes.length, groups.length) * GRAPH_ROW + 8;
+		const { nodes, rows } = this.places(groups);
+		const height = Math.max(nodes.length, groups.length) * GRAPH_ROW + 8;
 		const step = (n) => (height - 8) / n;
-		const left = Math.min(220, width * 0.34), right = width - Math.min(330, width * 0.42);
-		const yLeft = (pid) => 4 + step(processes.length) * ((rows.get(pid) || 0) + 0.5);
+		const left = Math.min(240, width * 0.36), right = width - Math.min(330, width * 0.42);
+		const yLeft = (row) => 4 + step(nodes.length) * (row + 0.5);
 		const yRight = (i) => 4 + step(groups.length) * (i + 0.5);
 		const root = svg('svg', { width, height, viewBox: '0 0 ' + width + ' ' + height, 'aria-label': 'Connections' });
-		const lines = [];
-		groups.forEach((group, i) => {
+		this.lines = groups.flatMap((group, i) => {
+			const ends = new Map(); // by row: those that stand as one have one line
 			for (const end of group.ends)
-				lines.push(this.line(group, end, [left, yLeft(end.pid)], [right, yRight(i)], i));
+				if (rows.has(end.pid) && !ends.has(rows.get(end.pid)))
+					ends.set(rows.get(end.pid), end);
+			return [...ends].map(([row, end]) => this.line(group, end, [left, yLeft(row)], [right, yRight(i)], { group: i, row }));
 		});
-		this.lines = lines;
-		fill(root, [lines.map((line) => line.node),
-			processes.map((process) => this.processLabel(process, left, yLeft(process.pid))),
+		return fill(root, [this.lines.map((line) => line.node),
+			nodes.map((list, row) => this.processLabel(list, row, left, yLeft(row))),
 			groups.map((group, i) => this.groupLabel(group, i, right, yRight(i), width))]);
-		return root;
 	}
 
-	line(group, end, [x0, y0], [x1, y1], i) {
+	line(group, end, [x0, y0], [x1, y1], place) {
 		const bend = (x1 - x0) * 0.45;
 		const reads = end.way.includes('r'), writes = end.way.includes('w');
 		const node = svg('g', { class: 'edge link-' + group.kind + (end.pid === this.pid ? ' chosen' : '') },
 			svg('path', { d: 'M' + x0 + ' ' + y0 + ' C' + (x0 + bend) + ' ' + y0 + ' ' + (x1 - bend) + ' ' + y1 + ' ' + x1 + ' ' + y1 }),
 			reads ? svg('path', { class: 'head', d: 'M' + x0 + ' ' + y0 + 'l7 -3.5v7z' }) : null,
 			writes ? svg('path', { class: 'head', d: 'M' + x1 + ' ' + y1 + 'l-7 -3.5v7z' }) : null);
-		return { node, pid: end.pid, group: i };
+		return { node, ...place };
 	}
 
 	// Makes the lines that match stand out.
@@ -106,12 +117,22 @@ class Graph {
 			onclick: actions.click, onkeydown: (event) => event.key === 'Enter' && actions.click(event) }, text);
 	}
 
-	processLabel(process, x, y) {
-		const room = Math.floor((x - 8) / 6.6);
+	processLabel(list, row, x, y) {
+		const [process] = list;
+		const names = new Set(list.map((one) => one.comm));
+		const name = list.length === 1 ? process.pid + ' ' + process.comm
+			: process.pid + ' and ' + (list.length - 1) + ' like it' + (names.size === 1 ? ': ' + process.comm : '');
 		return this.label({ class: 'end' + (process.pid === this.pid ? ' chosen' : ''), role: 'button' },
-			svg('text', { x: x - 6, y: y + 4, 'text-anchor': 'end' }, shorten(process.pid + ' ' + process.comm, room)),
-			process.pid + ' ' + process.comm, {
-				enter: () => this.light((line) => line.pid === process.pid), leave: () => this.light(null),
+			svg('text', { x: x - 6, y: y + 4, 'text-anchor': 'end' }, shorten(name, Math.floor((x - 8) / 6.8))), name, {
+				enter: (event) => {
+					this.light((line) => line.row === row);
+					if (list.length > 1 && event.clientX !== undefined)
+						tip.show(event, [shorten(list.map((one) => one.pid + ' ' + one.comm).join(', '), 600)]);
+				},
+				leave: () => {
+					this.light(null);
+					tip.hide();
+				},
 				click: () => this.onpick(process.pid),
 			});
 	}
@@ -151,10 +172,10 @@ function linkTable(image) {
 	return new Table({
 		name: 'Connections', rows: linksOf(image), unit: 'connection', visible: 10,
 		columns: [
-			{ title: 'Kind', get: (link) => KIND_ONE[link.kind][0], width: 18 },
-			{ title: 'Name', get: (link) => link.name, grow: true, width: 30 },
-			{ title: 'Held by', get: ends, width: 44 },
-			{ title: 'Outside', get: (link) => link.outside, width: 24 },
+			{ title: 'Kind', get: (link) => KIND_ONE[link.kind][0], width: 16 },
+			{ title: 'Name', get: (link) => link.name, grow: true, width: 26 },
+			{ title: 'Held by', get: ends, width: 38 },
+			{ title: 'Outside', wide: true, get: (link) => link.outside, width: 20 },
 		],
 	}).node;
 }

@@ -75,16 +75,16 @@ function areaColumns(process) {
 	const what = (area) => areaName(area) + (area.advice ? ' ' + area.advice : '')
 		+ (area.offset !== '0x0' && /FILE/.test(area.status) ? ' +' + area.offset : '');
 	return [
-		{ title: 'Start', get: (area) => pageOf(area.start), text: (area) => area.start.slice(2), mono: true, num: true, width: 17 },
-		{ title: 'End', get: (area) => pageOf(area.end), text: (area) => area.end.slice(2), mono: true, num: true, width: 17 },
+		{ title: 'Start', get: (area) => pageOf(area.start), text: (area) => area.start.slice(2).padStart(12, '0'), mono: true, width: 15 },
+		{ title: 'End', wide: true, get: (area) => pageOf(area.end), text: (area) => area.end.slice(2).padStart(12, '0'), mono: true, width: 15 },
 		{ title: 'Perm', get: (area) => area.permissions, mono: true, width: 8, cls: (area) => rightsName(area.permissions) + '-text' },
 		{ title: 'Size', get: (area) => area.bytes, text: (area) => bytesText(area.bytes), num: true, width: 10 },
-		{ title: 'Here', get: (area) => area.bytes_in_image, text: (area) => (area.bytes_in_image ? bytesText(area.bytes_in_image) : ''), num: true, width: 10 },
+		{ title: 'Here', wide: true, get: (area) => area.bytes_in_image, text: (area) => (area.bytes_in_image ? bytesText(area.bytes_in_image) : ''), num: true, width: 10 },
 		areasOf(process).some((area) => area.bytes_in_parent > 0)
 			? { title: 'Parent', get: (area) => area.bytes_in_parent, text: (area) => (area.bytes_in_parent ? bytesText(area.bytes_in_parent) : ''), num: true, width: 10 } : null,
 		changed ? { title: 'Changed', get: (area) => changed.get(area) || 0, text: (area) => countText(changed.get(area) || null), num: true, width: 10, cls: () => 'changed-text' } : null,
-		{ title: 'What', get: what, grow: true, width: 34 },
-	].filter((column) => column !== null);
+		{ title: 'What', get: what, grow: true, width: 30 },
+	];
 }
 
 function memorySection(process, two) {
@@ -130,11 +130,11 @@ function descriptorSection(process) {
 	const list = process.fds === null ? [] : process.fds.fds || [];
 	const columns = [
 		{ title: 'Fd', get: (fd) => fd.fd, num: true, width: 7 },
-		{ title: 'Type', get: (fd) => fd.type, width: 12 },
+		{ title: 'Type', wide: true, get: (fd) => fd.type, width: 12 },
 		{ title: 'Mode', get: (fd) => fd.mode, mono: true, width: 7 },
-		{ title: 'Position', get: (fd) => fd.pos, text: (fd) => countText(fd.pos), num: true, width: 13 },
-		{ title: 'What', get: (fd) => fd.name + (fd.note ? ' (' + fd.note + ')' : ''), grow: true, width: 40 },
-		{ title: 'Flags', get: (fd) => [fd.cloexec ? 'cloexec' : '', fd.flags].filter(Boolean).join(' '), width: 20 },
+		{ title: 'Position', wide: true, get: (fd) => fd.pos, text: (fd) => countText(fd.pos), num: true, width: 13 },
+		{ title: 'What', get: (fd) => fd.name + (fd.note ? ' (' + fd.note + ')' : ''), grow: true, width: 34 },
+		{ title: 'Flags', wide: true, get: (fd) => [fd.cloexec ? 'cloexec' : '', fd.flags].filter(Boolean).join(' '), width: 20 },
 	];
 	return section('descriptors', 'Descriptors', list.length === 0 ? h('p', { class: 'dim' }, 'none')
 		: new Table({ name: 'Descriptors', rows: list, unit: 'descriptor', columns }).node);

@@ -64,10 +64,10 @@ function threadSection(process, beforeProcess) {
 		name: 'Threads', rows, unit: 'thread', visible: 8,
 		columns: [
 			{ title: 'Tid', get: (thread) => thread.tid, num: true, width: 9 },
-			{ title: 'Name', get: (thread) => thread.comm, width: 18 },
-			{ title: 'Doing', get: doing, mono: true, grow: true, width: 34 },
-			{ title: 'At', get: topFrame, mono: true, width: 34 },
-			{ title: 'Blocks', get: (thread) => (thread.signals ? thread.signals.blocked : ''), width: 20 },
+			{ title: 'Name', get: (thread) => thread.comm, width: 17 },
+			{ title: 'Doing', get: doing, mono: true, grow: true, width: 30 },
+			{ title: 'At', wide: true, get: topFrame, mono: true, width: 30 },
+			{ title: 'Blocks', wide: true, get: (thread) => (thread.signals ? thread.signals.blocked : ''), width: 20 },
 		],
 		onpick: (thread) => replace(detail, threadDetail(thread, before.get(thread.tid))),
 	});

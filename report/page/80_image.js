@@ -51,13 +51,13 @@ function summarySection(image) {
 
 function fileSection(image) {
 	const columns = [
-		{ title: 'Id', get: (file) => file.id, num: true, width: 7 },
+		{ title: 'Id', wide: true, get: (file) => file.id, num: true, width: 7 },
 		{ title: 'Type', get: (file) => file.type, width: 11 },
-		{ title: 'What', get: (file) => file.name + (file.note ? ' (' + file.note + ')' : ''), grow: true, width: 44 },
-		{ title: 'Size', get: (file) => file.size, text: (file) => bytesText(file.size), num: true, width: 10 },
-		{ title: 'Position', get: (file) => file.pos, text: (file) => countText(file.pos), num: true, width: 12 },
-		{ title: 'Flags', get: (file) => file.flags.replace(/O_/g, '').replace(/\|/g, ' ').toLowerCase(), width: 24 },
-		{ title: 'Held by', get: (file) => file.users.join(', '), width: 26 },
+		{ title: 'What', get: (file) => file.name + (file.note ? ' (' + file.note + ')' : ''), grow: true, width: 30 },
+		{ title: 'Size', wide: true, get: (file) => file.size, text: (file) => bytesText(file.size), num: true, width: 10 },
+		{ title: 'Position', wide: true, get: (file) => file.pos, text: (file) => countText(file.pos), num: true, width: 12 },
+		{ title: 'Flags', wide: true, get: (file) => file.flags.replace(/O_/g, '').replace(/\|/g, ' ').toLowerCase(), width: 18 },
+		{ title: 'Held by', get: (file) => file.users.join(', '), width: 20 },
 	];
 	const rows = image.inspect.files || [];
 	return section('files', 'Files', rows.length === 0 ? h('p', { class: 'dim' }, 'none')
@@ -68,12 +68,12 @@ function socketSection(image) {
 	const rows = Object.values(image.inspect.sockets || {}).flat();
 	const queue = (bytes) => (bytes ? bytesText(bytes) : '');
 	const columns = [
-		{ title: 'Family', get: (s) => s.family, width: 9 }, { title: 'Type', get: (s) => s.type, width: 10 },
-		{ title: 'Protocol', get: (s) => s.proto, width: 10 }, { title: 'State', get: (s) => s.state, width: 14 },
-		{ title: 'Local', get: (s) => s.local, grow: true, width: 26 }, { title: 'Peer', get: (s) => s.peer, width: 26 },
-		{ title: 'To read', get: (s) => s.receive_queue_bytes, text: (s) => queue(s.receive_queue_bytes), num: true, width: 10 },
-		{ title: 'Unsent', get: (s) => s.send_queue_bytes, text: (s) => queue(s.send_queue_bytes), num: true, width: 10 },
-		{ title: 'Held by', get: (s) => s.users.join(', '), width: 18 }, { title: 'Options', get: (s) => s.options, width: 22 },
+		{ title: 'Family', wide: true, get: (s) => s.family, width: 8 }, { title: 'Type', get: (s) => s.type, width: 10 },
+		{ title: 'Protocol', wide: true, get: (s) => s.proto, width: 9 }, { title: 'State', get: (s) => s.state, width: 14 },
+		{ title: 'Local', get: (s) => s.local, grow: true, width: 20 }, { title: 'Peer', get: (s) => s.peer, width: 20 },
+		{ title: 'To read', wide: true, get: (s) => s.receive_queue_bytes, text: (s) => queue(s.receive_queue_bytes), num: true, width: 10 },
+		{ title: 'Unsent', wide: true, get: (s) => s.send_queue_bytes, text: (s) => queue(s.send_queue_bytes), num: true, width: 10 },
+		{ title: 'Held by', get: (s) => s.users.join(', '), width: 14 }, { title: 'Options', wide: true, get: (s) => s.options, width: 16 },
 	];
 	return rows.length === 0 ? null : section('sockets', 'Sockets', new Table({ name: 'Sockets', rows, unit: 'socket', columns }).node);
 }
@@ -84,11 +84,11 @@ function findingSection(image) {
 	const detail = h('div', { class: 'detail' });
 	const columns = [
 		{ title: 'Severity', get: (f) => rank[f.severity], text: (f) => f.severity, node: (f) => severity(f.severity), width: 11 },
-		{ title: 'Code', get: (f) => f.code, mono: true, width: 10 },
-		{ title: 'Finding', get: (f) => f.title + ': ' + f.text, grow: true, width: 46 },
-		{ title: 'File', get: (f) => f.file, width: 24 },
-		{ title: 'Offset', get: (f) => f.offset, text: (f) => (f.offset === null ? '' : '0x' + f.offset.toString(16)), mono: true, num: true, width: 11 },
-		{ title: 'Field', get: (f) => f.field, mono: true, width: 24 },
+		{ title: 'Code', wide: true, get: (f) => f.code, mono: true, width: 10 },
+		{ title: 'Finding', get: (f) => f.title + ': ' + f.text, grow: true, width: 36 },
+		{ title: 'File', wide: true, get: (f) => f.file, width: 20 },
+		{ title: 'Offset', wide: true, get: (f) => f.offset, text: (f) => (f.offset === null ? '' : '0x' + f.offset.toString(16)), mono: true, num: true, width: 11 },
+		{ title: 'Field', wide: true, get: (f) => f.field, mono: true, width: 20 },
 	];
 	if (rows.length === 0)
 		return section('findings', 'Findings', h('p', { class: 'verdict good' }, 'validate finds nothing.'));

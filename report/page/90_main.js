@@ -47,10 +47,9 @@ function memoryBar(process, most) {
 
 function processList(image) {
 	const most = image.processes.reduce((n, process) => Math.max(n, process.row.rss_bytes || 0), 1);
-	const narrow = innerWidth < 900;
 	return new Table({
 		name: 'Processes', rows: image.processes, unit: 'process', units: 'processes',
-		visible: narrow ? 6 : Math.max(8, Math.floor((innerHeight - 190) / ROW_PIXELS)),
+		visible: innerWidth < 900 ? 6 : Math.max(8, Math.floor((innerHeight - 220) / ROW_PIXELS)),
 		onpick: (process) => showProcess(process.pid),
 		columns: [
 			{ title: 'Pid', get: (process) => process.pid, num: true, width: 8 },
@@ -179,6 +178,7 @@ function listen() {
 	});
 }
 
+matchMedia('(max-width: 699px)').addEventListener('change', () => showImage(page.image));
 startTheme();
 listen();
 showImage(loadImage('a'));
