@@ -63,7 +63,7 @@ static int inspect_blocks(struct page_view *p, char side, struct crimg_err *err)
 }
 
 static int tell(struct crimg_page *page, const struct crimg_report_image *image, char side,
-                struct crimg_err *damage, struct crimg_err *err)
+                struct crimg_err *err)
 {
 	struct crimg_view_options options = {
 		.path = image->path, .format = image->format, .tmpdir = image->tmpdir,
@@ -74,11 +74,12 @@ static int tell(struct crimg_page *page, const struct crimg_report_image *image,
 		.view = { .options = &options, .out = &out, .flush = flush }, .page = page,
 	};
 	int rc = -1;
-	if (crimg_view_open(&p.view))
+	bool usable = crimg_view_open(&p.view);
+	options.path = image->name;
+	if (usable)
 		rc = inspect_blocks(&p, side, err);
 	else
 		*err = p.view.damage;
-	*damage = p.view.damage.code != CRIMG_OK ? p.view.damage : p.view.missing;
 	crimg_view_close(&p.view);
 	crimg_buf_fini(&out);
 	return rc;
@@ -110,9 +111,9 @@ static int judge(struct crimg_page *page, const struct crimg_report_image *image
 }
 
 int crimg_report_blocks(struct crimg_page *page, const struct crimg_report_image *image, char side,
-                        struct crimg_err *damage, struct crimg_err *err)
+                        struct crimg_err *err)
 {
-	if (tell(page, image, side, damage, err) < 0)
+	if (tell(page, image, side, err) < 0)
 		return -1;
 	return judge(page, image, side, err);
 }

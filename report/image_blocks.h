@@ -7,15 +7,15 @@
 
 struct crimg_report_image {
 	const char *path;    // what is opened
+	const char *name;    // what the user called it
 	const char *format;  // forced driver, or NULL
 	const char *tmpdir;
 	const char *sysroot; // for registers and stacks, or NULL
 };
 
-// Blocks "inspect-SIDE", "spaces-SIDE" and "findings-SIDE". 0: *damage tells what is wrong with the image,
-// if anything is (CRIMG_OK). -1: err, nothing can be told of it, or the page cannot be written.
+// Blocks "inspect-SIDE", "spaces-SIDE" and "findings-SIDE". 0: what is wrong with the image stands in them. -1:
+// err, nothing can be told of it, or the page cannot be written.
 CRIMG_MUST_CHECK int crimg_report_blocks(struct crimg_page *page, const struct crimg_report_image *image,
-                                         char side, struct crimg_err *damage,
-                                         struct crimg_err *err);
+                                         char side, struct crimg_err *err);
 
 #endif

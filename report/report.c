@@ -40,11 +40,12 @@ struct request {
 	bool help;
 };
 
-static void complain(const struct crimg_err *err, const char *more)
+static int trouble(const struct crimg_err *err)
 {
 	char text[2 * (CRIMG_ERR_SOURCE_MAX + CRIMG_ERR_TEXT_MAX)];
 	crimg_err_format(err, text, sizeof text);
-	fprintf(stderr, "crimg report: %s%s\n", text, more);
+	fprintf(stderr, "crimg report: %s\n", text);
+	return 2;
 }
 
 static int bad_usage(struct crimg_err *err, const char *what)
@@ -74,7 +75,7 @@ static int parse(int argc, char **argv, struct request *r, struct crimg_err *err
 		return bad_usage(err, argc == optind ? "no IMAGE is named" : "one IMAGE at a time");
 	if (r->out == NULL && isatty(STDOUT_FILENO) != 0)
 		return bad_usage(err, "a page is nothing for a terminal: name a file with -o");
-	r->image.path = argv[optind];
+	r->image.path = r->image.name = argv[optind];
 	r->out = r->out != NULL ? r->out : "-";
 	return 0;
 }
@@ -100,15 +101,12 @@ static int write_page(const struct request *r, const struct crimg_report_image *
                       struct crimg_err *err)
 {
 	struct crimg_page page;
-	struct crimg_err damage = CRIMG_ERR_INIT;
 	int rc = crimg_page_open(&page, r->out, err);
 	if (rc == 0)
-		rc = crimg_report_blocks(&page, image, 'a', &damage, err);
+		rc = crimg_report_blocks(&page, image, 'a', err);
 	if (rc == 0)
 		rc = crimg_page_commit(&page, err);
 	crimg_page_close(&page);
-	if (rc == 0 && damage.code != CRIMG_OK)
-		complain(&damage, " (the report tells what could be read)");
 	return rc;
 }
 
@@ -138,7 +136,5 @@ int crimg_report_main(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN);
 	if (rc == 0)
 		rc = run(&r, &err);
-	if (rc < 0)
-		complain(&err, "");
-	return rc < 0 ? 2 : 0;
+	return rc < 0 ? trouble(&err) : 0;
 }

@@ -24,6 +24,7 @@
 
 #include "convert/convert.h"
 #include "inspect/inspect.h"
+#include "report/report.h"
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
@@ -239,8 +240,21 @@ static void run_convert(char *image, const char *format, bool incomplete)
 	check_output(code);
 }
 
+static void run_report(char *image)
+{
+	static char verb[] = "report", to[] = "-o";
+	char target[PATH_BYTES + 16];
+	snprintf(target, sizeof target, "%s/out/target", root);
+	char *argv[] = { verb, to, target, image, NULL };
+	int code = call(crimg_report_main, argv);
+	check_end("report", code, image);
+	check_output(code);
+}
+
 static void run_case(char *image, unsigned number)
 {
+	if (number % 4 == 0) // it asks inspect and validate for all they have: the slowest of the verbs
+		run_report(image);
 	run_inspect(image, false);
 	run_inspect(image, true);
 	run_convert(image, "crimg", number % 2 == 1);

@@ -56,12 +56,21 @@ function jsonTable(name, list) {
 	return new Table({ name, columns, rows: list, visible: 12 }).node;
 }
 
+// Several objects of the same few numbers and texts, as limits are.
+function isTable(list) {
+	const keys = (item) => (item === null || typeof item !== 'object' || Array.isArray(item) ? '' : Object.keys(item).join(' '));
+	return list.length > 2 && list.every((item) => keys(item) !== '' && keys(item) === keys(list[0])
+		&& Object.values(item).every((field) => isFlat(field)));
+}
+
 function jsonView(name, value, depth) {
 	if (isFlat(value))
 		return h('p', {}, flatText(value));
 	if (Array.isArray(value) && value.every((item) => item !== null && typeof item === 'object' && !Array.isArray(item)
 	    && Object.values(item).every((field) => isFlat(field))))
 		return jsonTable(name, value);
+	if (!Array.isArray(value) && isTable(Object.values(value)))
+		return jsonTable(name, Object.entries(value).map(([key, item]) => ({ name: keyTitle(key), ...item })));
 	const entries = Array.isArray(value) ? value.map((item, i) => [itemName(item, i), item]) : Object.entries(value);
 	const flat = entries.filter(([, item]) => isFlat(item) && !isEmpty(item));
 	const deep = entries.filter(([, item]) => !isFlat(item) && !isEmpty(item)).slice(0, 500);

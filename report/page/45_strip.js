@@ -175,7 +175,7 @@ class Strip extends Drawing {
 			for (let k = 0; k < kinds && all > 0.02; k++) {
 				if (sums[px * kinds + k] === 0)
 					continue;
-				const high = Math.max(2, sums[px * kinds + k] / all * STRIP.pagesHeight);
+				const high = Math.max(HELD.includes(KINDS[k]) ? 4 : 1, sums[px * kinds + k] / all * STRIP.pagesHeight);
 				g.fillStyle = fills[k];
 				y = Math.max(STRIP.pages, y - high);
 				g.fillRect(px, y, 1, high);
@@ -226,9 +226,10 @@ class Strip extends Drawing {
 			const a = Math.max(0, x(group.from)), b = Math.min(width, x(group.to));
 			if (b - a < 24 || a < free - 1)
 				continue;
-			const text = shorten(group.name, Math.floor((b - a) / 6.4));
-			if (text.length < 3)
+			const room = Math.floor((b - a) / 6.4);
+			if (room < Math.min(9, group.name.length) || group.name === '')
 				continue;
+			const text = shorten(group.name, room);
 			g.fillText(text, a + 1, STRIP.names, b - a);
 			free = a + g.measureText(text).width + 8;
 		}

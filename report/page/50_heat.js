@@ -163,9 +163,17 @@ class Heat extends Drawing {
 			all += sums[k];
 		if (all === 0)
 			return;
+		// What the image holds stays in sight among much that it does not.
+		let held = 0;
 		for (let k = 0; k < KINDS.length; k++)
+			held += HELD.includes(KINDS[k]) ? sums[k] : 0;
+		const least = held > 0 ? Math.max(0.3, held / all) : 0;
+		for (let k = 0; k < KINDS.length; k++) {
+			const isHeld = HELD.includes(KINDS[k]);
+			const part = isHeld ? least * sums[k] / (held || 1) : (1 - least) * sums[k] / (all - held || 1);
 			for (let c = 0; c < 3; c++)
-				mix[c] += kinds[k][c] * sums[k] / all;
+				mix[c] += kinds[k][c] * part;
+		}
 		const heat = sums[KINDS.length] > 0 ? 0.35 + 0.65 * sums[KINDS.length] / all : 0;
 		for (let c = 0; c < 3; c++)
 			mix[c] = Math.round(mix[c] + (changed[c] - mix[c]) * heat);

@@ -51,16 +51,18 @@ function fileLinks(image) {
 
 function unixLinks(image) {
 	const rows = (image.inspect.sockets || {}).unix || [];
-	const inodes = new Set(rows.map((row) => row.inode));
+	const byInode = new Map(rows.map((row) => [row.inode, row]));
 	const links = new Map();
 	for (const row of rows) {
 		const listens = row.state === 'LISTEN';
-		const known = row.peer_inode !== 0 && inodes.has(row.peer_inode);
+		const known = row.peer_inode !== 0 && byInode.has(row.peer_inode);
 		const key = known ? [row.inode, row.peer_inode].sort((a, b) => a - b).join(' ') : String(row.inode);
 		const link = got(links, key, () => new Link(listens ? 'listen' : 'unix', row.type + ' ' + row.local));
 		if (!row.local.startsWith('['))
 			link.name = row.type + ' ' + row.local;
 		link.addUsers(row.users, 'rw');
+		if (known && byInode.get(row.peer_inode).peer_inode !== row.inode) // its peer does not name it
+			link.addUsers(byInode.get(row.peer_inode).users, 'rw');
 		if (row.peer_inode !== 0 && !known)
 			link.outside = row.peer;
 	}

@@ -85,11 +85,17 @@ function showProcess(pid) {
 	history.replaceState(null, '', '#pid=' + pid);
 }
 
+// The process that the address names, when there is one.
+function askedPid() {
+	const asked = /^#pid=(\d+)$/.exec(location.hash);
+	return asked !== null && page.image.byPid.has(Number(asked[1])) ? Number(asked[1]) : null;
+}
+
 function showImage(image) {
 	page.image = image;
 	page.pid = null;
 	document.title = 'crimg report: ' + basename(clean(image.inspect.image));
-	replace(document.getElementById('title'), h('span', { title: image.inspect.image }, shorten(image.inspect.image, innerWidth < 600 ? 24 : 70)),
+	replace(document.getElementById('title'), h('span', { title: image.inspect.image }, shorten(image.inspect.image === '-' ? 'standard input' : image.inspect.image, innerWidth < 600 ? 24 : 70)),
 		h('span', { class: 'dim' }, ' ' + image.inspect.format));
 	page.processes = processList(image);
 	replace(document.getElementById('side'), h('h2', {}, 'Processes'), page.processes.node);
@@ -99,9 +105,7 @@ function showImage(image) {
 		main.append(h('section', { id, hidden: true }));
 	fill(main, [linksOf(image).length === 0 ? null : section('links', 'Connections', page.graph.node, linkTable(image)), fileSection(image),
 		socketSection(image), findingSection(image), restSection(image)]);
-	const asked = /^#pid=(\d+)$/.exec(location.hash);
-	const wanted = asked !== null && image.byPid.has(Number(asked[1])) ? Number(asked[1])
-		: image.processes.length > 0 ? (image.processes.find((process) => process.maps !== null) || image.processes[0]).pid : null;
+	const wanted = askedPid() !== null ? askedPid() : image.processes.length > 0 ? (image.processes.find((process) => process.maps !== null) || image.processes[0]).pid : null;
 	if (wanted !== null)
 		showProcess(wanted);
 	showNav(image);
@@ -165,6 +169,7 @@ function listen() {
 		event.preventDefault();
 		goTo(link.getAttribute('href').slice(1));
 	});
+	addEventListener('hashchange', () => askedPid() !== null && showProcess(askedPid()));
 	document.getElementById('keys').addEventListener('click', showKeys);
 	let before = null;
 	addEventListener('beforeprint', () => { // paper is white
