@@ -8,7 +8,7 @@
 
 #include "format/json_message.h"
 #include "format/names.h"
-#include "inspect/field_value.h"
+#include "format/field_value.h"
 #include "inspect/table.h"
 
 #define LIST_SHOWN 16u   // numbers of a repeated field in text
@@ -67,20 +67,6 @@ static void show_bytes(const struct walk *w, const char *name, enum crimg_hint h
 	free(hex);
 }
 
-static bool is_present(const void *base, const ProtobufCFieldDescriptor *f)
-{
-	const void *pointer;
-	protobuf_c_boolean has;
-	if (f->label != PROTOBUF_C_LABEL_OPTIONAL)
-		return true;
-	if (f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING) {
-		memcpy(&pointer, (const char *)base + f->offset, sizeof pointer);
-		return pointer != NULL && pointer != f->default_value;
-	}
-	memcpy(&has, (const char *)base + f->quantifier_offset, sizeof has);
-	return has != 0;
-}
-
 // True when message fits on a line, "a=1 b=2": numbers and short texts alone, nothing unknown.
 static bool flat_text(const ProtobufCMessage *m, enum crimg_hint inherited, char *out, size_t size)
 {
@@ -92,9 +78,9 @@ static bool flat_text(const ProtobufCMessage *m, enum crimg_hint inherited, char
 		enum crimg_hint hint = crimg_field_info(m->descriptor, i).people;
 		const char *at = (const char *)m + f->offset;
 		if (f->label == PROTOBUF_C_LABEL_REPEATED || f->type == PROTOBUF_C_TYPE_BYTES
-		    || (f->type == PROTOBUF_C_TYPE_MESSAGE && is_present(m, f)))
+		    || (f->type == PROTOBUF_C_TYPE_MESSAGE && crimg_field_present(m, f)))
 			return false;
-		if (!is_present(m, f) || f->type == PROTOBUF_C_TYPE_MESSAGE)
+		if (!crimg_field_present(m, f) || f->type == PROTOBUF_C_TYPE_MESSAGE)
 			continue;
 		if (f->type == PROTOBUF_C_TYPE_STRING) {
 			memcpy(&string, at, sizeof string);
@@ -278,7 +264,7 @@ static void walk_message(struct walk w, const ProtobufCMessage *m)
 		hint = hint == CRIMG_HINT_NONE ? w.inherited : hint;
 		if (f->label == PROTOBUF_C_LABEL_REPEATED)
 			show_repeated(w, f, hint, m);
-		else if (is_present(m, f))
+		else if (crimg_field_present(m, f))
 			show_value(w, f, hint, (const char *)m + f->offset, false);
 	}
 	show_unknown(&w, m);

@@ -1,5 +1,5 @@
 // Hints to words.
-#include "inspect/field_value.h"
+#include "format/field_value.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +34,20 @@ uint64_t crimg_number_load(ProtobufCType type, const void *at)
 		memcpy(&narrow, at, sizeof narrow);
 		return narrow;
 	}
+}
+
+bool crimg_field_present(const void *base, const ProtobufCFieldDescriptor *f)
+{
+	const void *pointer;
+	protobuf_c_boolean has;
+	if (f->label != PROTOBUF_C_LABEL_OPTIONAL)
+		return true;
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING) {
+		memcpy(&pointer, (const char *)base + f->offset, sizeof pointer);
+		return pointer != NULL && pointer != f->default_value;
+	}
+	memcpy(&has, (const char *)base + f->quantifier_offset, sizeof has);
+	return has != 0;
 }
 
 static bool is_signed(ProtobufCType type)
