@@ -119,6 +119,12 @@ CRIMG_MUST_CHECK int crimg_image_select(struct crimg_image *image, enum crimg_ki
 // Exactly length bytes of a payload.
 CRIMG_MUST_CHECK int crimg_image_read(struct crimg_image *image, uint64_t payload, uint64_t offset,
                                       void *buf, size_t length, struct crimg_err *err);
+// Where the bytes of a payload from offset on lie in a file as they are, and the digest that they were
+// written with: see format/driver.h. 1; 0: there is no such thing; -1: err.
+CRIMG_MUST_CHECK int crimg_image_locate(struct crimg_image *image, uint64_t payload, uint64_t offset,
+                                        struct crimg_span *out, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_image_digest(struct crimg_image *image, uint64_t payload, uint64_t offset,
+                                        struct crimg_digest *out, struct crimg_err *err);
 // Up to limit bytes of a raw object (its first bytes, or its last ones with tail), into a fresh
 // buffer.
 CRIMG_MUST_CHECK int crimg_image_contents(struct crimg_image *image,
