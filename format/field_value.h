@@ -18,4 +18,7 @@ void crimg_number_text(const ProtobufCFieldDescriptor *f, enum crimg_hint hint, 
 void crimg_number_json(struct crimg_json *j, const char *key, const ProtobufCFieldDescriptor *f,
                       enum crimg_hint hint, uint64_t value);
 
+// True when a message fits on a line, "a=1 b=2" in out: numbers and short texts alone, nothing unknown.
+bool crimg_message_text(const ProtobufCMessage *m, enum crimg_hint inherited, char *out, size_t size);
+
 #endif
