@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+
+#include "format/terminal.h"
 
 #include "inspect/answer.h"
 
@@ -193,8 +193,7 @@ static int take_option(struct crimg_inspect_request *r, int option)
 		return 0;
 	case OPT_COLOR:
 		r->color = optarg;
-		if (strcmp(optarg, "auto") == 0 || strcmp(optarg, "always") == 0
-		    || strcmp(optarg, "never") == 0)
+		if (crimg_color_known(optarg))
 			return 0;
 		return usage_error("--color wants auto, always or never", optarg) + 1;
 	case OPT_WIDTH:
@@ -210,16 +209,10 @@ static int take_option(struct crimg_inspect_request *r, int option)
 
 static void look_around(struct crimg_inspect_request *r, bool width_given)
 {
-	struct winsize size;
-	bool terminal = isatty(STDOUT_FILENO) != 0;
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *tmpdir = getenv("TMPDIR");
-	r->options.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
-	if (!width_given && terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-		r->options.width = size.ws_col;
-	bool dumb = term == NULL || strcmp(term, "dumb") == 0;
-	bool refused = (no_color != NULL && no_color[0] != '\0') || dumb;
-	r->options.color = strcmp(r->color, "always") == 0
-		|| (strcmp(r->color, "auto") == 0 && terminal && !refused);
+	r->options.tmpdir = crimg_tmpdir();
+	if (!width_given)
+		r->options.width = crimg_terminal_width();
+	r->options.color = crimg_color_wanted(r->color);
 }
 
 // 0, or the exit code + 1.

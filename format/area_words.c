@@ -1,9 +1,9 @@
-#include "inspect/area_text.h"
+#include "format/area_words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "inspect/file_text.h"
+#include "format/file_words.h"
 
 static const struct {
 	uint32_t bit;
@@ -14,12 +14,21 @@ static const struct {
 	{ CRIMG_VMA_AIO, "[aio]" },           { CRIMG_VMA_SOCKET, "[socket]" },
 };
 
-char *crimg_area_text(struct crimg_view *view, const struct crimg_task *task, const VmaEntry *vma,
-                      char *out, size_t size)
+static void file_area(struct crimg_image *image, const struct crimg_files *files, const VmaEntry *vma,
+                      char *out, size_t size, struct crimg_err *damage)
+{
+	struct crimg_file_words words;
+	crimg_file_words_by_id(image, files, (uint32_t)vma->shmid, &words, damage);
+	snprintf(out, size, words.note[0] != '\0' ? "%s (%s)" : "%s", words.name, words.note);
+}
+
+char *crimg_area_words(struct crimg_image *image, const struct crimg_files *files,
+                       const struct crimg_task *task, const VmaEntry *vma, char *out, size_t size,
+                       struct crimg_err *damage)
 {
 	out[0] = '\0';
 	if ((vma->status & CRIMG_VMA_FILE) != 0)
-		crimg_file_text_by_id(view, (uint32_t)vma->shmid, out, size);
+		file_area(image, files, vma, out, size, damage);
 	else if ((vma->status & CRIMG_VMA_SYSV) != 0)
 		snprintf(out, size, "System V segment %" PRIu64, vma->shmid);
 	else if ((vma->status & CRIMG_VMA_ANON_SHARED) != 0)

@@ -1,5 +1,5 @@
 // Hints to words.
-#include "inspect/field_value.h"
+#include "format/field_value.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +34,20 @@ uint64_t crimg_number_load(ProtobufCType type, const void *at)
 		memcpy(&narrow, at, sizeof narrow);
 		return narrow;
 	}
+}
+
+bool crimg_field_present(const void *base, const ProtobufCFieldDescriptor *f)
+{
+	const void *pointer;
+	protobuf_c_boolean has;
+	if (f->label != PROTOBUF_C_LABEL_OPTIONAL)
+		return true;
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING) {
+		memcpy(&pointer, (const char *)base + f->offset, sizeof pointer);
+		return pointer != NULL && pointer != f->default_value;
+	}
+	memcpy(&has, (const char *)base + f->quantifier_offset, sizeof has);
+	return has != 0;
 }
 
 static bool is_signed(ProtobufCType type)
@@ -179,4 +193,33 @@ void crimg_number_json(struct crimg_json *j, const char *key, const ProtobufCFie
 		crimg_json_i64(j, key, (int64_t)value);
 	else
 		crimg_json_u64(j, key, value);
+}
+
+bool crimg_message_text(const ProtobufCMessage *m, enum crimg_hint inherited, char *out, size_t size)
+{
+	char value[CRIMG_NUMBER_MAX];
+	const char *string;
+	out[0] = '\0';
+	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
+		enum crimg_hint hint = crimg_field_info(m->descriptor, i).people;
+		const char *at = (const char *)m + f->offset;
+		if (f->label == PROTOBUF_C_LABEL_REPEATED || f->type == PROTOBUF_C_TYPE_BYTES
+		    || (f->type == PROTOBUF_C_TYPE_MESSAGE && crimg_field_present(m, f)))
+			return false;
+		if (!crimg_field_present(m, f) || f->type == PROTOBUF_C_TYPE_MESSAGE)
+			continue;
+		if (f->type == PROTOBUF_C_TYPE_STRING) {
+			memcpy(&string, at, sizeof string);
+			snprintf(value, sizeof value, "%s", string);
+		} else {
+			crimg_number_text(f, hint == CRIMG_HINT_NONE ? inherited : hint,
+			                  crimg_number_load(f->type, at), value, sizeof value);
+		}
+		size_t used = strlen(out);
+		if (used + strlen(value) + strlen(f->name) + 8 > size)
+			return false;
+		snprintf(out + used, size - used, "%s%s=%s", used > 0 ? " " : "", f->name, value);
+	}
+	return m->n_unknown_fields == 0;
 }

@@ -1,6 +1,6 @@
 // Putting a line together from pieces.
-#ifndef CRIMG_INSPECT_TEXT_ADD_H
-#define CRIMG_INSPECT_TEXT_ADD_H
+#ifndef CRIMG_FORMAT_TEXT_ADD_H
+#define CRIMG_FORMAT_TEXT_ADD_H
 
 #include "format/err.h"
 

@@ -1,5 +1,5 @@
 // Putting a line together from pieces.
-#include "inspect/text_add.h"
+#include "format/text_add.h"
 
 #include <stdio.h>
 #include <string.h>
