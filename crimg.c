@@ -5,7 +5,6 @@
 #include "convert/convert.h"
 #include "convert/crit.h"
 #include "convert/formats.h"
-#include "diff/diff.h"
 #include "inspect/inspect.h"
 #include "report/report.h"
 #include "validate/validate.h"

@@ -21,13 +21,14 @@ static const char usage[] =
 	"  -f FORMAT        do not probe A's format (`crimg formats` lists them); -F FORMAT: B's\n"
 	"  --sysroot DIR    take symbols from the files beneath DIR that the processes had mapped\n"
 	"  --json           one JSON object, schema crimg.diff/1\n"
+	"  --html FILE      one HTML page instead, as `crimg report A B` writes it\n"
 	"  --color=WHEN     auto (default), always, never; NO_COLOR is respected\n"
 	"  -h, --help       this text\n\n"
 	"Exit: 0 the same; 1 they differ; 2 trouble: an image is damaged (what is readable is compared),\n"
 	"or cannot be read.\n";
 
 enum { OPT_MATCH = 256, OPT_STAT, OPT_BYTES, OPT_CONTEXT, OPT_NO_PAGES, OPT_ALL, OPT_SYSROOT, OPT_JSON,
-       OPT_COLOR };
+       OPT_HTML, OPT_COLOR };
 
 static const struct option long_options[] = {
 	{ "match", required_argument, NULL, OPT_MATCH }, { "stat", no_argument, NULL, OPT_STAT },
@@ -35,8 +36,8 @@ static const struct option long_options[] = {
 	{ "no-pages", no_argument, NULL, OPT_NO_PAGES }, { "all", no_argument, NULL, OPT_ALL },
 	{ "format", required_argument, NULL, 'f' },      { "format-b", required_argument, NULL, 'F' },
 	{ "sysroot", required_argument, NULL, OPT_SYSROOT }, { "json", no_argument, NULL, OPT_JSON },
-	{ "color", required_argument, NULL, OPT_COLOR }, { "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{ "html", required_argument, NULL, OPT_HTML },   { "color", required_argument, NULL, OPT_COLOR },
+	{ "help", no_argument, NULL, 'h' },              { NULL, 0, NULL, 0 },
 };
 
 #define CONTEXT_DEFAULT 3u
@@ -46,7 +47,7 @@ struct request {
 	struct crimg_diff_options options;
 	struct crimg_diff_show show;
 	bool json, help;
-	const char *color;
+	const char *color, *html;
 };
 
 static int trouble(const struct crimg_err *err)
@@ -96,6 +97,7 @@ static int take_option(struct request *r, int option, struct crimg_err *err)
 	case OPT_ALL: r->show.all = r->options.folded = true; return 0;
 	case OPT_SYSROOT: r->options.sysroot = optarg; return 0;
 	case OPT_JSON: r->json = true; return 0;
+	case OPT_HTML: r->html = optarg; return 0;
 	case 'f': r->options.format[0] = optarg; return 0;
 	case 'F': r->options.format[1] = optarg; return 0;
 	case 'h': r->help = true; return 0;
@@ -145,12 +147,16 @@ static int compare(const struct request *r)
 	return code;
 }
 
-int crimg_diff_main(int argc, char **argv)
+int crimg_diff_verb(int argc, char **argv, crimg_diff_page_fn *page)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct request r;
 	if (parse(argc, argv, &r, &err) < 0)
 		return trouble(&err);
+	if (!r.help && r.html != NULL) {
+		int rc = page(&r.options, r.html, &err);
+		return rc < 0 ? trouble(&err) : rc;
+	}
 	if (!r.help)
 		return compare(&r);
 	fputs(usage, stdout);

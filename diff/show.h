@@ -14,6 +14,7 @@ struct crimg_diff_show {
 	unsigned context;    // lines around those
 	bool pointers;       // and where words of them point to
 	bool color;
+	bool compact;        // JSON without newlines and blanks for the eye
 };
 
 // Runs diff and writes what it tells. 0, or -1: output or memory.

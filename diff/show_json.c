@@ -228,7 +228,7 @@ int crimg_diff_json(struct crimg_diff *d, const struct crimg_diff_show *show, FI
                     struct crimg_err *err)
 {
 	struct json s = { .d = d, .show = show, .out = out, .buf = CRIMG_BUF_INIT };
-	s.j = crimg_json_make(&s.buf, true);
+	s.j = crimg_json_make(&s.buf, !show->compact);
 	body(&s);
 	int rc = crimg_json_finish(&s.j, &s.fault);
 	if (rc == 0)

@@ -1,24 +1,25 @@
-// The verb: options, the images, the page.
+// The verb: options, and the page of `crimg diff --html`.
 #include "report/report.h"
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "format/spool.h"
-#include "report/image_blocks.h"
+#include "diff/diff.h"
+#include "format/terminal.h"
+#include "report/write.h"
 
 static const char usage[] =
-	"usage: crimg report [options] IMAGE\n\n"
+	"usage: crimg report [options] IMAGE [IMAGE2]\n\n"
 	"Writes one HTML file that shows an image: processes, address spaces, pages, threads, files,\n"
-	"sockets and who is connected to whom, and what validate finds. It opens from disk in any\n"
-	"browser of today and loads nothing.\n\n"
+	"sockets and who is connected to whom, and what validate finds. With two images it shows the\n"
+	"second one and what changed since the first. The file opens from disk in any browser of today\n"
+	"and loads nothing.\n\n"
 	"  -o FILE          where to (default: standard output, unless that is a terminal)\n"
-	"  -f FORMAT        do not probe the format (`crimg formats` lists them)\n"
+	"  -f FORMAT        do not probe IMAGE's format (`crimg formats` lists them); -F FORMAT:\n"
+	"                   IMAGE2's\n"
 	"  --sysroot DIR    take mapped files and debug files from DIR when they are the same\n"
 	"  -h, --help       this text\n\n"
 	"The file may hold secrets of the processes (arguments, environment, texts): only its owner may\n"
@@ -29,14 +30,13 @@ static const char usage[] =
 enum { OPT_SYSROOT = 256 };
 
 static const struct option long_options[] = {
-	{ "output", required_argument, NULL, 'o' }, { "format", required_argument, NULL, 'f' },
-	{ "sysroot", required_argument, NULL, OPT_SYSROOT }, { "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{ "output", required_argument, NULL, 'o' },   { "format", required_argument, NULL, 'f' },
+	{ "format-b", required_argument, NULL, 'F' }, { "sysroot", required_argument, NULL, OPT_SYSROOT },
+	{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
 };
 
 struct request {
-	struct crimg_report_image image;
-	const char *out;
+	struct crimg_report report;
 	bool help;
 };
 
@@ -54,87 +54,70 @@ static int bad_usage(struct crimg_err *err, const char *what)
 	                  "%s (`crimg report --help` tells more)", what);
 }
 
-static int parse(int argc, char **argv, struct request *r, struct crimg_err *err)
+static int take_images(struct crimg_report *r, int count, char **images, struct crimg_err *err)
 {
-	const char *tmpdir = getenv("TMPDIR");
-	*r = (struct request){ .image.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp" };
-	opterr = 0;
-	optind = 0;
-	for (int o; (o = getopt_long(argc, argv, "o:f:h", long_options, NULL)) != -1;) {
-		switch (o) {
-		case 'o': r->out = optarg; break;
-		case 'f': r->image.format = optarg; break;
-		case 'h': r->help = true; break;
-		case OPT_SYSROOT: r->image.sysroot = optarg; break;
-		default: return bad_usage(err, "no such option, or its value is missing");
-		}
-	}
-	if (r->help)
-		return 0;
-	if (argc - optind != 1)
-		return bad_usage(err, argc == optind ? "no IMAGE is named" : "one IMAGE at a time");
+	if (count < 1 || count > 2)
+		return bad_usage(err, count < 1 ? "no IMAGE is named" : "two images at most");
+	for (int side = 0; side < count; side++)
+		r->path[side] = images[side];
+	if (count == 2 && strcmp(r->path[0], "-") == 0 && strcmp(r->path[1], "-") == 0)
+		return bad_usage(err, "one of the images at most can be standard input");
 	if (r->out == NULL && isatty(STDOUT_FILENO) != 0)
 		return bad_usage(err, "a page is nothing for a terminal: name a file with -o");
-	r->image.path = r->image.name = argv[optind];
 	r->out = r->out != NULL ? r->out : "-";
 	return 0;
 }
 
-// An image is read several times, a pipe can be read once. path (at least 32 bytes) then names a copy, and
-// *fd holds it.
-static int settle(struct crimg_report_image *image, char *path, size_t size, int *fd,
-                  struct crimg_err *err)
+static int parse(int argc, char **argv, struct request *r, struct crimg_err *err)
 {
-	struct crimg_source *source;
-	int from = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), rc = 0;
-	if (from < 0 || crimg_source_open_fd(from, "standard input", &source, err) < 0)
-		return crimg_fail(err, CRIMG_E_IO, "standard input", CRIMG_NO_OFFSET, "cannot be read");
-	if (source->forward_only)
-		rc = *fd = crimg_spool(source, image->tmpdir, err);
-	snprintf(path, size, "/proc/self/fd/%d", *fd);
-	crimg_source_close(source);
-	image->path = path;
-	return rc < 0 ? -1 : 0;
+	*r = (struct request){ .report.tmpdir = crimg_tmpdir() };
+	opterr = 0;
+	optind = 0;
+	for (int o; (o = getopt_long(argc, argv, "o:f:F:h", long_options, NULL)) != -1;) {
+		switch (o) {
+		case 'o': r->report.out = optarg; break;
+		case 'f': r->report.format[0] = optarg; break;
+		case 'F': r->report.format[1] = optarg; break;
+		case 'h': r->help = true; break;
+		case OPT_SYSROOT: r->report.sysroot = optarg; break;
+		default: return bad_usage(err, "no such option, or its value is missing");
+		}
+	}
+	return r->help ? 0 : take_images(&r->report, argc - optind, argv + optind, err);
 }
 
-static int write_page(const struct request *r, const struct crimg_report_image *image,
-                      struct crimg_err *err)
+// A closed pipe and a file size limit come back as errors.
+static int write_report(const struct crimg_report *report, struct crimg_err *err)
 {
-	struct crimg_page page;
-	int rc = crimg_page_open(&page, r->out, err);
-	if (rc == 0)
-		rc = crimg_report_blocks(&page, image, 'a', err);
-	if (rc == 0)
-		rc = crimg_page_commit(&page, err);
-	crimg_page_close(&page);
-	return rc;
-}
-
-static int run(const struct request *r, struct crimg_err *err)
-{
-	struct crimg_report_image image = r->image;
-	char path[32];
-	int fd = STDIN_FILENO;
-	int rc = strcmp(image.path, "-") == 0 ? settle(&image, path, sizeof path, &fd, err) : 0;
-	if (rc == 0)
-		rc = write_page(r, &image, err);
-	if (fd > STDIN_FILENO)
-		close(fd);
-	return rc;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	return crimg_report_write(report, err);
 }
 
 int crimg_report_main(int argc, char **argv)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct request r;
-	int rc = parse(argc, argv, &r, &err);
-	if (rc == 0 && r.help) {
-		fputs(usage, stdout);
-		return 0;
-	}
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
-	if (rc == 0)
-		rc = run(&r, &err);
-	return rc < 0 ? trouble(&err) : 0;
+	if (parse(argc, argv, &r, &err) < 0)
+		return trouble(&err);
+	if (!r.help)
+		return write_report(&r.report, &err) < 0 ? trouble(&err) : 0;
+	fputs(usage, stdout);
+	return fflush(stdout) != 0 ? 2 : 0;
+}
+
+static int diff_page(const struct crimg_diff_options *options, const char *path,
+                     struct crimg_err *err)
+{
+	struct crimg_report report = {
+		.out = path, .path = { options->path[0], options->path[1] },
+		.format = { options->format[0], options->format[1] }, .tmpdir = options->tmpdir,
+		.sysroot = options->sysroot, .diff = options,
+	};
+	return write_report(&report, err);
+}
+
+int crimg_diff_main(int argc, char **argv)
+{
+	return crimg_diff_verb(argc, argv, diff_page);
 }

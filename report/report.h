@@ -1,4 +1,4 @@
-// The verb `crimg report`: one HTML file that shows an image.
+// The verb `crimg report`: one HTML file that shows an image, or two; and `crimg diff`, which may write one.
 #ifndef CRIMG_REPORT_REPORT_H
 #define CRIMG_REPORT_REPORT_H
 
@@ -6,5 +6,8 @@
 // what is wrong); 2 trouble: usage, an image that cannot be read at all, an output that cannot be
 // written. Then there is no output.
 int crimg_report_main(int argc, char **argv);
+
+// The verb `crimg diff` with its option --html. Exit code: see diff/diff.h.
+int crimg_diff_main(int argc, char **argv);
 
 #endif
