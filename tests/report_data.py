@@ -71,6 +71,25 @@ def check_image(name, page, image, *options):
     return data
 
 
+def check_pair(a, b, wanted):
+    """Two images: all that one has, twice, and what diff says; `crimg diff --html` writes the same page."""
+    page = run('report', a, b)
+    data = blocks(page.stdout)
+    claim(page.returncode == 0 and sorted(data) == sorted(['diff'] + [f'{n}-{s}' for n in ('findings', 'inspect', 'spaces') for s in 'ab']),
+          f'{a} and {b}: blocks are {sorted(data)}')
+    data = {key: check_block(f'{b} {key}', text) for key, text in data.items()}
+    claim(data['diff'] == json.loads(run('diff', '--json', a, b).stdout), f'{a} and {b}: not what diff says')
+    for side, image in (('a', a), ('b', b)):
+        claim(data[f'inspect-{side}'] == json.loads(run('inspect', '--json', image, *VIEWS).stdout), f'{image}: not what inspect says')
+        check_spaces(image, data[f'inspect-{side}'], data[f'spaces-{side}'])
+    target = os.path.join(work, 'diff.html')
+    code = run('diff', '--html', target, a, b).returncode
+    with open(target, 'rb') as f:
+        claim(code == wanted and f.read() == page.stdout, f'{a} and {b}: diff --html: exit {code}')
+    folded = json.loads(blocks(run('diff', '--all', '--html', '-', a, b).stdout)['diff'])
+    claim(folded == json.loads(run('diff', '--all', '--json', a, b).stdout), f'{a} and {b}: diff --all --html')
+
+
 def check_policy(page):
     text = page.decode()
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
@@ -139,6 +158,13 @@ def main():
     check_policy(run('report', images[0]).stdout)
     check_outputs(images[0])
     check_pipe(os.path.join(samples, 'archives/podman-zstd.tar'))
+    tree = os.path.join(samples, 'criu/c-tree')
+    check_pair(tree, report_samples.changed(crimg, tree, os.path.join(work, 'changed')), 1)
+    check_pair(tree, tree, 0)
+    check_pair(os.path.join(samples, 'criu-3.17/f-inc/1'), os.path.join(samples, 'criu-3.17/f-inc/3'), 1)
+    check_pair(os.path.join(samples, 'cores/kernel64.core'), os.path.join(samples, 'archives/podman-zstd.tar'), 1)
+    bad = run('diff', '--html', os.path.join(work, 'no such folder', 'x'), tree, tree)
+    claim(bad.returncode == 2 and bad.stderr.count(b'\n') == 1, f'diff --html to nowhere: {bad.stderr}')
     check_hostile(report_samples.hostile(crimg, os.path.join(samples, 'criu/c-tree'), os.path.join(work, 'hostile-data')))
     claim(run('report', '--help').stdout.startswith(b'usage: crimg report'), '--help')
     for wrong in ([], ['--no-such'], [images[0], images[1], images[2]], [images[0], '-o']):

@@ -305,7 +305,7 @@ def check_inert(b, path, name):
         claim(page.run('return window.ran') is None, f'{name}: script of the image ran: {page.run("return window.ran")}')
         claim(page.texts('img, iframe, object, embed, link, base, b b, svg svg, [onerror], [onload], a:not([href^="#"])') == [],
               f'{name}: an image made an element')
-        claim(page.run('return document.scripts.length') == 4 and page.run(
+        claim(page.run('return document.scripts.length') in (4, 8) and page.run(
             'return [...document.scripts].filter((s) => s.type === "").length') == 1, f'{name}: scripts')
         seen = page.run('return document.body.innerText + [...document.querySelectorAll("[title]")].map((n) => n.title).join()')
         claim('<script>window.ran=' in seen or '<img src=x' in seen, f'{name}: the names are not shown')
@@ -316,6 +316,39 @@ def check_inert(b, path, name):
         const d = document.createElement('div'); d.innerHTML = '<img src=x onerror="window.ran = 10">'; document.body.append(d);''')
     said = page.b.console()
     claim(page.run('return window.ran') is None and any('Content Security Policy' in m for m in said), f'{name}: the policy lets script run: {said}')
+
+
+def check_pair(b, path, diff):
+    """What report_samples.changed() changed is what the page shows as changed, and nothing else."""
+    for width in (390, 1280):
+        page = Page(b, path, width)
+        claim(len(page.rows('changes', 1)) == len(diff['changes']) > 3, f"changes: {page.rows('changes', 3)}")
+        broad = page.run('return [document.documentElement.scrollWidth, innerWidth]')
+        claim(broad[0] <= broad[1], f'pair at {width}: the page is {broad[0]} wide')
+        page.shot(f'pair-{width}')
+    changed = page.b.run("return getComputedStyle(document.documentElement).getPropertyValue('--changed').trim()")
+    rgba = int(changed[5:7] + changed[3:5] + changed[1:3], 16) | 0xff000000
+    for canvas in ('canvas.strip', 'canvas.heat'):
+        claim(any(colour == rgba for colour, _ in page.pixels(canvas)), f'{canvas}: nothing is drawn as changed')
+    page.search('#memory input', '[heap]')
+    claim(page.texts('#memory tr[data-at] td:nth-child(6)') == ['1'], 'one page of the heap changed')
+    page.search('#memory input', 'added')
+    claim(page.rows('memory', 1) == ['000010000000'], 'the mapping that came')
+    claim(page.texts('.registers .changed-text dt') == ['rbx'], 'the register')
+    child = next(c['process']['b'] for c in diff['changes'] if c.get('b') == 'renamed')
+    row = next(i for i, text in enumerate(page.rows('changes', 4)) if text.startswith('comm'))
+    page.click(f'#changes tr[data-at="{row}"]')
+    claim(page.text('#process h2') == f'{child} renamed', f"a change leads to {page.text('#process h2')}")
+    page.click('#switch button')
+    claim(page.text('#switch [aria-pressed="true"]') == 'Before', 'the image before')
+    page.click(f'#side tr[data-at="{page.texts("#side tbody tr[data-at] td:first-child").index(str(child))}"]')
+    claim(page.text('#process h2') == f'{child} child-B', 'it has the old name')
+    row = next(i for i, text in enumerate(page.rows('changes', 3)) if text.startswith('−'))
+    page.click('#switch button:last-child')
+    page.click(f'#changes tr[data-at="{row}"]')
+    claim(page.text('#switch [aria-pressed="true"]') == 'Before' and 'zomb-killed' in page.text('#process h2'),
+          'a process that is gone is shown in the image before')
+    page.silent('pair')
 
 
 def check_large(b, path, small):
@@ -372,6 +405,10 @@ def main():
         for name in ('c-tree', 'g-ns'):
             image = report_samples.hostile(crimg, sample('criu/' + name), os.path.join(work, 'hostile-' + name))
             check_inert(b, report([image], 'hostile-' + name), 'hostile-' + name)
+        after = report_samples.changed(crimg, tree_image, os.path.join(work, 'changed'))
+        diff = subprocess.run([crimg, 'diff', '--json', tree_image, after], stdout=subprocess.PIPE)
+        check_pair(b, report([tree_image, after], 'pair'), json.loads(diff.stdout))
+        check_inert(b, report([os.path.join(work, 'hostile-g-ns'), os.path.join(work, 'hostile-c-tree')], 'hostile-pair'), 'hostile-pair')
         check_large(b, large, pages['criu/c-tree'])
     print(f'{passed} passed, {failed} failed, 0 skipped')
     sys.exit(failed != 0)

@@ -55,6 +55,32 @@ def spread(value, payloads):
             value[key] = next(payloads)
 
 
+def changed(crimg, sample, path):
+    """c-tree a little later: a byte of the heap, a register, a name, a mapping and a process are others."""
+    image = Edited(crimg, sample, path)
+    pid, child, gone = 9652, 9654, 9658
+    pagemap = image.decode(f'pagemap-{pid}.img')['entries']
+    heap = next(v for v in image.decode(f'mm-{pid}.img')['entries'][0]['vmas'] if v['status'] & 1 << 5)
+    at = 0
+    for run in pagemap[1:]:
+        if run['vaddr'] >= heap['start']:
+            break
+        at += run['nr_pages'] * 4096
+    with open(os.path.join(path, f"pages-{pagemap[0]['pages_id']}.img"), 'r+b') as f:
+        f.seek(at + 100)
+        byte = f.read(1)[0]
+        f.seek(at + 100)
+        f.write(bytes([byte ^ 0xff]))
+    image.edit(f'core-{pid}.img', lambda e: e[0]['thread_info']['gpregs'].update(bx='0x1234' if isinstance(
+        e[0]['thread_info']['gpregs']['bx'], str) else 0x1234))
+    image.edit(f'core-{child}.img', lambda e: e[0]['tc'].update(comm='renamed'))
+    image.edit('pstree.img', lambda e: e.remove(next(t for t in e if t['pid'] == gone)))
+    image.edit(f'mm-{pid}.img', lambda e: e[0]['vmas'].append(dict(heap, start=0x10000000, end=0x10004000, status=1 | 1 << 9)))
+    image.edit(f'mm-{pid}.img', lambda e: e[0]['vmas'].sort(key=lambda v: v['start']))
+    os.remove(os.path.join(path, f'core-{gone}.img'))
+    return path
+
+
 def turns():
     while True:
         yield from PAYLOADS

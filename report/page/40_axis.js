@@ -28,7 +28,7 @@ function pageOf(address) {
 function areaRuns(process, i, area) {
 	const pages = pageOf(area.end) - pageOf(area.start);
 	const kinds = parseRuns(process.space.pages[i] || 'k' + pages);
-	const changes = parseRuns((process.changes && process.changes[i]) || '=' + pages);
+	const changes = (process.changes && process.changes[i]) || [];
 	const out = [];
 	let k = 0, c = 0, kindLeft = kinds.length ? kinds[0][1] : 0, changeLeft = changes.length ? changes[0][1] : 0;
 	while (k < kinds.length) {
@@ -48,6 +48,7 @@ function areaRuns(process, i, area) {
 // Segments: from is where each begins on the axis, page its first page, pages how many, kind, change, area.
 class Axis {
 	constructor(process, withGaps) {
+		changeRuns(process);
 		const areas = areasOf(process);
 		const raw = areas.map((area, i) => areaRuns(process, i, area));
 		let held = 0, seen = 0;

@@ -29,7 +29,8 @@ function processFacts(process) {
 }
 
 function processRest(process) {
-	const rest = [['Environment', environmentView, process.space.environment],
+	const rest = [['Changes', (value) => changeTable('Changes', value, false), process.changed && process.changed.length ? process.changed : null],
+		['Environment', environmentView, process.space.environment],
 		['Signals', (value) => jsonView('Signals', value, 0), without(process.signals)],
 		['Timers', (value) => jsonView('Timers', value, 0), without(process.timers)],
 		['Users, capabilities, limits', (value) => jsonView('Credentials', value, 0), without(process.creds)]];
@@ -62,7 +63,7 @@ const RIGHTS_LEGEND = [['right-x', 'code'], ['right-w', 'writable'], ['right-r',
 
 function legend(rows, changed) {
 	return h('div', { class: 'legend' }, rows.map(([name, word]) => h('span', {}, h('i', { class: 'dot ' + name }), word)),
-		changed ? h('span', {}, h('i', { class: 'dot changed' }), 'changed since the first image') : null);
+		changed ? h('span', {}, h('i', { class: 'dot changed' }), 'changed') : null);
 }
 
 function zoomButtons(zoom) {
@@ -72,6 +73,8 @@ function zoomButtons(zoom) {
 
 function areaColumns(process) {
 	const changed = process.changedPages;
+	const notes = process.notes || new Map();
+	const note = (area) => notes.get(area.start.slice(2) + '-' + area.end.slice(2)) || '';
 	const what = (area) => areaName(area) + (area.advice ? ' ' + area.advice : '')
 		+ (area.offset !== '0x0' && /FILE/.test(area.status) ? ' +' + area.offset : '');
 	return [
@@ -83,11 +86,14 @@ function areaColumns(process) {
 		areasOf(process).some((area) => area.bytes_in_parent > 0)
 			? { title: 'Parent', get: (area) => area.bytes_in_parent, text: (area) => (area.bytes_in_parent ? bytesText(area.bytes_in_parent) : ''), num: true, width: 10 } : null,
 		changed ? { title: 'Changed', get: (area) => changed.get(area) || 0, text: (area) => countText(changed.get(area) || null), num: true, width: 10, cls: () => 'changed-text' } : null,
+		notes.size > 0 ? { title: 'Mapping', wide: true, get: note, width: 12, cls: () => 'changed-text' } : null,
 		{ title: 'What', get: what, grow: true, width: 30 },
 	];
 }
 
-function memorySection(process, two) {
+function memorySection(process) {
+	changeRuns(process);
+	const two = process.changes !== undefined;
 	const areas = areasOf(process);
 	if (areas.length === 0)
 		return section('memory', 'Memory', h('p', { class: 'dim' }, process.row.state === 'alive' ? 'The image tells of no areas.' : 'A dead process has none.'));
@@ -128,12 +134,15 @@ function memorySection(process, two) {
 
 function descriptorSection(process) {
 	const list = process.fds === null ? [] : process.fds.fds || [];
+	const notes = process.notes || new Map();
 	const columns = [
 		{ title: 'Fd', get: (fd) => fd.fd, num: true, width: 7 },
 		{ title: 'Type', wide: true, get: (fd) => fd.type, width: 12 },
 		{ title: 'Mode', get: (fd) => fd.mode, mono: true, width: 7 },
 		{ title: 'Position', wide: true, get: (fd) => fd.pos, text: (fd) => countText(fd.pos), num: true, width: 13 },
 		{ title: 'What', get: (fd) => fd.name + (fd.note ? ' (' + fd.note + ')' : ''), grow: true, width: 34 },
+		list.some((fd) => notes.has('fd ' + fd.fd))
+			? { title: 'Change', get: (fd) => notes.get('fd ' + fd.fd) || '', width: 16, cls: () => 'changed-text' } : null,
 		{ title: 'Flags', wide: true, get: (fd) => [fd.cloexec ? 'cloexec' : '', fd.flags].filter(Boolean).join(' '), width: 20 },
 	];
 	return section('descriptors', 'Descriptors', list.length === 0 ? h('p', { class: 'dim' }, 'none')

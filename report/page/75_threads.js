@@ -59,6 +59,7 @@ function threadSection(process, beforeProcess) {
 	if (rows.length === 0)
 		return section('threads', 'Threads', h('p', { class: 'dim' }, 'none'));
 	const before = new Map(beforeProcess ? threadRows(beforeProcess).map((thread) => [thread.tid, thread]) : []);
+	const changes = new Set((process.changed || []).filter((change) => change.group === 'registers').map((change) => change.thread.b));
 	const detail = h('div', { class: 'detail' });
 	const table = new Table({
 		name: 'Threads', rows, unit: 'thread', visible: 8,
@@ -67,6 +68,7 @@ function threadSection(process, beforeProcess) {
 			{ title: 'Name', get: (thread) => thread.comm, width: 17 },
 			{ title: 'Doing', get: doing, mono: true, grow: true, width: 30 },
 			{ title: 'At', wide: true, get: topFrame, mono: true, width: 30 },
+			changes.size > 0 ? { title: 'Change', get: (thread) => (changes.has(thread.tid) ? 'registers' : ''), width: 11, cls: () => 'changed-text' } : null,
 			{ title: 'Blocks', wide: true, get: (thread) => (thread.signals ? thread.signals.blocked : ''), width: 20 },
 		],
 		onpick: (thread) => replace(detail, threadDetail(thread, before.get(thread.tid))),

@@ -1,6 +1,6 @@
 // The page as a whole: which image and process are shown, the parts and the way to them, theme, keys, printing.
 
-const PARTS = [['summary', 'Summary'], ['process', 'Process'], ['memory', 'Memory'], ['threads', 'Threads'],
+const PARTS = [['summary', 'Summary'], ['changes', 'Changes'], ['process', 'Process'], ['memory', 'Memory'], ['threads', 'Threads'],
 	['descriptors', 'Descriptors'], ['links', 'Connections'], ['files', 'Files'], ['sockets', 'Sockets'], ['findings', 'Findings'],
 	['more', 'More']];
 const KEYS = [['/', 'search processes'], ['j  k', 'next, previous process'], ['t', 'light or dark'], ['g then 1 … 9', 'go to a part'],
@@ -8,7 +8,7 @@ const KEYS = [['/', 'search processes'], ['j  k', 'next, previous process'], ['t
 	['Enter', 'in a drawing: choose'], ['?', 'this list']];
 
 const root = document.documentElement;
-const page = { image: null, pid: null, parts: null, graph: null, processes: null };
+const page = { images: {}, diff: null, image: null, pid: null, parts: null, graph: null, processes: null };
 
 function stored(key, value) {
 	try { // a page from disk may have no storage
@@ -52,10 +52,12 @@ function processList(image) {
 		visible: innerWidth < 900 ? 6 : Math.max(8, Math.floor((innerHeight - 220) / ROW_PIXELS)),
 		onpick: (process) => showProcess(process.pid),
 		columns: [
-			{ title: 'Pid', get: (process) => process.pid, num: true, width: 8 },
-			{ title: 'Name', get: (process) => process.comm + ' ' + commandText(process.row), grow: true, width: 14,
+			{ title: 'Pid', get: (process) => process.pid, num: true, width: page.diff === null ? 8 : 7 },
+			{ title: 'Name', get: (process) => process.comm + ' ' + commandText(process.row), grow: true, width: page.diff === null ? 14 : 8,
 				text: (process) => '\u2003'.repeat(Math.min(8, process.depth)) + (process.comm || '?')
 					+ (process.row.state === 'alive' ? '' : ' (' + process.row.state + ')') },
+			page.diff === null ? null : { title: 'Changes', get: (process) => process.changed.length, num: true, width: 9,
+				text: (process) => countText(process.changed.length || null), cls: () => 'changed-text' },
 			{ title: 'Memory', get: (process) => process.row.rss_bytes, node: (process) => memoryBar(process, most), width: 11 },
 		],
 	});
@@ -77,8 +79,8 @@ function showProcess(pid) {
 		return;
 	page.pid = pid;
 	part('process', section('process', pid + ' ' + process.comm, processFacts(process), processRest(process)));
-	part('memory', memorySection(process, false));
-	part('threads', threadSection(process, null));
+	part('memory', memorySection(process));
+	part('threads', threadSection(process, process.before));
 	part('descriptors', descriptorSection(process));
 	page.graph.pick(pid);
 	page.processes.pick(process);
@@ -100,7 +102,8 @@ function showImage(image) {
 	page.processes = processList(image);
 	replace(document.getElementById('side'), h('h2', {}, 'Processes'), page.processes.node);
 	page.graph = new Graph(image, showProcess);
-	const main = replace(document.getElementById('main'), summarySection(image));
+	const main = replace(document.getElementById('main'), summarySection(image), page.diff === null ? null : changeSection(page.diff));
+	showSwitch(image);
 	for (const id of ['process', 'memory', 'threads', 'descriptors'])
 		main.append(h('section', { id, hidden: true }));
 	fill(main, [linksOf(image).length === 0 ? null : section('links', 'Connections', page.graph.node, linkTable(image)), fileSection(image),
@@ -117,9 +120,27 @@ function showNav(image) {
 		return node !== null && !node.hidden;
 	});
 	page.parts = there.map(([id]) => id);
-	const count = { findings: image.findings.findings.length, files: (image.inspect.files || []).length };
+	const count = { changes: page.diff === null ? 0 : page.diff.rows.length, findings: image.findings.findings.length, files: (image.inspect.files || []).length };
 	replace(document.getElementById('nav'), there.map(([id, title]) => h('a', { href: '#' + id }, title,
 		count[id] ? h('span', { class: 'n' + (id === 'findings' && image.findings.errors > 0 ? ' error' : '') }, countText(count[id])) : null)));
+}
+
+// Which of two images is looked at.
+function showSwitch(image) {
+	if (page.diff === null)
+		return;
+	replace(document.getElementById('switch'), [['a', 'Before'], ['b', 'After']].map(([side, word]) => button(word,
+		page.images[side].inspect.image, () => showImage(page.images[side]), { 'aria-pressed': String(image.side === side) })));
+}
+
+// The process and the mapping that a change is about, in the image that has them.
+function showChange(change) {
+	if (change.process === null)
+		return;
+	const side = change.process[page.image.side] !== null ? page.image.side : page.image.side === 'a' ? 'b' : 'a';
+	if (side !== page.image.side)
+		showImage(page.images[side]);
+	showProcess(change.process[side]);
 }
 
 // Anchors scroll without changing the hash, which names the process.
@@ -186,4 +207,6 @@ function listen() {
 matchMedia('(max-width: 699px)').addEventListener('change', () => showImage(page.image));
 startTheme();
 listen();
-showImage(loadImage('a'));
+page.images = { a: loadImage('a'), b: loadImage('b') };
+page.diff = page.images.b === null ? null : loadChanges(page.images.a, page.images.b);
+showImage(page.images.b || page.images.a);
