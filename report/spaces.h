@@ -5,7 +5,7 @@
 
 #include "inspect/view.h"
 
-#define CRIMG_REPORT_MAX_RUNS (4u << 20) // of pages, in an image; areas behind them get none
+#define CRIMG_REPORT_MAX_RUNS (1u << 20) // of pages, in an image; areas behind them get none
 #define CRIMG_REPORT_ENVIRONMENT_BYTES 32768u // of one process
 
 // Appends one JSON object to view->out and flushes it now and then:

@@ -19,6 +19,7 @@
 #include "format/image.h"
 #include "format/output.h"
 #include "format/tasks.h"
+#include "report/write.h"
 #include "tests/suite.h"
 
 static long countdown = -1; // allocations until one is denied; negative: none is
@@ -92,6 +93,7 @@ struct way {
 	unsigned version;            // filter
 	struct crimg_pages_options pages;
 	bool compare;                // target must equal dir when it was made
+	bool report;                 // of source and of dir, instead
 };
 
 static bool go_on(void *context, uint64_t done, uint64_t total)
@@ -253,6 +255,11 @@ static int run_way(const struct way *way, const char *source, const char *target
                    struct crimg_err *err)
 {
 	*err = CRIMG_ERR_INIT;
+	if (way->report) {
+		struct crimg_report report = { .out = target, .path = { source, dir }, .tmpdir = "/tmp" };
+		int rc = crimg_report_write(&report, err);
+		return rc < 0 ? -1 : 0;
+	}
 	return way->to == NULL ? make_index(source, err) : convert(way, source, target, err);
 }
 
@@ -268,7 +275,8 @@ static void deny_each(const struct way *way, bool keep)
 		path_of(way->target, target);
 	size_t before = count_entries();
 	long n = 0;
-	for (;; n++) {
+	// A report makes so many that not each of them has its turn.
+	for (;; n += way->report ? 1 + n / 16 : 1) {
 		denied = 0;
 		countdown = n;
 		int rc = run_way(way, source, target, &err);
@@ -340,6 +348,11 @@ static void test_core(void)
 	deny_each(&(struct way){ .source = "a.core", .to = "criu", .target = "from-core" }, false);
 }
 
+static void test_report(void)
+{
+	deny_each(&(struct way){ .source = "a.core", .target = "x.html", .report = true }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -374,6 +387,7 @@ int main(void)
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
 		{ "core", test_core },
+		{ "report", test_report },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

@@ -27,7 +27,8 @@ function pageOf(address) {
 // The runs of an area, cut where either the kind of bytes or the change differs: [kind, change, pages].
 function areaRuns(process, i, area) {
 	const pages = pageOf(area.end) - pageOf(area.start);
-	const kinds = parseRuns(process.space.pages[i] || 'k' + pages);
+	// Without runs (there were too many) the area counts as one.
+	const kinds = parseRuns(process.space.pages[i] || (area.bytes_in_image > 0 ? 'p' : 'z') + pages);
 	const changes = (process.changes && process.changes[i]) || [];
 	const out = [];
 	let k = 0, c = 0, kindLeft = kinds.length ? kinds[0][1] : 0, changeLeft = changes.length ? changes[0][1] : 0;

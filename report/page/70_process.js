@@ -124,6 +124,7 @@ function memorySection(process) {
 	return section('memory', 'Memory',
 		h('div', { class: 'head' }, h('h3', {}, 'Address space'),
 			zoomButtons((way) => strip.zoom(way === 0 ? Infinity : way > 0 ? 0.5 : 2))),
+		process.space.pages.includes(null) ? h('p', { class: 'more' }, 'The image has too many runs of pages to show all of them: some areas are drawn as one.') : null,
 		strip.canvas,
 		legend([...PAGE_LEGEND.filter(([name]) => kinds.has(name.slice(-1))), ...RIGHTS_LEGEND.filter(([name]) => rights.has(name))], two),
 		h('div', { class: 'head' }, h('h3', {}, two ? 'Pages and their changes' : 'Pages'), scale,

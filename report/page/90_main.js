@@ -56,7 +56,7 @@ function processList(image) {
 			{ title: 'Name', get: (process) => process.comm + ' ' + commandText(process.row), grow: true, width: page.diff === null ? 14 : 8,
 				text: (process) => '\u2003'.repeat(Math.min(8, process.depth)) + (process.comm || '?')
 					+ (process.row.state === 'alive' ? '' : ' (' + process.row.state + ')') },
-			page.diff === null ? null : { title: 'Changes', get: (process) => process.changed.length, num: true, width: 9,
+			page.diff === null ? null : { title: 'Changes', get: (process) => process.changed.length, num: true, width: 10,
 				text: (process) => countText(process.changed.length || null), cls: () => 'changed-text' },
 			{ title: 'Memory', get: (process) => process.row.rss_bytes, node: (process) => memoryBar(process, most), width: 11 },
 		],
@@ -96,6 +96,7 @@ function askedPid() {
 function showImage(image) {
 	page.image = image;
 	page.pid = null;
+	document.body.classList.toggle('two', page.diff !== null);
 	document.title = 'crimg report: ' + basename(clean(image.inspect.image));
 	replace(document.getElementById('title'), h('span', { title: image.inspect.image }, shorten(image.inspect.image === '-' ? 'standard input' : image.inspect.image, innerWidth < 600 ? 24 : 70)),
 		h('span', { class: 'dim' }, ' ' + image.inspect.format));
