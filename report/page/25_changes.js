@@ -102,7 +102,7 @@ function changedProcess(change) {
 function changedWhat(change) {
 	if (change.start !== undefined)
 		return change.start.slice(2) + '–' + change.end.slice(2) + (change.name ? ' of ' + change.name : '');
-	return [change.subject, change.name, change.field].filter(Boolean).join('  ');
+	return [change.subject, change.field, change.name].filter(Boolean).join('  ');
 }
 
 function changeClass(change) {

@@ -52,13 +52,13 @@ function processList(image) {
 		visible: innerWidth < 900 ? 6 : Math.max(8, Math.floor((innerHeight - 220) / ROW_PIXELS)),
 		onpick: (process) => showProcess(process.pid),
 		columns: [
-			{ title: 'Pid', get: (process) => process.pid, num: true, width: page.diff === null ? 8 : 7 },
+			{ title: 'Pid', get: (process) => process.pid, num: true, width: 8 },
 			{ title: 'Name', get: (process) => process.comm + ' ' + commandText(process.row), grow: true, width: page.diff === null ? 14 : 8,
 				text: (process) => '\u2003'.repeat(Math.min(8, process.depth)) + (process.comm || '?')
 					+ (process.row.state === 'alive' ? '' : ' (' + process.row.state + ')') },
 			page.diff === null ? null : { title: 'Changes', get: (process) => process.changed.length, num: true, width: 10,
 				text: (process) => countText(process.changed.length || null), cls: () => 'changed-text' },
-			{ title: 'Memory', get: (process) => process.row.rss_bytes, node: (process) => memoryBar(process, most), width: 11 },
+			{ title: 'Memory', get: (process) => process.row.rss_bytes, node: (process) => memoryBar(process, most), width: 10 },
 		],
 	});
 }
