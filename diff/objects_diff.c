@@ -289,7 +289,7 @@ static bool is_passed_over(const struct crimg_diff *d, int side, const struct ki
 	case WAY_ELSEWHERE:
 		return has_tasks(d) || has_files(d);
 	case WAY_NOTES:
-		return d->side[A].is_core != d->side[B].is_core;
+		return crimg_one_core(d);
 	default:
 		return is_log(name_of(d, side, o))
 			|| (o->object.type == CRIMG_OBJECT_LINK
@@ -305,7 +305,7 @@ static void compare_object(struct crimg_diff *d, int side, struct crimg_image_ob
 	crimg_mark(d, side, o);
 	if (is_passed_over(d, side, row, o))
 		return;
-	if (d->side[A].is_core != d->side[B].is_core) {
+	if (crimg_one_core(d)) {
 		crimg_tell_untold(d, d->side[A].is_core ? A : B, row->group);
 		return;
 	}

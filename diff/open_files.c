@@ -130,7 +130,7 @@ bool crimg_same_file(const struct crimg_scope *s, uint32_t a, uint32_t b)
 		return false;
 	if (!crimg_same_reference(d, CRIMG_REF_FILE, a, b))
 		return false;
-	if (!met)
+	if (!met && !crimg_one_core(d)) // which has nothing but names
 		put_down(s, x, y);
 	return true;
 }

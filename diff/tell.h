@@ -16,6 +16,12 @@ struct crimg_scope {
 	const char *subject, *name;             // or NULL
 };
 
+// One of the images, not both, is an ELF core: what it has no place for is no change.
+static inline bool crimg_one_core(const struct crimg_diff *d)
+{
+	return d->side[0].is_core != d->side[1].is_core;
+}
+
 bool crimg_diff_failed(const struct crimg_diff *d); // there is no use in going on
 
 // Tells, counts, or folds away. NULL for field: the subject as a whole.
