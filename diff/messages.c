@@ -78,7 +78,6 @@ struct walk {
 	struct crimg_scope scope;
 	char *path;              // PATH_MAX_BYTES, of the message's fields
 	enum crimg_hint inherited;
-	bool folded;             // everything in it is
 };
 
 // One field of both messages.
@@ -93,7 +92,7 @@ struct pair {
 static void tell(const struct walk *w, const struct pair *p, struct crimg_value a,
                  struct crimg_value b)
 {
-	if (p->folded || w->folded)
+	if (p->folded)
 		crimg_tell_folded(&w->scope, w->path, a, b);
 	else
 		crimg_tell(&w->scope, CRIMG_CHANGE_CHANGED, w->path, a, b);
@@ -157,12 +156,8 @@ static void tell_whole(const struct walk *w, const ProtobufCMessage *a, const Pr
 	struct crimg_value value =
 		crimg_text_value(message_line(gone ? a : b, w->inherited, line, sizeof line));
 	const char *field = w->path[0] != '\0' ? w->path : NULL;
-	if (w->folded)
-		crimg_tell_folded(&w->scope, field, gone ? value : CRIMG_NO_VALUE,
-		                  gone ? CRIMG_NO_VALUE : value);
-	else
-		crimg_tell(&w->scope, gone ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, field,
-		           gone ? value : CRIMG_NO_VALUE, gone ? CRIMG_NO_VALUE : value);
+	crimg_tell(&w->scope, gone ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, field,
+	           gone ? value : CRIMG_NO_VALUE, gone ? CRIMG_NO_VALUE : value);
 }
 
 static void compare_one(struct walk *w, const struct pair *p)
@@ -183,7 +178,8 @@ static void compare_one(struct walk *w, const struct pair *p)
 	}
 	for (int s = CRIMG_A; s <= CRIMG_B; s++)
 		memcpy(&m[s], p->at[s], sizeof m[s]);
-	struct walk below = { w->scope, w->path, p->hint, w->folded || p->folded };
+	struct walk below = { w->scope, w->path, p->hint };
+	below.scope.folded = w->scope.folded || p->folded;
 	if (m[CRIMG_A] != NULL && m[CRIMG_B] != NULL)
 		walk_messages(&below, m[CRIMG_A], m[CRIMG_B]);
 	else if (m[CRIMG_A] != NULL || m[CRIMG_B] != NULL)
@@ -390,7 +386,8 @@ static void compare_repeated(struct walk *w, const struct pair *p, const Protobu
                              const ProtobufCMessage *n)
 {
 	struct array a = array_of(m, p->f), b = array_of(n, p->f);
-	struct walk below = { w->scope, w->path, p->hint, w->folded || p->folded };
+	struct walk below = { w->scope, w->path, p->hint };
+	below.scope.folded = w->scope.folded || p->folded;
 	switch (p->f->type) {
 	case PROTOBUF_C_TYPE_STRING:
 		compare_string_arrays(w, p, &a, &b);
@@ -546,7 +543,7 @@ void crimg_compare_messages(const struct crimg_scope *s, const char *field, cons
                             const void *b)
 {
 	char path[PATH_MAX_BYTES] = "";
-	struct walk w = { *s, path, CRIMG_HINT_NONE, false };
+	struct walk w = { *s, path, CRIMG_HINT_NONE };
 	if (field != NULL)
 		snprintf(path, sizeof path, "%s", field);
 	if (a != NULL && b != NULL)
@@ -559,7 +556,7 @@ void crimg_compare_lists(const struct crimg_scope *s, const char *field,
                          const struct crimg_list *a, const struct crimg_list *b)
 {
 	char path[PATH_MAX_BYTES] = "";
-	struct walk w = { *s, path, CRIMG_HINT_NONE, false };
+	struct walk w = { *s, path, CRIMG_HINT_NONE };
 	if (field != NULL)
 		snprintf(path, sizeof path, "%s", field);
 	compare_lists(&w, a, b);

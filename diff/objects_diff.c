@@ -277,13 +277,11 @@ static void compare_pair(struct crimg_scope *s, const struct kind_row *row,
 		compare_entries(s, a, b);
 }
 
-// Stretches of an image that say nothing of what was frozen.
+// Objects that say nothing beyond what is compared elsewhere.
 static bool is_passed_over(const struct crimg_diff *d, int side, const struct kind_row *row,
                            const struct crimg_image_object *o)
 {
 	switch (row->way) {
-	case WAY_FOLD:
-		return true;
 	case WAY_PAGES: // compared by address, unless this is all there is
 		return has_tasks(d) || o->object.id != 0;
 	case WAY_ELSEWHERE:
@@ -291,9 +289,7 @@ static bool is_passed_over(const struct crimg_diff *d, int side, const struct ki
 	case WAY_NOTES:
 		return crimg_one_core(d);
 	default:
-		return is_log(name_of(d, side, o))
-			|| (o->object.type == CRIMG_OBJECT_LINK
-		            && strcmp(name_of(d, side, o), "parent") == 0);
+		return o->object.type == CRIMG_OBJECT_LINK && strcmp(name_of(d, side, o), "parent") == 0;
 	}
 }
 
@@ -302,6 +298,7 @@ static void compare_object(struct crimg_diff *d, int side, struct crimg_image_ob
 	const struct kind_row *row = row_of(o->object.kind);
 	char subject[CRIMG_FILE_NAME_MAX];
 	struct crimg_scope s = { .d = d, .group = row->group, .subject = subject };
+	s.folded = row->way == WAY_FOLD || is_log(name_of(d, side, o));
 	crimg_mark(d, side, o);
 	if (is_passed_over(d, side, row, o))
 		return;

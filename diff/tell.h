@@ -14,6 +14,7 @@ struct crimg_scope {
 	const struct crimg_task_pair *pair;     // or NULL
 	const struct crimg_thread_pair *thread; // or NULL
 	const char *subject, *name;             // or NULL
+	bool folded;                            // all of it is: times, numbers made anew
 };
 
 // One of the images, not both, is an ELF core: what it has no place for is no change.
