@@ -236,6 +236,8 @@ static void compare_number_arrays(struct walk *w, const struct pair *p, const st
 	if (a->count == b->count && (a->count == 0 || memcmp(a->items, b->items, a->count * size) == 0))
 		return;
 	bool whole = whole_text(p, a, x, sizeof x) && whole_text(p, b, y, sizeof y);
+	if (whole && strcmp(x, y) == 0)
+		return; // a set without bits, in no words or in some
 	for (size_t i = 0; !whole && i < a->count && a->count == b->count; i++)
 		told += memcmp(a->items + i * size, b->items + i * size, size) != 0;
 	if (told == 0 || told > ELEMENTS_TOLD) {
@@ -489,7 +491,7 @@ static void compare_field(struct walk *w, unsigned index, const ProtobufCMessage
 	const struct rule_row *row = rule_of(a->descriptor, f->name);
 	enum crimg_hint hint = crimg_field_info(a->descriptor, index).people;
 	size_t used = strlen(w->path);
-	if (row->rule == RULE_SKIP)
+	if (row->rule == RULE_SKIP && !w->scope.whole)
 		return;
 	struct pair p = {
 		.f = f, .hint = hint == CRIMG_HINT_NONE ? w->inherited : hint,

@@ -141,14 +141,15 @@ static struct crimg_image_object *partner_of(struct crimg_diff *d, int side,
 	return crimg_image_find(other, o->object.kind, id);
 }
 
+// Something was compared through tasks, or files: not single files of an image.
 static bool has_tasks(const struct crimg_diff *d)
 {
-	return d->side[A].tasks.count > 0 && d->side[B].tasks.count > 0;
+	return d->side[A].tasks.count > 0 || d->side[B].tasks.count > 0;
 }
 
 static bool has_files(const struct crimg_diff *d)
 {
-	return d->side[A].files.count > 0 && d->side[B].files.count > 0;
+	return d->side[A].files.count > 0 || d->side[B].files.count > 0;
 }
 
 // Engines and CRIU leave logs: their lines have times.
@@ -299,6 +300,7 @@ static void compare_object(struct crimg_diff *d, int side, struct crimg_image_ob
 	char subject[CRIMG_FILE_NAME_MAX];
 	struct crimg_scope s = { .d = d, .group = row->group, .subject = subject };
 	s.folded = row->way == WAY_FOLD || is_log(name_of(d, side, o));
+	s.whole = !has_tasks(d);
 	crimg_mark(d, side, o);
 	if (is_passed_over(d, side, row, o))
 		return;

@@ -84,7 +84,8 @@ static void compare_identity(const struct crimg_scope *s, const struct crimg_tas
 	compare_pid(s, "parent", a->ppid, b->ppid);
 	compare_pid(s, "process_group", a->pgid, b->pgid);
 	compare_pid(s, "session", a->sid, b->sid);
-	crimg_compare_texts(s, "state", state_word(a), state_word(b));
+	if (a->core != NULL && b->core != NULL)
+		crimg_compare_texts(s, "state", state_word(a), state_word(b));
 }
 
 // What only one image tells of; a core tells of little.
@@ -177,15 +178,17 @@ static void compare_thread(struct crimg_diff *d, const struct crimg_task_pair *p
 	}
 	if (a->tid != p->task[A]->pid || b->tid != p->task[B]->pid)
 		compare_pid(&s, "tid", a->tid, b->tid);
+	if (a->core == NULL || b->core == NULL) { // damage: all that is in it is told so
+		if (a->core != b->core)
+			crimg_tell(&s, a->core != NULL ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, "core",
+			           CRIMG_NO_VALUE, CRIMG_NO_VALUE);
+		return;
+	}
 	s.group = CRIMG_DIFF_CREDENTIALS;
 	compare_creds(&s, p, t);
 	s.group = CRIMG_DIFF_SIGNALS;
 	compare_thread_signals(&s, t);
-	if (a->core != NULL && b->core != NULL)
-		compare_thread_cores(&s, a->core, b->core);
-	else if (a->core != b->core)
-		crimg_tell(&s, a->core != NULL ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, "core",
-		           CRIMG_NO_VALUE, CRIMG_NO_VALUE);
+	compare_thread_cores(&s, a->core, b->core);
 }
 
 // Lists of a task that a core has not.
@@ -251,6 +254,8 @@ static void compare_parts(struct crimg_diff *d, const struct crimg_task_pair *p)
 		{ CRIMG_PART_POSIX_TIMERS, CRIMG_DIFF_TIMERS, "posix" },
 		{ CRIMG_PART_RLIMITS, CRIMG_DIFF_LIMITS, NULL },
 	};
+	if ((p->task[A]->core == NULL) != (p->task[B]->core == NULL))
+		return; // told with the thread
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
 		compare_part(d, p, &parts[i]);
 }
@@ -292,7 +297,8 @@ static void compare_program(struct crimg_scope *s, const struct crimg_task *a,
 		s->group = CRIMG_DIFF_FILES;
 		crimg_compare_messages(s, a->fs == NULL || b->fs == NULL ? "fs" : NULL, a->fs, b->fs);
 	}
-	if (!is_untold(d, CRIMG_DIFF_NAMESPACES, a->ids != NULL, b->ids != NULL)) {
+	bool damaged = (a->core == NULL) != (b->core == NULL);
+	if (!damaged && !is_untold(d, CRIMG_DIFF_NAMESPACES, a->ids != NULL, b->ids != NULL)) {
 		s->group = CRIMG_DIFF_PROCESSES;
 		crimg_compare_messages(s, a->ids == NULL || b->ids == NULL ? "ids" : NULL, a->ids, b->ids);
 	}

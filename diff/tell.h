@@ -15,6 +15,7 @@ struct crimg_scope {
 	const struct crimg_thread_pair *thread; // or NULL
 	const char *subject, *name;             // or NULL
 	bool folded;                            // all of it is: times, numbers made anew
+	bool whole;                             // nothing of it is compared elsewhere
 };
 
 // One of the images, not both, is an ELF core: what it has no place for is no change.
