@@ -96,7 +96,7 @@ void crimg_diff_run(struct crimg_diff *d, const struct crimg_diff_sink *sink)
 	for (size_t i = 0; i < d->pair_count && !crimg_diff_failed(d); i++)
 		if (d->pairs[i].task[CRIMG_A] != NULL && d->pairs[i].task[CRIMG_B] != NULL)
 			crimg_compare_tasks(d, &d->pairs[i]);
-	if (d->side[CRIMG_A].is_core == d->side[CRIMG_B].is_core)
+	if (!crimg_one_core(d))
 		crimg_compare_other_files(d);
 	crimg_compare_segments(d);
 	crimg_compare_objects(d);

@@ -11,7 +11,7 @@
 #include "diff/messages.h"
 #include "diff/open_files.h"
 #include "format/area_words.h"
-#include "format/checked.h"
+#include "format/limits.h"
 #include "format/names.h"
 #include "format/text_add.h"
 
@@ -116,20 +116,38 @@ static void compare_offsets(const struct crimg_scope *s, const struct crimg_area
 		crimg_tell(s, CRIMG_CHANGE_CHANGED, "offset", crimg_hex_value(x), crimg_hex_value(y));
 }
 
-// One of the images is a core, which has names of files and nothing of what else is shared.
-static void compare_told_by_cores(const struct crimg_scope *s, const struct crimg_area *a,
-                                  const struct crimg_area *b)
+// The path of a mapped file without what says that it is gone, which cores have in the name; NULL for what
+// is no file, or is shared memory that a core takes for one.
+static const char *path_of(struct mapping_diff *m, int side, const struct crimg_area *area, char *out,
+                           size_t size)
 {
-	bool files = (a->vma->status & CRIMG_VMA_FILE) != 0 && (b->vma->status & CRIMG_VMA_FILE) != 0;
-	char x[5], y[5];
-	crimg_area_permissions(a->vma, x);
-	crimg_area_permissions(b->vma, y);
-	x[3] = y[3] = '\0'; // shared or private: not told
-	crimg_compare_texts(s, "permissions", x, y);
-	if (!files)
+	static const char gone[] = " (deleted)";
+	uint64_t id = (area->vma->status & CRIMG_VMA_FILE) != 0 ? area->vma->shmid : UINT64_MAX;
+	const struct crimg_file *f =
+		id > UINT32_MAX ? NULL : crimg_files_find(&m->d->side[side].files, (uint32_t)id);
+	if (f == NULL || f->type != FD_TYPES__REG || f->path == NULL)
+		return NULL;
+	snprintf(out, size, "%s", f->path->name);
+	size_t n = strlen(out);
+	if (n >= sizeof gone && strcmp(out + n - (sizeof gone - 1), gone) == 0)
+		out[n - (sizeof gone - 1)] = '\0';
+	return out;
+}
+
+// One of the images is a core, which has names of files and nothing of what else is shared.
+static void compare_told_by_cores(struct mapping_diff *m, const struct crimg_scope *s,
+                                  const struct crimg_area *a, const struct crimg_area *b)
+{
+	char x[CRIMG_MAX_NAME_BYTES + 1], y[CRIMG_MAX_NAME_BYTES + 1], p[5], q[5];
+	const char *was = path_of(m, CRIMG_A, a, x, sizeof x), *is = path_of(m, CRIMG_B, b, y, sizeof y);
+	crimg_area_permissions(a->vma, p);
+	crimg_area_permissions(b->vma, q);
+	p[3] = q[3] = '\0'; // shared or private: not told
+	crimg_compare_texts(s, "permissions", p, q);
+	if (was == NULL || is == NULL)
 		return;
+	crimg_compare_texts(s, "file", was, is);
 	compare_offsets(s, a, b);
-	compare_backing(s, a->vma, b->vma);
 }
 
 static void compare_attributes(struct mapping_diff *m, const struct crimg_scope *s,
@@ -137,8 +155,8 @@ static void compare_attributes(struct mapping_diff *m, const struct crimg_scope 
 {
 	const VmaEntry *x = a->vma, *y = b->vma;
 	char p[5], q[5];
-	if (m->d->side[CRIMG_A].is_core != m->d->side[CRIMG_B].is_core) {
-		compare_told_by_cores(s, a, b);
+	if (crimg_one_core(m->d)) {
+		compare_told_by_cores(m, s, a, b);
 		return;
 	}
 	crimg_compare_texts(s, "permissions", crimg_area_permissions(x, p), crimg_area_permissions(y, q));

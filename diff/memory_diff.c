@@ -121,7 +121,7 @@ static struct crimg_image_object *partner_of(struct crimg_diff *d, int side,
 
 void crimg_compare_segments(struct crimg_diff *d)
 {
-	bool one_core = d->side[CRIMG_A].is_core != d->side[CRIMG_B].is_core;
+	bool one_core = crimg_one_core(d);
 	for (int side = CRIMG_A; side <= CRIMG_B; side++) {
 		struct crimg_image *image = d->side[side].image;
 		struct crimg_image_object *o = crimg_image_first(image, CRIMG_KIND_PAGEMAP_SHMEM);

@@ -78,7 +78,6 @@ struct walk {
 	struct crimg_scope scope;
 	char *path;              // PATH_MAX_BYTES, of the message's fields
 	enum crimg_hint inherited;
-	bool folded;             // everything in it is
 };
 
 // One field of both messages.
@@ -93,7 +92,7 @@ struct pair {
 static void tell(const struct walk *w, const struct pair *p, struct crimg_value a,
                  struct crimg_value b)
 {
-	if (p->folded || w->folded)
+	if (p->folded)
 		crimg_tell_folded(&w->scope, w->path, a, b);
 	else
 		crimg_tell(&w->scope, CRIMG_CHANGE_CHANGED, w->path, a, b);
@@ -157,12 +156,8 @@ static void tell_whole(const struct walk *w, const ProtobufCMessage *a, const Pr
 	struct crimg_value value =
 		crimg_text_value(message_line(gone ? a : b, w->inherited, line, sizeof line));
 	const char *field = w->path[0] != '\0' ? w->path : NULL;
-	if (w->folded)
-		crimg_tell_folded(&w->scope, field, gone ? value : CRIMG_NO_VALUE,
-		                  gone ? CRIMG_NO_VALUE : value);
-	else
-		crimg_tell(&w->scope, gone ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, field,
-		           gone ? value : CRIMG_NO_VALUE, gone ? CRIMG_NO_VALUE : value);
+	crimg_tell(&w->scope, gone ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, field,
+	           gone ? value : CRIMG_NO_VALUE, gone ? CRIMG_NO_VALUE : value);
 }
 
 static void compare_one(struct walk *w, const struct pair *p)
@@ -183,7 +178,8 @@ static void compare_one(struct walk *w, const struct pair *p)
 	}
 	for (int s = CRIMG_A; s <= CRIMG_B; s++)
 		memcpy(&m[s], p->at[s], sizeof m[s]);
-	struct walk below = { w->scope, w->path, p->hint, w->folded || p->folded };
+	struct walk below = { w->scope, w->path, p->hint };
+	below.scope.folded = w->scope.folded || p->folded;
 	if (m[CRIMG_A] != NULL && m[CRIMG_B] != NULL)
 		walk_messages(&below, m[CRIMG_A], m[CRIMG_B]);
 	else if (m[CRIMG_A] != NULL || m[CRIMG_B] != NULL)
@@ -240,6 +236,8 @@ static void compare_number_arrays(struct walk *w, const struct pair *p, const st
 	if (a->count == b->count && (a->count == 0 || memcmp(a->items, b->items, a->count * size) == 0))
 		return;
 	bool whole = whole_text(p, a, x, sizeof x) && whole_text(p, b, y, sizeof y);
+	if (whole && strcmp(x, y) == 0)
+		return; // a set without bits, in no words or in some
 	for (size_t i = 0; !whole && i < a->count && a->count == b->count; i++)
 		told += memcmp(a->items + i * size, b->items + i * size, size) != 0;
 	if (told == 0 || told > ELEMENTS_TOLD) {
@@ -390,7 +388,8 @@ static void compare_repeated(struct walk *w, const struct pair *p, const Protobu
                              const ProtobufCMessage *n)
 {
 	struct array a = array_of(m, p->f), b = array_of(n, p->f);
-	struct walk below = { w->scope, w->path, p->hint, w->folded || p->folded };
+	struct walk below = { w->scope, w->path, p->hint };
+	below.scope.folded = w->scope.folded || p->folded;
 	switch (p->f->type) {
 	case PROTOBUF_C_TYPE_STRING:
 		compare_string_arrays(w, p, &a, &b);
@@ -492,7 +491,7 @@ static void compare_field(struct walk *w, unsigned index, const ProtobufCMessage
 	const struct rule_row *row = rule_of(a->descriptor, f->name);
 	enum crimg_hint hint = crimg_field_info(a->descriptor, index).people;
 	size_t used = strlen(w->path);
-	if (row->rule == RULE_SKIP)
+	if (row->rule == RULE_SKIP && !w->scope.whole)
 		return;
 	struct pair p = {
 		.f = f, .hint = hint == CRIMG_HINT_NONE ? w->inherited : hint,
@@ -546,7 +545,7 @@ void crimg_compare_messages(const struct crimg_scope *s, const char *field, cons
                             const void *b)
 {
 	char path[PATH_MAX_BYTES] = "";
-	struct walk w = { *s, path, CRIMG_HINT_NONE, false };
+	struct walk w = { *s, path, CRIMG_HINT_NONE };
 	if (field != NULL)
 		snprintf(path, sizeof path, "%s", field);
 	if (a != NULL && b != NULL)
@@ -559,7 +558,7 @@ void crimg_compare_lists(const struct crimg_scope *s, const char *field,
                          const struct crimg_list *a, const struct crimg_list *b)
 {
 	char path[PATH_MAX_BYTES] = "";
-	struct walk w = { *s, path, CRIMG_HINT_NONE, false };
+	struct walk w = { *s, path, CRIMG_HINT_NONE };
 	if (field != NULL)
 		snprintf(path, sizeof path, "%s", field);
 	compare_lists(&w, a, b);

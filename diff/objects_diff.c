@@ -141,14 +141,15 @@ static struct crimg_image_object *partner_of(struct crimg_diff *d, int side,
 	return crimg_image_find(other, o->object.kind, id);
 }
 
+// Something was compared through tasks, or files: not single files of an image.
 static bool has_tasks(const struct crimg_diff *d)
 {
-	return d->side[A].tasks.count > 0 && d->side[B].tasks.count > 0;
+	return d->side[A].tasks.count > 0 || d->side[B].tasks.count > 0;
 }
 
 static bool has_files(const struct crimg_diff *d)
 {
-	return d->side[A].files.count > 0 && d->side[B].files.count > 0;
+	return d->side[A].files.count > 0 || d->side[B].files.count > 0;
 }
 
 // Engines and CRIU leave logs: their lines have times.
@@ -277,23 +278,19 @@ static void compare_pair(struct crimg_scope *s, const struct kind_row *row,
 		compare_entries(s, a, b);
 }
 
-// Stretches of an image that say nothing of what was frozen.
+// Objects that say nothing beyond what is compared elsewhere.
 static bool is_passed_over(const struct crimg_diff *d, int side, const struct kind_row *row,
                            const struct crimg_image_object *o)
 {
 	switch (row->way) {
-	case WAY_FOLD:
-		return true;
 	case WAY_PAGES: // compared by address, unless this is all there is
 		return has_tasks(d) || o->object.id != 0;
 	case WAY_ELSEWHERE:
 		return has_tasks(d) || has_files(d);
 	case WAY_NOTES:
-		return d->side[A].is_core != d->side[B].is_core;
+		return crimg_one_core(d);
 	default:
-		return is_log(name_of(d, side, o))
-			|| (o->object.type == CRIMG_OBJECT_LINK
-		            && strcmp(name_of(d, side, o), "parent") == 0);
+		return o->object.type == CRIMG_OBJECT_LINK && strcmp(name_of(d, side, o), "parent") == 0;
 	}
 }
 
@@ -302,10 +299,12 @@ static void compare_object(struct crimg_diff *d, int side, struct crimg_image_ob
 	const struct kind_row *row = row_of(o->object.kind);
 	char subject[CRIMG_FILE_NAME_MAX];
 	struct crimg_scope s = { .d = d, .group = row->group, .subject = subject };
+	s.folded = row->way == WAY_FOLD || is_log(name_of(d, side, o));
+	s.whole = !has_tasks(d);
 	crimg_mark(d, side, o);
 	if (is_passed_over(d, side, row, o))
 		return;
-	if (d->side[A].is_core != d->side[B].is_core) {
+	if (crimg_one_core(d)) {
 		crimg_tell_untold(d, d->side[A].is_core ? A : B, row->group);
 		return;
 	}

@@ -38,10 +38,27 @@ static const struct crimg_file *file_of(const struct crimg_diff *d, int side, ui
 	return crimg_files_find(&d->side[side].files, id);
 }
 
-static void set_told(struct crimg_diff *d, int side, const struct crimg_file *file)
+static void set_one_told(struct crimg_diff *d, int side, const struct crimg_file *file)
 {
 	if (file != NULL)
 		d->side[side].files_told[file - d->side[side].files.list] = true;
+}
+
+// What belongs to the file is told with it: its path, where it was kept, what waits in it.
+static void set_told(struct crimg_diff *d, int side, const struct crimg_file *file)
+{
+	if (file == NULL)
+		return;
+	set_one_told(d, side, file);
+	if (file->path != NULL)
+		set_one_told(d, side, file_of(d, side, file->path->id));
+	if (file->remap != NULL) {
+		uint32_t kept = file->remap->remap_id & 0x7fffffff;
+		set_one_told(d, side, file_of(d, side, kept));
+		crimg_mark_id(d, side, CRIMG_KIND_GHOST_FILE, kept);
+	}
+	if (file->type == FD_TYPES__INETSK)
+		crimg_mark_id(d, side, CRIMG_KIND_TCP_STREAM, crimg_file_inode(file));
 }
 
 const char *crimg_file_name(struct crimg_diff *d, int side, uint32_t id, char *out, size_t size)
@@ -130,7 +147,7 @@ bool crimg_same_file(const struct crimg_scope *s, uint32_t a, uint32_t b)
 		return false;
 	if (!crimg_same_reference(d, CRIMG_REF_FILE, a, b))
 		return false;
-	if (!met)
+	if (!met && !crimg_one_core(d)) // which has nothing but names
 		put_down(s, x, y);
 	return true;
 }
@@ -238,6 +255,11 @@ static void tell_descriptor(const struct crimg_scope *s, int side, const struct 
 	           value[CRIMG_B]);
 }
 
+static const char *close_on_exec(const FdinfoEntry *e)
+{
+	return (e->flags & 1) != 0 ? "yes" : "no";
+}
+
 static void compare_descriptor(struct crimg_scope *s, const FdinfoEntry *a, const FdinfoEntry *b)
 {
 	char x[CRIMG_FILE_TEXT_MAX], y[CRIMG_FILE_TEXT_MAX];
@@ -246,6 +268,7 @@ static void compare_descriptor(struct crimg_scope *s, const FdinfoEntry *a, cons
 	if (!crimg_same_file(s, a->id, b->id))
 		crimg_tell(s, CRIMG_CHANGE_CHANGED, "file", crimg_text_value(was),
 		           crimg_text_value(s->name));
+	crimg_compare_texts(s, "close_on_exec", close_on_exec(a), close_on_exec(b));
 	crimg_compare_messages(s, NULL, a, b);
 }
 

@@ -117,6 +117,12 @@ static uint64_t pkru_of(const UserX86FpregsEntry *fp)
 	return fp->xsave != NULL && fp->xsave->n_pkru > 0 ? fp->xsave->pkru[0] : 0;
 }
 
+static const UserX86CetEntry *cet_of(const UserX86FpregsEntry *fp)
+{
+	static const UserX86CetEntry none = USER_X86_CET_ENTRY__INIT;
+	return fp->xsave != NULL && fp->xsave->cet != NULL ? fp->xsave->cet : &none;
+}
+
 static void compare_bounds(const struct regs_pair *r, const UserX86FpregsEntry *a,
                            const UserX86FpregsEntry *b)
 {
@@ -142,8 +148,8 @@ static void compare_floating_point(const struct regs_pair *r)
 	compare_vectors(r, a, b);
 	compare_bounds(r, a, b);
 	compare_word(r, "pkru", pkru_of(a), pkru_of(b));
-	if (a->xsave != NULL && b->xsave != NULL)
-		crimg_compare_messages(r->scope, "cet", a->xsave->cet, b->xsave->cet);
+	compare_word(r, "cet", cet_of(a)->cet, cet_of(b)->cet);
+	compare_word(r, "ssp", cet_of(a)->ssp, cet_of(b)->ssp);
 }
 
 static void compare_x86(const struct crimg_scope *s, const ThreadInfoX86 *a, const ThreadInfoX86 *b)
@@ -153,9 +159,10 @@ static void compare_x86(const struct crimg_scope *s, const ThreadInfoX86 *a, con
 	struct regs_pair r = { s, { a, b }, crimg_x86_is_32(b->gpregs) };
 	compare_general(&r);
 	compare_floating_point(&r);
+	if (crimg_one_core(s->d))
+		return; // which tells of descriptors in use alone, and not of the address
 	crimg_compare_lists(s, "tls", &x, &y);
-	if (s->d->side[CRIMG_A].is_core == s->d->side[CRIMG_B].is_core) // cores do not tell
-		compare_word(&r, "clear_tid_addr", a->clear_tid_addr, b->clear_tid_addr);
+	compare_word(&r, "clear_tid_addr", a->clear_tid_addr, b->clear_tid_addr);
 }
 
 void crimg_compare_registers(const struct crimg_scope *s, const CoreEntry *a, const CoreEntry *b)

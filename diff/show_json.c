@@ -141,10 +141,11 @@ static void lines_json(struct json *s, const struct crimg_page_change *c)
 	struct crimg_image *const images[] = { s->d->side[CRIMG_A].image, s->d->side[CRIMG_B].image };
 	struct crimg_line_visitor visitor = { on_line, s, s->show->context };
 	crimg_json_array(&s->j, "lines");
-	if (c->range->kind == CRIMG_PAGES_CHANGED
-	    && crimg_changed_lines(images, c, &visitor, &s->d->damage) < 0)
-		s->d->damage.code = s->d->damage.code; // noted
+	bool told = c->range->kind != CRIMG_PAGES_CHANGED
+		|| crimg_changed_lines(images, c, &visitor, &s->d->damage) == 0;
 	crimg_json_end(&s->j);
+	if (!told)
+		crimg_json_bool(&s->j, "lines_complete", false); // why is in error
 }
 
 static void on_pages(void *context, const struct crimg_page_change *c)
@@ -158,8 +159,13 @@ static void on_pages(void *context, const struct crimg_page_change *c)
 	crimg_json_text(j, "group", c->segment != NULL ? "shared_memory" : "pages");
 	crimg_json_text(j, "what", crimg_pages_word(r->kind));
 	pair_json(j, c->pair);
-	if (c->segment != NULL)
+	if (c->segment != NULL) {
 		crimg_json_text(j, "name", c->segment);
+		crimg_json_object(j, "segment");
+		crimg_json_u64(j, "a", c->segment_id[CRIMG_A]);
+		crimg_json_u64(j, "b", c->segment_id[CRIMG_B]);
+		crimg_json_end(j);
+	}
 	crimg_json_hex(j, "start", r->start);
 	crimg_json_hex(j, "end", r->end);
 	crimg_json_u64(j, "pages", (r->end - r->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES);

@@ -31,8 +31,8 @@ struct area_pages {
 	const struct crimg_area *area[2]; // only told apart: they are gone when this is shown
 	struct crimg_area of[2];
 	uint64_t counts[CRIMG_PAGES_KINDS];
-	char ranges[512];
-	unsigned shown;
+	struct crimg_pages_range shown[RANGES_SHOWN];
+	unsigned count;
 	uint64_t left_out;
 	bool open;
 };
@@ -106,10 +106,29 @@ static void put_group(struct text *t, enum crimg_diff_group g)
 	group->last[0] = '\0';
 }
 
+// Each range with what it is, unless all are the same.
+static void ranges_text(const struct area_pages *p, char *out, size_t size)
+{
+	bool alike = true;
+	for (unsigned i = 1; i < p->count; i++)
+		alike &= p->shown[i].kind == p->shown[0].kind;
+	out[0] = '\0';
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct crimg_pages_range *r = &p->shown[i];
+		crimg_text_add(out, size, "%s%" PRIx64, i > 0 ? ", " : "", r->start);
+		if (r->end - r->start > CRIMG_PAGE_BYTES)
+			crimg_text_add(out, size, "-%" PRIx64, r->end);
+		if (!alike)
+			crimg_text_add(out, size, " %s", crimg_pages_word(r->kind));
+		if (r->kind == CRIMG_PAGES_MOVED)
+			crimg_text_add(out, size, " from %" PRIx64, r->from);
+	}
+}
+
 static void end_area(struct text *t)
 {
 	struct area_pages *p = &t->pages;
-	char counts[160], line[LINE_BYTES] = "", words[CRIMG_FILE_TEXT_MAX], permissions[5];
+	char counts[160], line[LINE_BYTES] = "", words[CRIMG_FILE_TEXT_MAX], permissions[5], ranges[640];
 	int side = p->area[CRIMG_B] != NULL ? CRIMG_B : CRIMG_A;
 	const struct crimg_area *area = &p->of[side];
 	if (!p->open)
@@ -125,7 +144,7 @@ static void end_area(struct text *t)
 		crimg_text_add(line, sizeof line, "%s", words[0] != '\0' ? "  " : " ");
 	}
 	fprintf(t->out, "    %s~%s %s%s: %s", tint_code(t, TINT_CHANGED), tint_code(t, TINT_NONE), line,
-	        counts, p->ranges);
+	        counts, (ranges_text(p, ranges, sizeof ranges), ranges));
 	if (p->left_out > 0)
 		fprintf(t->out, ", and %" PRIu64 " more ranges (--all shows them)", p->left_out);
 	fputc('\n', t->out);
@@ -321,17 +340,10 @@ static void add_range(struct text *t, const struct crimg_pages_range *r)
 	}
 	p->open = true;
 	p->counts[r->kind] += pages;
-	if (p->shown == RANGES_SHOWN) {
+	if (p->count == RANGES_SHOWN)
 		p->left_out++;
-		return;
-	}
-	crimg_text_add(p->ranges, sizeof p->ranges, "%s%" PRIx64, p->shown++ > 0 ? ", " : "", r->start);
-	if (pages > 1)
-		crimg_text_add(p->ranges, sizeof p->ranges, "-%" PRIx64, r->end);
-	if (r->kind != CRIMG_PAGES_CHANGED)
-		crimg_text_add(p->ranges, sizeof p->ranges, " %s", crimg_pages_word(r->kind));
-	if (r->kind == CRIMG_PAGES_MOVED)
-		crimg_text_add(p->ranges, sizeof p->ranges, " from %" PRIx64, r->from);
+	else
+		p->shown[p->count++] = *r;
 }
 
 static uint64_t word_at(const uint8_t *p)

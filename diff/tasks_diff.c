@@ -84,13 +84,14 @@ static void compare_identity(const struct crimg_scope *s, const struct crimg_tas
 	compare_pid(s, "parent", a->ppid, b->ppid);
 	compare_pid(s, "process_group", a->pgid, b->pgid);
 	compare_pid(s, "session", a->sid, b->sid);
-	crimg_compare_texts(s, "state", state_word(a), state_word(b));
+	if (a->core != NULL && b->core != NULL)
+		crimg_compare_texts(s, "state", state_word(a), state_word(b));
 }
 
 // What only one image tells of; a core tells of little.
 static bool is_untold(struct crimg_diff *d, enum crimg_diff_group group, bool has_a, bool has_b)
 {
-	bool one_core = d->side[A].is_core != d->side[B].is_core;
+	bool one_core = crimg_one_core(d);
 	int core = d->side[A].is_core ? A : B;
 	if (one_core && has_a != has_b)
 		crimg_tell_untold(d, core, group);
@@ -146,7 +147,7 @@ static void compare_thread_signals(const struct crimg_scope *s, const struct cri
 	struct crimg_list a, b;
 	int rc = crimg_thread_signals(d->side[A].image, t->thread[A], &a, &d->damage);
 	rc |= crimg_thread_signals(d->side[B].image, t->thread[B], &b, &d->damage);
-	if (rc == 0) // else noted in damage
+	if (rc == 0 && !is_untold(d, s->group, a.count > 0, b.count > 0)) // else noted in damage
 		compare_pending(s, &a, &b);
 }
 
@@ -155,7 +156,7 @@ static void compare_thread_cores(struct crimg_scope *s, const CoreEntry *a, cons
 	struct crimg_diff *d = s->d;
 	s->group = CRIMG_DIFF_THREADS;
 	// The mask of blocked signals is in cores too, at another place for leaders.
-	if (d->side[A].is_core == d->side[B].is_core)
+	if (!crimg_one_core(d))
 		crimg_compare_messages(s, a->thread_core == NULL || b->thread_core == NULL ? "state" : NULL,
 		                       a->thread_core, b->thread_core);
 	s->group = CRIMG_DIFF_REGISTERS;
@@ -177,15 +178,17 @@ static void compare_thread(struct crimg_diff *d, const struct crimg_task_pair *p
 	}
 	if (a->tid != p->task[A]->pid || b->tid != p->task[B]->pid)
 		compare_pid(&s, "tid", a->tid, b->tid);
+	if (a->core == NULL || b->core == NULL) { // damage: all that is in it is told so
+		if (a->core != b->core)
+			crimg_tell(&s, a->core != NULL ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, "core",
+			           CRIMG_NO_VALUE, CRIMG_NO_VALUE);
+		return;
+	}
 	s.group = CRIMG_DIFF_CREDENTIALS;
 	compare_creds(&s, p, t);
 	s.group = CRIMG_DIFF_SIGNALS;
 	compare_thread_signals(&s, t);
-	if (a->core != NULL && b->core != NULL)
-		compare_thread_cores(&s, a->core, b->core);
-	else if (a->core != b->core)
-		crimg_tell(&s, a->core != NULL ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, "core",
-		           CRIMG_NO_VALUE, CRIMG_NO_VALUE);
+	compare_thread_cores(&s, a->core, b->core);
 }
 
 // Lists of a task that a core has not.
@@ -251,6 +254,8 @@ static void compare_parts(struct crimg_diff *d, const struct crimg_task_pair *p)
 		{ CRIMG_PART_POSIX_TIMERS, CRIMG_DIFF_TIMERS, "posix" },
 		{ CRIMG_PART_RLIMITS, CRIMG_DIFF_LIMITS, NULL },
 	};
+	if ((p->task[A]->core == NULL) != (p->task[B]->core == NULL))
+		return; // told with the thread
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
 		compare_part(d, p, &parts[i]);
 }
@@ -273,7 +278,7 @@ static void compare_task_core(struct crimg_scope *s, const struct crimg_task *a,
 	const CoreEntry *x = a->core, *y = b->core;
 	if (x == NULL || y == NULL)
 		return; // told with the thread
-	if (s->d->side[A].is_core != s->d->side[B].is_core)
+	if (crimg_one_core(s->d))
 		compare_told_by_cores(s, a, b);
 	else
 		crimg_compare_messages(s, x->tc == NULL || y->tc == NULL ? "state" : NULL, x->tc, y->tc);
@@ -283,7 +288,7 @@ static void compare_program(struct crimg_scope *s, const struct crimg_task *a,
                             const struct crimg_task *b)
 {
 	struct crimg_diff *d = s->d;
-	if (d->side[A].is_core == d->side[B].is_core) {
+	if (!crimg_one_core(d)) {
 		s->group = CRIMG_DIFF_MAPPINGS;
 		crimg_compare_messages(s, a->mm == NULL || b->mm == NULL ? "address_space" : NULL, a->mm,
 		                       b->mm);
@@ -292,7 +297,8 @@ static void compare_program(struct crimg_scope *s, const struct crimg_task *a,
 		s->group = CRIMG_DIFF_FILES;
 		crimg_compare_messages(s, a->fs == NULL || b->fs == NULL ? "fs" : NULL, a->fs, b->fs);
 	}
-	if (!is_untold(d, CRIMG_DIFF_NAMESPACES, a->ids != NULL, b->ids != NULL)) {
+	bool damaged = (a->core == NULL) != (b->core == NULL);
+	if (!damaged && !is_untold(d, CRIMG_DIFF_NAMESPACES, a->ids != NULL, b->ids != NULL)) {
 		s->group = CRIMG_DIFF_PROCESSES;
 		crimg_compare_messages(s, a->ids == NULL || b->ids == NULL ? "ids" : NULL, a->ids, b->ids);
 	}
@@ -310,7 +316,7 @@ void crimg_compare_tasks(struct crimg_diff *d, struct crimg_task_pair *p)
 	for (size_t i = 0; i < p->thread_count && !crimg_diff_failed(d); i++)
 		compare_thread(d, p, &p->threads[i]);
 	crimg_compare_memory(d, p);
-	if (d->side[A].is_core == d->side[B].is_core)
+	if (!crimg_one_core(d))
 		crimg_compare_descriptors(d, p);
 	crimg_compare_met_files(d);
 	compare_parts(d, p);

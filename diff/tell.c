@@ -32,6 +32,7 @@ bool crimg_diff_failed(const struct crimg_diff *d)
 static void tell(const struct crimg_scope *s, struct crimg_change *c)
 {
 	struct crimg_diff *d = s->d;
+	c->folded = c->folded || s->folded;
 	c->group = s->group;
 	c->pair = s->pair;
 	c->thread = s->thread;

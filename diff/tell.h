@@ -14,7 +14,15 @@ struct crimg_scope {
 	const struct crimg_task_pair *pair;     // or NULL
 	const struct crimg_thread_pair *thread; // or NULL
 	const char *subject, *name;             // or NULL
+	bool folded;                            // all of it is: times, numbers made anew
+	bool whole;                             // nothing of it is compared elsewhere
 };
+
+// One of the images, not both, is an ELF core: what it has no place for is no change.
+static inline bool crimg_one_core(const struct crimg_diff *d)
+{
+	return d->side[0].is_core != d->side[1].is_core;
+}
 
 bool crimg_diff_failed(const struct crimg_diff *d); // there is no use in going on
 

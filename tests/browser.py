@@ -83,9 +83,9 @@ class Browser:
         return self.call('/execute/sync', {'script': script, 'args': list(arguments)})
 
     def settle(self):
-        """Two frames later everything that waits for a frame is drawn."""
-        self.call('/execute/async', {'script': 'const done = arguments[0];'
-                                     'requestAnimationFrame(() => requestAnimationFrame(() => done()))', 'args': []})
+        """A frame in which sizes are observed, one that draws, and one more."""
+        self.call('/execute/async', {'script': 'const done = arguments[0]; let frames = 3; const next = () =>'
+                                     '(frames-- > 0 ? requestAnimationFrame(next) : done()); next()', 'args': []})
 
     def keys(self, text):
         """Real key presses at what has the focus."""

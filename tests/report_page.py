@@ -44,15 +44,11 @@ class Page:
         browser.size(width, 900 if width > 600 else 844)
         browser.dark(dark)
         browser.open(path)
-        self.settle()
-
-    def settle(self):
-        self.b.settle()
         self.b.settle()
 
     def run(self, script, *arguments):
         value = self.b.run(script, *arguments)
-        self.settle()
+        self.b.settle()
         return value
 
     def texts(self, selector):
@@ -73,7 +69,7 @@ class Page:
 
     def keys(self, text):
         self.b.keys(text)
-        self.settle()
+        self.b.settle()
 
     def search(self, selector, text):
         self.run('const n = document.querySelector(arguments[0]); n.value = arguments[1];'
@@ -186,19 +182,19 @@ def check_drawings(b, path, areas):
     claim(page.pixels('canvas.strip') == whole, '0 shows all of it again')
     x, y = page.point('canvas.strip', 0.3, 0.5)
     page.b.mouse(x, y)
-    page.settle()
+    page.b.settle()
     told = page.text('#tip')
     claim(any(told.split('–')[0] == f"{a:x}" for area in areas for a in range(int(area['start'], 16), int(area['end'], 16), 4096)),
           f'tooltip of the map: {told}')
     page.b.mouse(x, y, click=True)
-    page.settle()
+    page.b.settle()
     claim(page.text('#memory tr.picked td') is not None, 'a click on the map chooses a mapping')
     page.keys('n')
     before = page.pixels('canvas.heat')
     page.click('#memory .head:nth-of-type(4) button[title^="Zoom in"], #memory canvas.heat')
     x, y = page.point('canvas.heat', 0.5, 0.2)
     page.b.mouse(x, y, click=True)
-    page.settle()
+    page.b.settle()
     status = page.text('.status')
     claim('1\u2009page' in status or '1 page' in status, f'the pages say {status}')
     page.keys('\ue014')
@@ -243,7 +239,7 @@ def check_look(b, path):
     claim(page.run('return scrollY') < 200, 'g 1 goes to the first part')
     elements = page.run('return document.querySelectorAll("tr[data-at]").length')
     pdf = base64.b64decode(page.b.devtools('Page.printToPDF', printBackground=True)['data'])
-    page.settle()
+    page.b.settle()
     claim(pdf.startswith(b'%PDF') and len(pdf) > 20000, 'it prints')
     claim(page.run('return document.querySelectorAll("tr[data-at]").length') == elements, 'tables are short again after printing')
     claim(page.run('return document.documentElement.dataset.theme') == 'dark', 'and dark again')
@@ -301,7 +297,7 @@ def check_inert(b, path, name):
                  "n.dispatchEvent(new PointerEvent('pointerenter', {clientX: 5, clientY: 5})); n.focus(); })")
         if page.texts('canvas.strip'):
             page.b.mouse(*page.point('canvas.strip', 0.5, 0.5))
-        page.settle()
+        page.b.settle()
         claim(page.run('return window.ran') is None, f'{name}: script of the image ran: {page.run("return window.ran")}')
         claim(page.texts('img, iframe, object, embed, link, base, b b, svg svg, [onerror], [onload], a:not([href^="#"])') == [],
               f'{name}: an image made an element')
