@@ -109,6 +109,8 @@ static void show_shared(struct spaces *s, const struct crimg_space *space)
 		crimg_json_array(&s->json, NULL);
 		crimg_json_u64(&s->json, NULL, i);
 		crimg_json_text(&s->json, NULL, name);
+		if (space->areas[i].segment != NULL)
+			crimg_json_u64(&s->json, NULL, space->areas[i].segment->object.id);
 		crimg_json_end(&s->json);
 	}
 	crimg_json_end(&s->json);

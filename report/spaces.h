@@ -18,7 +18,8 @@
 //	  pages        a string for each area of view maps: runs of a letter and a number of pages,
 //	               "f12p3": p in this image, o in a parent, s in a shared segment, z zero and never
 //	               touched, f still as in the mapped file, l lost, k the kernel's own; null: cut
-//	  shared       [index of area, "shm 7", "memfd 7" (an inode) or "file 12"] of areas whose writes others see
+//	  shared       [index of area, "shm 7", "memfd 7" (an inode) or "file 12"] of areas whose writes others
+//	               see, and behind that the number of the segment that has their pages, if one has
 //
 // What goes wrong is noted in view->damage and view->fault.
 void crimg_report_spaces(struct crimg_view *view);

@@ -56,11 +56,15 @@ def spread(value, payloads):
 
 
 def changed(crimg, sample, path):
-    """c-tree a little later: a byte of the heap, a register, a name, a mapping and a process are others."""
+    """c-tree a little later: a byte of the heap, one of shared memory, a register, a name, a mapping and a
+    process are others."""
     image = Edited(crimg, sample, path)
     pid, child, gone = 9652, 9654, 9658
     pagemap = image.decode(f'pagemap-{pid}.img')['entries']
     heap = next(v for v in image.decode(f'mm-{pid}.img')['entries'][0]['vmas'] if v['status'] & 1 << 5)
+    shared = image.decode(image.names('pagemap-shmem-*.img')[0])['entries'][0]['pages_id']
+    with open(os.path.join(path, f'pages-{shared}.img'), 'r+b') as f:
+        f.write(b'changed')
     at = 0
     for run in pagemap[1:]:
         if run['vaddr'] >= heap['start']:

@@ -38,11 +38,32 @@ function putChanges(image, side, rows) {
 		if (change.group === 'pages')
 			process.pageRanges.push(...rangesOf(change, side));
 	}
+	putSegments(image, side, rows);
 	for (const process of image.processes) {
 		process.notes = new Map(process.changed.filter((change) => change.subject && !change.thread)
 			.map((change) => [change.subject, noteOf(change)]));
 		process.pageRanges.sort((a, b) => a[0] - b[0]);
 	}
+}
+
+// Pages of shared segments change in every area that shows them.
+function putSegments(image, side, rows) {
+	const ranges = new Map();
+	let left = 1 << 20; // many areas of one segment with many changes are a product
+	for (const change of rows)
+		if (change.segment !== undefined)
+			got(ranges, change.segment[side], () => []).push(...rangesOf(change, side));
+	for (const process of ranges.size > 0 ? image.processes : [])
+		for (const [i, , segment] of process.space.shared) {
+			const area = areasOf(process)[i];
+			if (area === undefined)
+				continue;
+			const shift = pageOf(area.start) - pageOf(area.offset);
+			const least = pageOf(area.start), most = pageOf(area.end);
+			for (const [from, to, letter] of ranges.get(segment) || [])
+				if (to + shift > least && from + shift < most && left-- > 0)
+					process.pageRanges.push([Math.max(least, from + shift), Math.min(most, to + shift), letter]);
+		}
 }
 
 // [first page, page behind the last, letter] as this side sees it: new pages are not in the first image, dropped ones

@@ -8,7 +8,7 @@ const KEYS = [['/', 'search processes'], ['j  k', 'next, previous process'], ['t
 	['Enter', 'in a drawing: choose'], ['?', 'this list']];
 
 const root = document.documentElement;
-const page = { images: {}, diff: null, image: null, pid: null, parts: null, graph: null, processes: null };
+const page = { images: {}, diff: null, image: null, pid: null, parts: null, graph: null, processes: null, printing: false };
 
 function stored(key, value) {
 	try { // a page from disk may have no storage
@@ -196,16 +196,21 @@ function listen() {
 	let before = null;
 	addEventListener('beforeprint', () => { // paper is white
 		before = root.dataset.theme;
+		page.printing = true;
 		setTheme('light');
 		Table.printAll(true);
 	});
 	addEventListener('afterprint', () => {
+		page.printing = false;
 		setTheme(before);
 		Table.printAll(false);
 	});
 }
 
-matchMedia('(max-width: 699px)').addEventListener('change', () => showImage(page.image));
+matchMedia('(max-width: 699px)').addEventListener('change', () => {
+	if (!page.printing) // paper may be narrow too
+		showImage(page.image);
+});
 startTheme();
 listen();
 page.images = { a: loadImage('a'), b: loadImage('b') };
