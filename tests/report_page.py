@@ -354,6 +354,29 @@ def check_pair(b, path, diff):
     page.silent('pair')
 
 
+def check_damaged(b, sample):
+    """Whatever an image lacks, its page works: alone, and against the whole one."""
+    odd = [[sample('criu-3.17/f-inc/1')], [sample('criu/c-tree/core-9652.img')], [sample('criu/c-tree/files.img')]]
+    for seed, name in enumerate(['c-tree', 'b-threads', 'd-files', 'e-sockets', 'g-ns', 'l-mem'] * 2):
+        whole = sample('criu/' + name)
+        image = report_samples.damaged(whole, os.path.join(work, f'damaged-{seed}'), seed)
+        odd.append([whole, image] if seed > 5 else [image])
+    shown = 0
+    for i, images in enumerate(odd):
+        path = os.path.join(work, 'odd.html')
+        run = subprocess.run([crimg, 'report', '-o', path, *images], stderr=subprocess.PIPE)
+        claim(run.returncode in (0, 2), f'{images}: exit {run.returncode}')
+        if run.returncode != 0:
+            continue
+        shown += 1
+        page = Page(b, path, 1280 if i % 2 else 390)
+        for at in range(len(page.texts('#side tr[data-at]'))):
+            page.click(f'#side tr[data-at="{at}"]')
+        page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        page.silent(f'{images}')
+    claim(shown > 10, f'{shown} damaged images are shown')
+
+
 def check_large(b, path, small):
     """A bound for every step, as a multiple of what the browser needs for the data alone or for a small report."""
     page = Page(b, small, 1280)
@@ -413,6 +436,7 @@ def main():
         check_pair(b, report([tree_image, after], 'pair'), json.loads(diff.stdout))
         check_opens(b, 'm-diff', report([sample('criu/m-diff-1'), sample('criu/m-diff-2')], 'm-diff'), 390)
         check_inert(b, report([os.path.join(work, 'hostile-g-ns'), os.path.join(work, 'hostile-c-tree')], 'hostile-pair'), 'hostile-pair')
+        check_damaged(b, sample)
         check_large(b, large, pages['criu/c-tree'])
     print(f'{passed} passed, {failed} failed, 0 skipped')
     sys.exit(failed != 0)

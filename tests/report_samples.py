@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import random
 import re
 import shutil
 import struct
@@ -82,6 +83,22 @@ def changed(crimg, sample, path):
     image.edit(f'mm-{pid}.img', lambda e: e[0]['vmas'].append(dict(heap, start=0x10000000, end=0x10004000, status=1 | 1 << 9)))
     image.edit(f'mm-{pid}.img', lambda e: e[0]['vmas'].sort(key=lambda v: v['start']))
     os.remove(os.path.join(path, f'core-{gone}.img'))
+    return path
+
+
+def damaged(sample, path, seed):
+    """A copy with some files cut and some bits turned, always the same ones."""
+    chance = random.Random(seed)
+    shutil.copytree(sample, path, symlinks=True)
+    small = sorted(p for p in glob.glob(path + '/*.img') if 0 < os.path.getsize(p) < 40000)
+    for name in chance.sample(small, 4):
+        with open(name, 'r+b') as f:
+            data = bytearray(f.read())
+            if chance.random() < 0.25:
+                f.truncate(chance.randrange(len(data)))
+            else:
+                f.seek(at := chance.randrange(len(data)))
+                f.write(bytes([data[at] ^ 1 << chance.randrange(8)]))
     return path
 
 

@@ -103,7 +103,7 @@ function findingSection(image) {
 		image.findings.left_out > 0 ? h('p', { class: 'more' }, 'and ' + countText(image.findings.left_out) + ' more that validate counted') : null);
 }
 
-const REST = [['container', 'Container'], ['namespaces', 'Namespaces'], ['mounts', 'Mounts'], ['cgroups', 'Control groups'],
+const REST = [['page_maps', 'Page maps'], ['container', 'Container'], ['namespaces', 'Namespaces'], ['mounts', 'Mounts'], ['cgroups', 'Control groups'],
 	['ipc', 'System V IPC'], ['stats', 'Times of the dump'], ['summary', 'All of the summary']];
 
 function restSection(image) {

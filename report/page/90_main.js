@@ -101,7 +101,8 @@ function showImage(image) {
 	replace(document.getElementById('title'), h('span', { title: image.inspect.image }, shorten(image.inspect.image === '-' ? 'standard input' : image.inspect.image, innerWidth < 600 ? 24 : 70)),
 		h('span', { class: 'dim' }, ' ' + image.inspect.format));
 	page.processes = processList(image);
-	replace(document.getElementById('side'), h('h2', {}, 'Processes'), page.processes.node);
+	replace(document.getElementById('side'), h('h2', {}, 'Processes'), image.processes.length > 0 ? page.processes.node
+		: h('p', { class: 'dim' }, 'The image names none.'));
 	page.graph = new Graph(image, showProcess);
 	const main = replace(document.getElementById('main'), summarySection(image), page.diff === null ? null : changeSection(page.diff));
 	showSwitch(image);
