@@ -10,27 +10,25 @@
 #include "diff/tasks_diff.h"
 #include "diff/tell.h"
 
-// Opens one image. -1 when nothing of it can be had; other damage is noted.
-static int open_side(struct crimg_diff *d, int side, struct crimg_err *err)
+static void note(struct crimg_diff *d, int rc, const struct crimg_err *err)
 {
-	const struct crimg_diff_options *o = d->options;
+	if (rc < 0 && d->damage.code == CRIMG_OK)
+		d->damage = *err;
+}
+
+// What is readable of one image.
+static int load_side(struct crimg_diff *d, int side, struct crimg_err *err)
+{
 	struct crimg_diff_side *s = &d->side[side];
 	struct crimg_err wrong = CRIMG_ERR_INIT;
-	int rc = crimg_image_open(o->path[side], o->format[side], o->tmpdir, &s->image, &wrong);
-	if (s->image == NULL) {
-		*err = wrong;
-		return -1;
-	}
-	if (crimg_tasks_load(s->image, &s->tasks, &wrong) < 0)
-		rc = -1;
+	int rc = crimg_tasks_load(s->image, &s->tasks, &wrong);
 	if (crimg_files_load(s->image, &s->files, &wrong) < 0)
 		rc = -1;
-	if (rc < 0 && d->damage.code == CRIMG_OK)
-		d->damage = wrong;
+	note(d, rc, &wrong);
 	s->is_core = crimg_image_first(s->image, CRIMG_KIND_ELF_NOTES) != NULL;
 	s->marked = calloc(s->image->count + 1, sizeof *s->marked);
 	s->files_told = calloc(s->files.count + 1, sizeof *s->files_told);
-	s->namer = crimg_address_namer_open(s->image, &s->tasks, &s->files, o->sysroot);
+	s->namer = crimg_address_namer_open(s->image, &s->tasks, &s->files, d->options->sysroot);
 	return s->marked == NULL || s->files_told == NULL || s->namer == NULL || wrong.code == CRIMG_E_NOMEM
 		? crimg_fail_nomem(err, 0) : 0;
 }
@@ -53,17 +51,23 @@ static void note_pids(struct crimg_diff *d)
 	}
 }
 
-int crimg_diff_open(const struct crimg_diff_options *options, struct crimg_diff **out,
-                    struct crimg_err *err)
+int crimg_diff_open_images(const struct crimg_diff_options *options,
+                           struct crimg_image *const images[2], struct crimg_diff **out,
+                           struct crimg_err *err)
 {
 	struct crimg_diff *d = calloc(1, sizeof *d);
-	if (d == NULL)
+	if (d == NULL) {
+		crimg_image_close(images[CRIMG_A]);
+		crimg_image_close(images[CRIMG_B]);
 		return crimg_fail_nomem(err, sizeof *d);
+	}
 	d->options = options;
+	d->side[CRIMG_A].image = images[CRIMG_A];
+	d->side[CRIMG_B].image = images[CRIMG_B];
 	d->references = crimg_references_make();
 	int rc = d->references == NULL ? crimg_fail_nomem(err, 0) : 0;
 	for (int side = CRIMG_A; rc == 0 && side <= CRIMG_B; side++)
-		rc = open_side(d, side, err);
+		rc = load_side(d, side, err);
 	if (rc == 0)
 		rc = crimg_match_tasks(d, err);
 	if (rc < 0) {
@@ -72,6 +76,27 @@ int crimg_diff_open(const struct crimg_diff_options *options, struct crimg_diff 
 	}
 	note_pids(d);
 	*out = d;
+	return 0;
+}
+
+int crimg_diff_open(const struct crimg_diff_options *o, struct crimg_diff **out, struct crimg_err *err)
+{
+	struct crimg_image *images[2] = { NULL, NULL };
+	struct crimg_err wrong = CRIMG_ERR_INIT;
+	int rc = 0;
+	for (int side = CRIMG_A; side <= CRIMG_B; side++) {
+		if (crimg_image_open(o->path[side], o->format[side], o->tmpdir, &images[side], &wrong) < 0)
+			rc = -1;
+		if (images[side] == NULL) {
+			crimg_image_close(images[CRIMG_A]);
+			*err = wrong;
+			return -1;
+		}
+	}
+	if (crimg_diff_open_images(o, images, out, err) < 0)
+		return -1;
+	if (rc < 0)
+		(*out)->damage = wrong; // which came first
 	return 0;
 }
 

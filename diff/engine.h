@@ -56,6 +56,10 @@ struct crimg_diff {
 // cannot be opened at all, or no memory.
 CRIMG_MUST_CHECK int crimg_diff_open(const struct crimg_diff_options *options,
                                      struct crimg_diff **out, struct crimg_err *err);
+// The same of images that are open already; they are taken over whatever happens. options->path names them.
+CRIMG_MUST_CHECK int crimg_diff_open_images(const struct crimg_diff_options *options,
+                                            struct crimg_image *const images[2],
+                                            struct crimg_diff **out, struct crimg_err *err);
 // Tells sink all changes: processes that came and went; then each pair of tasks, group by group; then what
 // belongs to no process, by group. What goes wrong is noted in damage and fault.
 void crimg_diff_run(struct crimg_diff *diff, const struct crimg_diff_sink *sink);

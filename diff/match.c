@@ -37,6 +37,10 @@ static size_t by_pid(struct matching *m)
 		take(m, i, at);
 		count++;
 	}
+	for (size_t i = 0; i < a->count && i < b->count; i++) // several of one number: by their place
+		if (m->of_a[i] == CRIMG_NO_TASK && m->of_b[i] == CRIMG_NO_TASK
+		    && a->list[i].pid == b->list[i].pid)
+			take(m, i, i);
 	return count;
 }
 

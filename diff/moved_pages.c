@@ -205,6 +205,25 @@ static int index_from(struct crimg_moved *m, struct crimg_err *err)
 	return 0;
 }
 
+// True when both hold the same runs of pages, so that none is in one alone: the usual case.
+static bool same_runs(const struct crimg_page_side *a, const struct crimg_page_side *b)
+{
+	const struct crimg_image_object *o[2] = { NULL, NULL };
+	const struct crimg_page_side *side[2] = { a, b };
+	for (int s = 0; s < 2 && side[s]->space != NULL; s++)
+		o[s] = side[s]->space->task->pagemap;
+	if (o[0] == NULL || o[1] == NULL || o[0]->map == NULL || o[1]->map == NULL)
+		return false;
+	const struct crimg_pagemap *x = o[0]->map, *y = o[1]->map;
+	if (x->count != y->count || x->parent_pages + y->parent_pages > 0)
+		return false;
+	for (size_t i = 0; i < x->count; i++)
+		if (x->runs[i].vaddr != y->runs[i].vaddr || x->runs[i].pages != y->runs[i].pages
+		    || x->runs[i].flags != y->runs[i].flags)
+			return false;
+	return true;
+}
+
 int crimg_moved_find(struct crimg_page_side *a, struct crimg_page_side *b, struct crimg_moved *out,
                      struct crimg_err *err)
 {
@@ -213,6 +232,8 @@ int crimg_moved_find(struct crimg_page_side *a, struct crimg_page_side *b, struc
 	struct crimg_moved moved = { .list = NULL };
 	struct search search = { &table, &moved, 0 };
 	*out = moved;
+	if (same_runs(a, b))
+		return 0;
 	int rc = walk_pages(&(struct walk){ a, b, add_candidate, &table }, &found);
 	if (rc == 0 && table.count > 0) {
 		qsort(table.list, table.count, sizeof *table.list, by_hash);

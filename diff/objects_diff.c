@@ -138,6 +138,10 @@ static struct crimg_image_object *partner_of(struct crimg_diff *d, int side,
 	if (way == WAY_NAMESPACE
 	    && crimg_references_find(d->references, CRIMG_REF_NAMESPACE, side, id, &found))
 		id = found;
+	// Of several with one number, the one with the same name.
+	struct crimg_image_object *named = crimg_image_member(other, o->object.name);
+	if (named != NULL && named->object.kind == o->object.kind && named->object.id == id)
+		return named;
 	return crimg_image_find(other, o->object.kind, id);
 }
 

@@ -48,13 +48,18 @@ static int own_pages(struct crimg_page_side *side, enum crimg_kind kind, uint64_
                      uint64_t address, struct crimg_page_piece *piece, struct crimg_err *err)
 {
 	enum crimg_pages_state state;
+	struct crimg_page_piece here = *piece;
 	uint64_t end;
+	if (set_place(side, kind, id, address, address, &here, err) < 0)
+		return -1;
+	if (here.state == CRIMG_PAGE_HERE) {
+		*piece = here;
+		return 0;
+	}
 	if (crimg_memory_state(side->image, kind, id, address, &state, &end, err) < 0)
 		return -1;
 	piece->end = crimg_min_u64(piece->end, end);
-	if (state == CRIMG_PAGES_HERE)
-		return set_place(side, kind, id, address, address, piece, err);
-	if (state == CRIMG_PAGES_LOST)
+	if (state != CRIMG_PAGES_NONE)
 		piece->state = CRIMG_PAGE_LOST;
 	return 0;
 }

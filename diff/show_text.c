@@ -22,7 +22,7 @@
 
 struct group_text {
 	struct crimg_buf lines;
-	char last[512];          // subject, name and thread of the line that is open
+	char last[LINE_BYTES + 8]; // subject, name and thread of the line that is open
 	size_t column;           // of the open line; 0: none is
 };
 
@@ -282,7 +282,7 @@ static size_t columns_of(const char *text)
 static void add_change(struct text *t, const struct crimg_change *c)
 {
 	struct group_text *g = &t->groups[c->group];
-	char head[LINE_BYTES], part[3 * VALUE_BYTES], key[512];
+	char head[LINE_BYTES], part[3 * VALUE_BYTES], key[LINE_BYTES + 8];
 	enum tint tint;
 	const char *sign = sign_of(c, &tint), *what = what_words(c);
 	head_text(c, head, sizeof head);
@@ -304,7 +304,7 @@ static void add_change(struct text *t, const struct crimg_change *c)
 		append(t, g, same ? "  " : head);
 		append(t, g, !same && head[0] != '\0' && part[0] != '\0' ? "  " : "");
 		g->column = 8 + (same ? 0 : columns_of(head)) + more;
-		snprintf(g->last, sizeof g->last, "%s", key);
+		memcpy(g->last, key, sizeof g->last);
 	}
 	append(t, g, what);
 	append(t, g, what[0] != '\0' ? " " : "");

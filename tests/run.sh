@@ -60,6 +60,7 @@ script code_view "$here/code_view.sh" "$build/crimg" "$samples" "$peer"
 script findings "$here/findings.sh" "$build/crimg" "$samples"
 script finding_lists "$here/finding_lists.sh" "$build/crimg"
 script host "$here/host.sh" "$build/crimg" "$peer"
+script diff "$here/diff.sh" "$asan/crimg" "$samples" "$build/crimg"
 script report_data "$here/report.sh" "$asan/crimg" "$samples" data
 script report_page "$here/report.sh" "$build/crimg" "$samples" page
 script damage "$here/damage.sh" "$asan" "$samples"

@@ -15,6 +15,7 @@
 
 #include "convert/filters.h"
 #include "convert/pump.h"
+#include "diff/show.h"
 #include "format/files.h"
 #include "format/image.h"
 #include "format/output.h"
@@ -348,6 +349,59 @@ static void test_core(void)
 	deny_each(&(struct way){ .source = "a.core", .to = "criu", .target = "from-core" }, false);
 }
 
+static int tell(struct crimg_diff *d, bool json, FILE *out, struct crimg_err *err)
+{
+	struct crimg_diff_show show = { .bytes = true, .pointers = true, .context = 1 };
+	int rc = json ? crimg_diff_json(d, &show, out, err) : crimg_diff_text(d, &show, out, err);
+	if (rc == 0 && d->damage.code != CRIMG_OK) {
+		*err = d->damage;
+		rc = -1;
+	}
+	return rc;
+}
+
+static int compare(const char *a, const char *b, bool json, FILE *out, struct crimg_err *err)
+{
+	struct crimg_diff_options o = { .path = { a, b }, .tmpdir = "/tmp", .folded = true };
+	struct crimg_diff *d;
+	if (crimg_diff_open(&o, &d, err) < 0)
+		return -1;
+	int rc = tell(d, json, out, err);
+	crimg_diff_close(d);
+	return rc;
+}
+
+static void deny_diff(const char *a, const char *b, bool json, FILE *out)
+{
+	struct crimg_err err;
+	long n = 0;
+	for (denied = 1; denied > 0; n++) {
+		err = CRIMG_ERR_INIT;
+		denied = 0;
+		countdown = n;
+		int rc = compare(a, b, json, out, &err);
+		countdown = -1;
+		CU_ASSERT(rc == 0 || (err.code == CRIMG_E_NOMEM && err.text[0] != '\0'));
+	}
+	CU_ASSERT(n > 100);
+}
+
+static void test_diff(void)
+{
+	char before[128], after[128], core[128], stream[128];
+	FILE *out = fopen("/dev/null", "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(out);
+	path_of("m-diff-1", before);
+	path_of("m-diff-2", after);
+	path_of("a.core", core);
+	path_of("x.crimg", stream);
+	deny_diff(before, after, false, out);
+	deny_diff(before, after, true, out);
+	deny_diff(dir, stream, false, out);
+	deny_diff(dir, core, false, out);
+	fclose(out);
+}
+
 static void test_report(void)
 {
 	deny_each(&(struct way){ .source = "a.core", .target = "x.html", .report = true }, false);
@@ -365,8 +419,9 @@ static int init(void)
 	path_of("core.img", single);
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
-	         "cp '%s/cores/kernel32.core' '%s/a.core'", samples, dir, dir, dir, single, samples,
-	         work);
+	         "cp '%s/cores/kernel32.core' '%s/a.core' && "
+	         "cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir, dir, dir, single,
+	         samples, work, samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -387,6 +442,7 @@ int main(void)
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
 		{ "core", test_core },
+		{ "diff", test_diff },
 		{ "report", test_report },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);

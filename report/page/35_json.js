@@ -17,7 +17,7 @@ function keyTitle(key) {
 }
 
 function keyUnit(key, value) {
-	return typeof value === 'number' && /(^|_)bytes$/.test(key) ? bytesText(value) : flatText(value);
+	return typeof value === 'number' && /(^|_)bytes(_|$)/.test(key) ? bytesText(value) : flatText(value);
 }
 
 function isEmpty(value) {
