@@ -37,11 +37,11 @@ ALL_LDFLAGS = -pthread $(filter -fsanitize=address% --coverage,$(FLAGS_$(MODE)))
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) $(HEADERS) 2>/dev/null)
 LDLIBS    = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-LIB_DIRS := convert format inspect readers validate writers
+LIB_DIRS := convert diff format inspect readers report validate writers
 LIB_SRC  := $(sort $(wildcard $(LIB_DIRS:=/*.c)))
 GEN_C    := $(patsubst %,$(B)/gen/format/%.pb-c.c,criu crimg)
 GEN_H    := $(GEN_C:.c=.h)
-LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_C:.c=.o)
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_C:.c=.o) $(B)/report/page_data.o
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_BIN := $(TEST_SRC:tests/%.c=$(B)/tests/%)
 
@@ -68,6 +68,19 @@ $(B)/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
 	@echo '  CC $@'
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The page of reports, which stands in the program as bytes.
+PAGE_SRC := report/make_page.sh $(wildcard report/page/*)
+
+$(B)/gen/report/page_top.html $(B)/gen/report/page_end.html &: $(PAGE_SRC)
+	@mkdir -p $(B)/gen/report
+	@echo '  GEN $(B)/gen/report/page_top.html'
+	$(Q)report/make_page.sh report/page $(B)/gen/report/page_top.html $(B)/gen/report/page_end.html
+
+$(B)/report/page_data.o: report/page_data.S $(B)/gen/report/page_top.html $(B)/gen/report/page_end.html
+	@mkdir -p $(@D)
+	@echo '  AS $@'
+	$(Q)$(CC) -I$(B)/gen -c -o $@ $<
 
 $(B)/libcrimg.a: $(LIB_OBJ)
 	@rm -f $@

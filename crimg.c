@@ -6,6 +6,7 @@
 #include "convert/crit.h"
 #include "convert/formats.h"
 #include "inspect/inspect.h"
+#include "report/report.h"
 #include "validate/validate.h"
 
 
@@ -16,6 +17,8 @@ static const struct {
 } verbs[] = {
 	{ "inspect", crimg_inspect_main, "show what is in an image" },
 	{ "validate", crimg_validate_main, "say whether an image is right, and what to do where it is not" },
+	{ "diff", crimg_diff_main, "say what changed from one image to another" },
+	{ "report", crimg_report_main, "show an image, or two and what changed, as one HTML page" },
 	{ "convert", crimg_convert_main, "move an image from one format to another" },
 	{ "formats", crimg_formats_main, "list the formats, and what each keeps and loses" },
 	{ "crit", crimg_crit_main, "the command line of CRIU's crit" },
@@ -23,7 +26,7 @@ static const struct {
 
 static int usage(FILE *out)
 {
-	fputs("crimg " CRIMG_VERSION ": open, show and move process checkpoints\n"
+	fputs("crimg " CRIMG_VERSION ": open, show, compare and move process checkpoints\n"
 	      "usage: crimg VERB [options] IMAGE…\n\n", out);
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);

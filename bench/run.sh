@@ -93,3 +93,21 @@ echo "validating 1,000 tasks with 200,000 mappings"
 "$here/many_tasks.py" "$crimg" "$sample" many 1000 200
 run valid valid : 5 "$crimg" validate many
 row "validate" "$valid" "$valid_mem" "$(awk -v t="$valid" -v n=206000 'BEGIN { printf "%.2f s a million records (target 1)", t * 1e6 / n }')"
+echo
+echo "comparing images of $((mib / 2)) MiB of pages"
+"$big" "$sample" half "$((mib / 2))" --zero 20
+cp -r half copy
+"$crimg" convert half half.crimg && "$crimg" convert copy copy.crimg
+run cmp cmp : 5 cmp half/pages-1.img copy/pages-1.img
+row "cmp, the page files" "$cmp" "$cmp_mem" "1.00"
+run diff diff : 5 "$crimg" diff half copy
+row "diff" "$diff" "$diff_mem" "$(ratio "$diff" "$cmp") x cmp (target 1.2)"
+run digest digest : 9 "$crimg" diff half.crimg copy.crimg
+row "diff of two streams, by digests" "$digest" "$digest_mem" "$(ratio "$cmp" "$digest") x faster than cmp (target 50)"
+rm copy/pages-1.img && ln half/pages-1.img copy/
+run linked linked : 5 "$crimg" diff half copy
+row "diff, one page file twice" "$linked" "$linked_mem" "$(ratio "$cmp" "$linked") x faster than cmp"
+"$big" "$sample" quarter "$((mib / 8))" --zero 20
+cp -r quarter copy4
+run small small : 3 "$crimg" diff quarter copy4
+row "diff of a quarter of that" "$small" "$small_mem" "$(ratio "$diff_mem" "$small_mem") x its memory for 4 x its pages"

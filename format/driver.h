@@ -29,6 +29,13 @@ struct crimg_reader {
 	bool single_object;  // the input is one file of an image (core-7.img, its JSON), not an image
 };
 
+// A piece of payload whose bytes were digested when it was written.
+struct crimg_digest {
+	uint64_t offset, length; // of the piece, in the payload
+	bool zero;               // all bytes are 0; digest is not set
+	uint8_t digest[16];      // XXH3-128, canonical form
+};
+
 struct crimg_reader_driver {
 	const char *name;     // PRODUCT name: "criu", "crimg", …
 	const char *summary;  // one line for `crimg formats`
@@ -42,6 +49,15 @@ struct crimg_reader_driver {
 	// Random access to a payload announced before: exactly length bytes. NULL: only as a stream.
 	int (*read)(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
 	            size_t length, struct crimg_err *err);
+	// Where the payload's bytes from offset on lie as they are: *out, of at least one byte. 1; 0: they do
+	// not (packed, or zeros that no file holds); -1: err. The span's source lives until the next call of
+	// the reader. NULL: nowhere.
+	int (*locate)(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+	              struct crimg_span *out, struct crimg_err *err);
+	// The digest of the piece that holds offset, without its bytes. 1; 0: there is none; -1: err. NULL:
+	// the format has none.
+	int (*digest)(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+	              struct crimg_digest *out, struct crimg_err *err);
 	void (*close)(struct crimg_reader *reader);
 };
 

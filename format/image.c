@@ -246,6 +246,22 @@ int crimg_image_read(struct crimg_image *image, uint64_t payload, uint64_t offse
 	return image->reader.driver->read(&image->reader, payload, offset, buf, length, err);
 }
 
+int crimg_image_locate(struct crimg_image *image, uint64_t payload, uint64_t offset,
+                       struct crimg_span *out, struct crimg_err *err)
+{
+	const struct crimg_reader_driver *driver = image->reader.driver;
+	return driver == NULL || driver->locate == NULL ? 0
+		: driver->locate(&image->reader, payload, offset, out, err);
+}
+
+int crimg_image_digest(struct crimg_image *image, uint64_t payload, uint64_t offset,
+                       struct crimg_digest *out, struct crimg_err *err)
+{
+	const struct crimg_reader_driver *driver = image->reader.driver;
+	return driver == NULL || driver->digest == NULL ? 0
+		: driver->digest(&image->reader, payload, offset, out, err);
+}
+
 int crimg_image_contents(struct crimg_image *image, const struct crimg_image_object *object,
                          size_t limit, bool tail, struct crimg_buf *out, struct crimg_err *err)
 {

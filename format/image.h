@@ -22,6 +22,12 @@ struct crimg_list {
 	size_t count;
 };
 
+// Entries, which may have payload; the array lives as long as the image.
+struct crimg_entries {
+	const struct crimg_image_entry *const *items;
+	size_t count;
+};
+
 struct crimg_image_object {
 	struct crimg_object object; // name and target in the image's arena
 	const char *origin;         // name of the source for errors
@@ -115,10 +121,20 @@ const void *crimg_image_walk(struct crimg_image *image, struct crimg_image_walk 
 CRIMG_MUST_CHECK int crimg_image_select(struct crimg_image *image, enum crimg_kind kind,
                                         const char *field, uint64_t value, struct crimg_list *out,
                                         struct crimg_err *err);
+// The same as entries, decoded: message is set, payload is theirs.
+CRIMG_MUST_CHECK int crimg_image_select_entries(struct crimg_image *image, enum crimg_kind kind,
+                                                const char *field, uint64_t value,
+                                                struct crimg_entries *out, struct crimg_err *err);
 
 // Exactly length bytes of a payload.
 CRIMG_MUST_CHECK int crimg_image_read(struct crimg_image *image, uint64_t payload, uint64_t offset,
                                       void *buf, size_t length, struct crimg_err *err);
+// Where the bytes of a payload from offset on lie in a file as they are, and the digest that they were
+// written with: see format/driver.h. 1; 0: there is no such thing; -1: err.
+CRIMG_MUST_CHECK int crimg_image_locate(struct crimg_image *image, uint64_t payload, uint64_t offset,
+                                        struct crimg_span *out, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_image_digest(struct crimg_image *image, uint64_t payload, uint64_t offset,
+                                        struct crimg_digest *out, struct crimg_err *err);
 // Up to limit bytes of a raw object (its first bytes, or its last ones with tail), into a fresh
 // buffer.
 CRIMG_MUST_CHECK int crimg_image_contents(struct crimg_image *image,

@@ -7,13 +7,14 @@
 struct crimg_image_index {
 	const char *field;
 	const void **messages;  // in the order of keys
+	const struct crimg_image_entry **entries; // that they are of
 	uint64_t *keys;
 	size_t count;
 };
 
 struct item {
 	uint64_t key;
-	size_t order;
+	size_t order;           // of the entry in its object
 	const void *message;
 };
 
@@ -60,16 +61,19 @@ static int build(struct crimg_image *image, struct crimg_image_object *o, const 
 		crimg_kind_info(o->object.kind)->entry, name);
 	struct crimg_image_index *index = crimg_arena_alloc(&image->arena, sizeof *index);
 	const void **messages = crimg_arena_alloc(&image->arena, o->count * sizeof *messages);
+	const struct crimg_image_entry **entries =
+		crimg_arena_alloc(&image->arena, o->count * sizeof *entries);
 	uint64_t *keys = crimg_arena_alloc(&image->arena, o->count * sizeof *keys);
 	struct item *items = calloc(o->count + 1, sizeof *items);
-	if (index == NULL || messages == NULL || keys == NULL || items == NULL) {
+	if (index == NULL || messages == NULL || entries == NULL || keys == NULL || items == NULL) {
 		free(items);
 		return crimg_fail_nomem(err, o->count * sizeof *items);
 	}
-	*index = (struct crimg_image_index){ name, messages, keys, 0 };
+	*index = (struct crimg_image_index){ name, messages, entries, keys, 0 };
 	index->count = gather(image, o, field, items, err);
 	for (size_t i = 0; i < index->count; i++) {
 		messages[i] = items[i].message;
+		entries[i] = &o->entries[items[i].order];
 		keys[i] = items[i].key;
 	}
 	free(items);
@@ -91,18 +95,47 @@ static size_t lower_bound(const struct crimg_image_index *index, uint64_t value)
 	return low;
 }
 
-int crimg_image_select(struct crimg_image *image, enum crimg_kind kind, const char *field,
-                       uint64_t value, struct crimg_list *out, struct crimg_err *err)
+// The object's index over field, and which of its rows have value.
+static int look_up(struct crimg_image *image, enum crimg_kind kind, const char *field, uint64_t value,
+                   const struct crimg_image_index **index, size_t *first, size_t *count,
+                   struct crimg_err *err)
 {
 	struct crimg_image_object *o = crimg_image_first(image, kind);
-	*out = (struct crimg_list){ NULL, 0 };
+	*first = *count = 0;
+	*index = NULL;
 	if (o == NULL || o->count == 0)
 		return 0;
 	if ((o->index == NULL || strcmp(o->index->field, field) != 0)
 	    && build(image, o, field, err) < 0)
 		return -1;
-	size_t first = lower_bound(o->index, value);
-	size_t end = value == UINT64_MAX ? o->index->count : lower_bound(o->index, value + 1);
-	*out = (struct crimg_list){ o->index->messages + first, end - first };
+	*index = o->index;
+	*first = lower_bound(o->index, value);
+	*count = (value == UINT64_MAX ? o->index->count : lower_bound(o->index, value + 1)) - *first;
+	return 0;
+}
+
+int crimg_image_select(struct crimg_image *image, enum crimg_kind kind, const char *field,
+                       uint64_t value, struct crimg_list *out, struct crimg_err *err)
+{
+	const struct crimg_image_index *index;
+	size_t first, count;
+	*out = (struct crimg_list){ NULL, 0 };
+	if (look_up(image, kind, field, value, &index, &first, &count, err) < 0)
+		return -1;
+	if (index != NULL)
+		*out = (struct crimg_list){ index->messages + first, count };
+	return 0;
+}
+
+int crimg_image_select_entries(struct crimg_image *image, enum crimg_kind kind, const char *field,
+                               uint64_t value, struct crimg_entries *out, struct crimg_err *err)
+{
+	const struct crimg_image_index *index;
+	size_t first, count;
+	*out = (struct crimg_entries){ NULL, 0 };
+	if (look_up(image, kind, field, value, &index, &first, &count, err) < 0)
+		return -1;
+	if (index != NULL)
+		*out = (struct crimg_entries){ index->entries + first, count };
 	return 0;
 }

@@ -86,10 +86,19 @@ static int read_present(struct crimg_image *image, const struct crimg_pagemap *m
 	return read_pages(image, pages, run->offset + (vaddr - run->vaddr), buf, length, err);
 }
 
-// One piece, within one run of each layer down to the one that holds it; *length shrinks to its size.
-static int read_piece(struct crimg_image *image, enum crimg_kind kind, uint64_t id, uint64_t vaddr,
-                      uint8_t *buf, size_t *length, struct crimg_err *err)
+// The run that holds vaddr, in this layer or the one below that it is left to; *end falls to where that
+// changes.
+struct layer_run {
+	struct crimg_image *image;
+	const struct crimg_pagemap *map;
+	const struct crimg_page_run *run;
+	uint64_t end;
+};
+
+static int find_run(struct crimg_image *image, enum crimg_kind kind, uint64_t id, uint64_t vaddr,
+                    struct layer_run *out, struct crimg_err *err)
 {
+	out->end = UINT64_MAX;
 	while (image != NULL) {
 		const struct crimg_image_object *o = crimg_image_find(image, kind, id);
 		if (o == NULL || o->map == NULL || !o->sorted)
@@ -97,9 +106,12 @@ static int read_piece(struct crimg_image *image, enum crimg_kind kind, uint64_t 
 		const struct crimg_page_run *run = crimg_pagemap_find(o->map, vaddr);
 		if (run == NULL)
 			return 0;
-		*length = (size_t)crimg_min_u64(run->vaddr + run->pages * CRIMG_PAGE_BYTES - vaddr, *length);
+		out->end = crimg_min_u64(run->vaddr + run->pages * CRIMG_PAGE_BYTES, out->end);
+		out->image = image;
+		out->map = o->map;
+		out->run = run;
 		if ((run->flags & CRIMG_PE_PRESENT) != 0)
-			return read_present(image, o->map, run, vaddr, buf, *length, err) < 0 ? -1 : 1;
+			return 1;
 		if ((run->flags & CRIMG_PE_PARENT) == 0)
 			return 0;
 		if (image->parent == NULL && crimg_image_parent_link(image) == NULL)
@@ -109,6 +121,36 @@ static int read_piece(struct crimg_image *image, enum crimg_kind kind, uint64_t 
 			return -1;
 	}
 	return 0;
+}
+
+// One piece, within one run of each layer down to the one that holds it; *length shrinks to its size.
+static int read_piece(struct crimg_image *image, enum crimg_kind kind, uint64_t id, uint64_t vaddr,
+                      uint8_t *buf, size_t *length, struct crimg_err *err)
+{
+	struct layer_run at;
+	int rc = find_run(image, kind, id, vaddr, &at, err);
+	if (rc <= 0)
+		return rc;
+	*length = (size_t)crimg_min_u64(at.end - vaddr, *length);
+	return read_present(at.image, at.map, at.run, vaddr, buf, *length, err) < 0 ? -1 : 1;
+}
+
+int crimg_memory_place(struct crimg_image *image, enum crimg_kind kind, uint64_t id, uint64_t vaddr,
+                       struct crimg_page_place *out, struct crimg_err *err)
+{
+	struct layer_run at;
+	int rc = find_run(image, kind, id, vaddr, &at, err);
+	if (rc <= 0)
+		return rc;
+	const struct crimg_image_object *pages =
+		crimg_image_find(at.image, CRIMG_KIND_PAGES, at.map->pages_id);
+	if (pages == NULL || pages->payload.number == CRIMG_NO_PAYLOAD)
+		return 0;
+	*out = (struct crimg_page_place){
+		.image = at.image, .pages = pages, .packed = at.run->blocks > 0, .end = at.end,
+		.offset = at.run->offset + (vaddr - at.run->vaddr),
+	};
+	return 1;
 }
 
 int crimg_memory_read(struct crimg_image *image, enum crimg_kind kind, uint64_t id, uint64_t vaddr,

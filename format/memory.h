@@ -12,6 +12,20 @@ CRIMG_MUST_CHECK int crimg_memory_read(struct crimg_image *image, enum crimg_kin
                                        uint64_t vaddr, void *buf, size_t length,
                                        struct crimg_err *err);
 
+// Where the page at an address lies.
+struct crimg_page_place {
+	struct crimg_image *image; // the layer that holds it
+	const struct crimg_image_object *pages; // its pages object
+	uint64_t offset;           // in that, unless packed
+	uint64_t end;              // address where the run ends
+	bool packed;               // in LZ4 blocks: crimg_memory_read() expands them
+};
+
+// 1: *out. 0: it is not in the image (CRIMG_PAGES_NONE, CRIMG_PAGES_LOST), or its pages object is not. -1: err.
+CRIMG_MUST_CHECK int crimg_memory_place(struct crimg_image *image, enum crimg_kind kind, uint64_t id,
+                                        uint64_t vaddr, struct crimg_page_place *out,
+                                        struct crimg_err *err);
+
 enum crimg_pages_state {
 	CRIMG_PAGES_NONE, // no entry: never touched, or still equal to the file that is mapped
 	CRIMG_PAGES_HERE, // crimg_memory_read() gives them

@@ -257,6 +257,12 @@ void crimg_window_fini(struct crimg_window *w)
 	*w = (struct crimg_window){ .source = w->source };
 }
 
+void crimg_window_seek(struct crimg_window *w, uint64_t offset)
+{
+	w->offset = offset;
+	w->start = w->end = 0;
+}
+
 // Moves what is held to the front and makes room for `wanted` bytes in all.
 static int make_room(struct crimg_window *w, size_t wanted, struct crimg_err *err)
 {
@@ -298,7 +304,9 @@ int crimg_window_peek(struct crimg_window *w, size_t wanted, const uint8_t **out
 		// A little more than wanted: what is read beyond has to be moved to the front later. From a
 		// pipe no more: what is not there yet must not keep us from what is.
 		size_t room = w->capacity - held, ahead = wanted - held;
-		if (!w->source->forward_only)
+		if (w->ahead > 0)
+			ahead = ahead < w->ahead ? w->ahead : ahead;
+		else if (!w->source->forward_only)
 			ahead = ahead + WINDOW_BYTES / 8 < WINDOW_BYTES ? WINDOW_BYTES
 				: ahead + WINDOW_BYTES / 8;
 		if (crimg_source_read(w->source, w->offset + held, w->data + held,

@@ -67,10 +67,13 @@ struct crimg_window {
 	uint64_t offset;             // of the next byte that is not consumed
 	uint8_t *data;               // owned
 	size_t start, end, capacity; // data[start, end) is at offset
+	size_t ahead;                // bytes to read at a time, at least; 0: as suits reading on
 };
 
 struct crimg_window crimg_window_make(struct crimg_source *source, uint64_t offset);
 void crimg_window_fini(struct crimg_window *w);
+// Goes on at offset, wherever that is. Forgets what is held.
+void crimg_window_seek(struct crimg_window *w, uint64_t offset);
 // Lends at least `wanted` contiguous bytes, fewer only at the end; *got says how many. Valid until the
 // next call.
 CRIMG_MUST_CHECK int crimg_window_peek(struct crimg_window *w, size_t wanted, const uint8_t **out,

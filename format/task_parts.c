@@ -153,19 +153,19 @@ uint64_t crimg_thread_blocked(const struct crimg_task *task, const struct crimg_
 		? core->thread_core->blk_sigset : 0;
 }
 
-int crimg_task_arguments(struct crimg_image *image, const struct crimg_task *task, size_t limit,
-                         struct crimg_buf *out, bool *cut, struct crimg_err *err)
+// Words with a NUL after each, as the kernel puts them on the first stack.
+static int read_words(struct crimg_image *image, const struct crimg_task *task, uint64_t start,
+                      uint64_t end, size_t limit, struct crimg_buf *out, bool *cut,
+                      struct crimg_err *err)
 {
-	*cut = false;
-	if (task->mm == NULL || task->pagemap == NULL
-	    || task->mm->mm_arg_end <= task->mm->mm_arg_start)
+	if (task->pagemap == NULL || end <= start)
 		return 0;
-	uint64_t length = task->mm->mm_arg_end - task->mm->mm_arg_start;
+	uint64_t length = end - start;
 	*cut = length > limit;
 	size_t wanted = *cut ? limit : (size_t)length;
 	if (crimg_buf_reserve(out, wanted + 1, err) < 0)
 		return -1;
-	int rc = crimg_memory_read(image, CRIMG_KIND_PAGEMAP, task->pid, task->mm->mm_arg_start,
+	int rc = crimg_memory_read(image, CRIMG_KIND_PAGEMAP, task->pid, start,
 	                           out->data + out->length, wanted, err);
 	if (rc <= 0)
 		return rc;
@@ -173,4 +173,20 @@ int crimg_task_arguments(struct crimg_image *image, const struct crimg_task *tas
 	if (out->data[out->length - 1] != '\0')
 		out->data[out->length++] = '\0';
 	return 1;
+}
+
+int crimg_task_arguments(struct crimg_image *image, const struct crimg_task *task, size_t limit,
+                         struct crimg_buf *out, bool *cut, struct crimg_err *err)
+{
+	*cut = false;
+	return task->mm == NULL ? 0 : read_words(image, task, task->mm->mm_arg_start,
+	                                         task->mm->mm_arg_end, limit, out, cut, err);
+}
+
+int crimg_task_environment(struct crimg_image *image, const struct crimg_task *task, size_t limit,
+                           struct crimg_buf *out, bool *cut, struct crimg_err *err)
+{
+	*cut = false;
+	return task->mm == NULL ? 0 : read_words(image, task, task->mm->mm_env_start,
+	                                         task->mm->mm_env_end, limit, out, cut, err);
 }

@@ -98,5 +98,9 @@ uint64_t crimg_thread_blocked(const struct crimg_task *task, const struct crimg_
 CRIMG_MUST_CHECK int crimg_task_arguments(struct crimg_image *image, const struct crimg_task *task,
                                           size_t limit, struct crimg_buf *out, bool *cut,
                                           struct crimg_err *err);
+// The same for the environment ("NAME=VALUE").
+CRIMG_MUST_CHECK int crimg_task_environment(struct crimg_image *image, const struct crimg_task *task,
+                                            size_t limit, struct crimg_buf *out, bool *cut,
+                                            struct crimg_err *err);
 
 #endif

@@ -48,6 +48,7 @@ def kind_of(name):
 class Corpus:
     def __init__(self, out):
         self.out = out
+        self.last = None  # image, so that the next is compared with it
 
     def add(self, target, data):
         if len(data) > 4 * MAX:
@@ -143,6 +144,10 @@ def one_image(corpus, crimg, files):
     corpus.add("criu_dir", packed)
     corpus.add("validate", packed)
     corpus.add("roundtrip", packed)
+    corpus.add("diff", struct.pack("<I", len(packed)) + packed + packed[:len(packed) * 7 // 8])
+    if corpus.last is not None:
+        corpus.add("diff", struct.pack("<I", len(corpus.last)) + corpus.last + packed)
+    corpus.last = packed
     archives(corpus, small)
     with tempfile.TemporaryDirectory() as tmp:
         for name, (data, link) in small.items():

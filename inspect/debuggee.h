@@ -4,6 +4,7 @@
 #ifndef CRIMG_INSPECT_DEBUGGEE_H
 #define CRIMG_INSPECT_DEBUGGEE_H
 
+#include "format/address_namer.h"
 #include "inspect/symbols.h"
 #include "inspect/sysroot.h"
 
@@ -49,7 +50,6 @@ bool crimg_debuggee_symbol(struct crimg_debuggee *d, uint64_t address, uint64_t 
 // Where address is, the best that can be said: "main+0x1c (zoo)", "libc.so.6+0x2a3f1",
 // "[stack]+0x120", "[heap]+0x10", "private memory+0x…"; "" when it is in no area. Returns out.
 char *crimg_debuggee_text(struct crimg_debuggee *d, uint64_t address, char *out, size_t size);
-#define CRIMG_ADDRESS_TEXT_MAX 512
 
 // A short text at address when there is one: at least 4 printable characters (ASCII or UTF-8) and a
 // NUL or the limit of 32 behind them; quoted and escaped: "\"hello\"". False when there is none.

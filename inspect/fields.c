@@ -8,7 +8,7 @@
 
 #include "format/json_message.h"
 #include "format/names.h"
-#include "inspect/field_value.h"
+#include "format/field_value.h"
 #include "inspect/table.h"
 
 #define LIST_SHOWN 16u   // numbers of a repeated field in text
@@ -67,50 +67,6 @@ static void show_bytes(const struct walk *w, const char *name, enum crimg_hint h
 	free(hex);
 }
 
-static bool is_present(const void *base, const ProtobufCFieldDescriptor *f)
-{
-	const void *pointer;
-	protobuf_c_boolean has;
-	if (f->label != PROTOBUF_C_LABEL_OPTIONAL)
-		return true;
-	if (f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING) {
-		memcpy(&pointer, (const char *)base + f->offset, sizeof pointer);
-		return pointer != NULL && pointer != f->default_value;
-	}
-	memcpy(&has, (const char *)base + f->quantifier_offset, sizeof has);
-	return has != 0;
-}
-
-// True when message fits on a line, "a=1 b=2": numbers and short texts alone, nothing unknown.
-static bool flat_text(const ProtobufCMessage *m, enum crimg_hint inherited, char *out, size_t size)
-{
-	char value[CRIMG_NUMBER_MAX];
-	const char *string;
-	out[0] = '\0';
-	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
-		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-		enum crimg_hint hint = crimg_field_info(m->descriptor, i).people;
-		const char *at = (const char *)m + f->offset;
-		if (f->label == PROTOBUF_C_LABEL_REPEATED || f->type == PROTOBUF_C_TYPE_BYTES
-		    || (f->type == PROTOBUF_C_TYPE_MESSAGE && is_present(m, f)))
-			return false;
-		if (!is_present(m, f) || f->type == PROTOBUF_C_TYPE_MESSAGE)
-			continue;
-		if (f->type == PROTOBUF_C_TYPE_STRING) {
-			memcpy(&string, at, sizeof string);
-			snprintf(value, sizeof value, "%s", string);
-		} else {
-			crimg_number_text(f, hint == CRIMG_HINT_NONE ? inherited : hint,
-			                  crimg_number_load(f->type, at), value, sizeof value);
-		}
-		size_t used = strlen(out);
-		if (used + strlen(value) + strlen(f->name) + 8 > size)
-			return false;
-		snprintf(out + used, size - used, "%s%s=%s", used > 0 ? " " : "", f->name, value);
-	}
-	return m->n_unknown_fields == 0;
-}
-
 static void walk_message(struct walk w, const ProtobufCMessage *m);
 
 static void show_message(struct walk w, const char *key, const ProtobufCMessage *m,
@@ -119,7 +75,7 @@ static void show_message(struct walk w, const char *key, const ProtobufCMessage 
 	char text[FLAT_COLUMNS + 1];
 	if (m == NULL)
 		return;
-	if (w.view->json == NULL && flat_text(m, hint, text, sizeof text)) {
+	if (w.view->json == NULL && crimg_message_text(m, hint, text, sizeof text)) {
 		line(&w, key, text);
 		return;
 	}
@@ -217,12 +173,12 @@ static void show_messages(struct walk w, const ProtobufCFieldDescriptor *f, enum
 	char text[CRIMG_NUMBER_MAX], next[CRIMG_NUMBER_MAX], name[128];
 	for (size_t i = 0, end; i < count && !crimg_view_failed(w.view); i = end) {
 		end = i + 1;
-		if (!flat_text(list[i], hint, text, sizeof text)) {
+		if (!crimg_message_text(list[i], hint, text, sizeof text)) {
 			snprintf(name, sizeof name, "%s[%zu]", f->name, i);
 			show_message(w, name, list[i], hint);
 			continue;
 		}
-		while (end < count && flat_text(list[end], hint, next, sizeof next)
+		while (end < count && crimg_message_text(list[end], hint, next, sizeof next)
 		       && strcmp(text, next) == 0)
 			end++;
 		if (end > i + 1)
@@ -278,7 +234,7 @@ static void walk_message(struct walk w, const ProtobufCMessage *m)
 		hint = hint == CRIMG_HINT_NONE ? w.inherited : hint;
 		if (f->label == PROTOBUF_C_LABEL_REPEATED)
 			show_repeated(w, f, hint, m);
-		else if (is_present(m, f))
+		else if (crimg_field_present(m, f))
 			show_value(w, f, hint, (const char *)m + f->offset, false);
 	}
 	show_unknown(&w, m);

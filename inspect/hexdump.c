@@ -5,42 +5,6 @@
 
 #include "format/checked.h"
 
-static const char hex_digits[] = "0123456789abcdef";
-
-unsigned crimg_address_digits(bool is_32)
-{
-	return is_32 ? 8 : 12;
-}
-
-static char *put_address(char *p, unsigned digits, uint64_t address)
-{
-	while (digits < 16 && address >> 4 * digits != 0)
-		digits++;
-	for (unsigned i = digits; i-- > 0;)
-		*p++ = hex_digits[address >> 4 * i & 15];
-	return p;
-}
-
-size_t crimg_hexdump_line(char out[CRIMG_HEXDUMP_LINE_MAX], unsigned digits, uint64_t address,
-                          const uint8_t *data, size_t length)
-{
-	char *p = put_address(out, digits, address);
-	*p++ = ' ';
-	for (size_t i = 0; i < CRIMG_HEXDUMP_BYTES; i++) {
-		if (i % 8 == 0)
-			*p++ = ' ';
-		*p++ = i < length ? hex_digits[data[i] >> 4] : ' ';
-		*p++ = i < length ? hex_digits[data[i] & 15] : ' ';
-		*p++ = ' ';
-	}
-	*p++ = ' ';
-	*p++ = '|';
-	for (size_t i = 0; i < length; i++)
-		*p++ = data[i] >= 0x20 && data[i] < 0x7f ? (char)data[i] : '.';
-	*p++ = '|';
-	return (size_t)(p - out);
-}
-
 struct crimg_hexdump crimg_hexdump_make(struct crimg_view *view, bool is_32, uint64_t address)
 {
 	return (struct crimg_hexdump){ .view = view, .digits = crimg_address_digits(is_32),
@@ -117,7 +81,7 @@ void crimg_hexdump_end(struct crimg_hexdump *h)
 	if (h->held > 0) {
 		put_line(h, h->line, h->held);
 	} else if (h->folding && !h->view->options->all) {
-		char *p = put_address(text, h->digits, h->address);
+		char *p = crimg_hexdump_address(text, h->digits, h->address);
 		*p++ = '\n';
 		put(h->view, text, (size_t)(p - text));
 	}

@@ -3,10 +3,8 @@
 #ifndef CRIMG_INSPECT_HEXDUMP_H
 #define CRIMG_INSPECT_HEXDUMP_H
 
+#include "format/hexdump_line.h"
 #include "inspect/view.h"
-
-#define CRIMG_HEXDUMP_BYTES 16u
-#define CRIMG_HEXDUMP_LINE_MAX 96u
 
 struct crimg_hexdump {
 	struct crimg_view *view;
@@ -25,11 +23,5 @@ void crimg_hexdump_bytes(struct crimg_hexdump *h, const uint8_t *data, size_t le
 void crimg_hexdump_zeros(struct crimg_hexdump *h, uint64_t length);
 // Shows what fills no line, or behind folded ones where the dump ends.
 void crimg_hexdump_end(struct crimg_hexdump *h);
-
-// One line of up to 16 bytes without newline. Returns its length.
-size_t crimg_hexdump_line(char out[CRIMG_HEXDUMP_LINE_MAX], unsigned digits, uint64_t address,
-                          const uint8_t *data, size_t length);
-// Digits of an address: 8, or 12 for 64-bit tasks, whose addresses may have more.
-unsigned crimg_address_digits(bool is_32);
 
 #endif

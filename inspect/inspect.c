@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inspect/answer.h"
 #include "inspect/request.h"
-#include "inspect/sysroot.h"
 #include "inspect/table.h"
 
 const struct crimg_view_row crimg_views[] = {
@@ -43,83 +43,6 @@ static int write_out(struct crimg_view *view, struct crimg_err *err)
 	return 0;
 }
 
-struct crimg_list crimg_view_list(struct crimg_view *view, const struct crimg_task *task,
-                                  enum crimg_part part)
-{
-	struct crimg_list list;
-	if (crimg_task_list(view->image, task, part, &list, &view->damage) < 0)
-		return list; // what could be read
-	return list;
-}
-
-static bool note_read(struct crimg_view *view, int rc, const struct crimg_err *err)
-{
-	if (rc < 0 && err->code != CRIMG_E_UNSUPPORTED && view->damage.code == CRIMG_OK)
-		view->damage = *err;
-	return rc == 0;
-}
-
-bool crimg_view_read(struct crimg_view *view, struct crimg_payload_ref payload, void *buf,
-                     size_t length)
-{
-	struct crimg_err err = CRIMG_ERR_INIT;
-	if (payload.number == CRIMG_NO_PAYLOAD || payload.length < length)
-		return false;
-	int rc = crimg_image_read(view->image, payload.number, 0, buf, length, &err);
-	return note_read(view, rc, &err);
-}
-
-bool crimg_view_contents(struct crimg_view *view, const struct crimg_image_object *object,
-                         size_t limit, bool tail, struct crimg_buf *out)
-{
-	struct crimg_err err = CRIMG_ERR_INIT;
-	int rc = crimg_image_contents(view->image, object, limit, tail, out, &err);
-	return note_read(view, rc, &err);
-}
-
-bool crimg_view_failed(const struct crimg_view *view)
-{
-	return view->fault.code != CRIMG_OK;
-}
-
-void crimg_view_flush(struct crimg_view *view)
-{
-	if (view->flush != NULL && view->out->length > (size_t)1 << 16
-	    && view->flush(view, &view->fault) < 0)
-		view->flush = NULL; // noted in fault
-}
-
-bool crimg_view_wants(const struct crimg_view *view, const struct crimg_task *task)
-{
-	const struct crimg_view_options *o = view->options;
-	if (o->has_pid && o->pid != task->pid)
-		return false;
-	return !o->has_tid || crimg_tasks_of_thread(&view->tasks, o->tid) == task;
-}
-
-bool crimg_view_wants_thread(const struct crimg_view *view, const struct crimg_thread *thread)
-{
-	return !view->options->has_tid || view->options->tid == thread->tid;
-}
-
-// Opens and indexes. False when nothing at all can be shown.
-static bool open_image(struct crimg_view *view)
-{
-	const struct crimg_view_options *o = view->options;
-	int rc = crimg_image_open(o->path, o->format, o->tmpdir, &view->image, &view->damage);
-	if (view->image == NULL)
-		return false;
-	bool whole = rc == 0;
-	if (crimg_tasks_load(view->image, &view->tasks, &view->damage) < 0)
-		whole = false;
-	if (crimg_files_load(view->image, &view->files, &view->damage) < 0)
-		whole = false;
-	view->single = !view->image->directory && !view->image->archive && view->image->count <= 1;
-	if (whole && !view->single && crimg_image_missing(view->image, &view->missing) != 0)
-		view->damage = view->missing;
-	return true;
-}
-
 static bool check_filters(struct crimg_view *view)
 {
 	const struct crimg_view_options *o = view->options;
@@ -137,8 +60,7 @@ static void warn_of_core(struct crimg_view *view, const struct crimg_view_row *r
 {
 	static const char *const untold[] = { "fds", "files", "sockets", "timers", "namespaces", "mounts",
 		                              "cgroups", "ipc", "stats", "creds", "signals" };
-	if (view->json != NULL || view->image == NULL
-	    || crimg_image_first(view->image, CRIMG_KIND_ELF_NOTES) == NULL)
+	if (view->image == NULL || crimg_image_first(view->image, CRIMG_KIND_ELF_NOTES) == NULL)
 		return;
 	for (size_t i = 0; i < sizeof untold / sizeof untold[0]; i++)
 		if (strcmp(untold[i], row->name) == 0)
@@ -148,30 +70,14 @@ static void warn_of_core(struct crimg_view *view, const struct crimg_view_row *r
 
 static void show(struct crimg_view *view, const struct crimg_inspect_request *r)
 {
-	struct crimg_json json = crimg_json_make(view->out, true);
 	if (r->json) {
-		view->json = &json;
-		crimg_json_object(&json, NULL);
-		crimg_json_text(&json, "schema", "crimg.inspect/1");
-		crimg_json_text(&json, "image", view->options->path);
-		if (view->image != NULL)
-			crimg_json_text(&json, "format", view->image->format);
+		crimg_view_json(view, r->views, r->view_count, true);
+		return;
 	}
 	for (size_t i = 0; i < r->view_count && !crimg_view_failed(view); i++) {
 		r->views[i]->show(view);
 		warn_of_core(view, r->views[i]);
 	}
-	if (!r->json)
-		return;
-	const struct crimg_err *wrong =
-		view->damage.code != CRIMG_OK ? &view->damage : &view->missing;
-	char text[2 * (CRIMG_ERR_SOURCE_MAX + CRIMG_ERR_TEXT_MAX)];
-	crimg_err_format(wrong, text, sizeof text);
-	crimg_json_text(&json, "error", wrong->code != CRIMG_OK ? text : NULL);
-	crimg_json_end(&json);
-	if (crimg_json_finish(&json, &view->fault) == 0
-	    && crimg_buf_append(view->out, "\n", 1, &view->fault) < 0)
-		return; // noted in fault
 }
 
 // True when some view needs the index.
@@ -196,7 +102,7 @@ static int run(const struct crimg_inspect_request *r)
 {
 	struct crimg_buf out = CRIMG_BUF_INIT;
 	struct crimg_view view = { .options = &r->options, .out = &out, .flush = write_out };
-	bool usable = needs_image(r) ? open_image(&view) && check_filters(&view) : true;
+	bool usable = needs_image(r) ? crimg_view_open(&view) && check_filters(&view) : true;
 	if (usable) {
 		show(&view, r);
 		if (write_out(&view, &view.fault) == 0 && fflush(stdout) != 0)
@@ -205,10 +111,7 @@ static int run(const struct crimg_inspect_request *r)
 	const struct crimg_err *wrong = view.fault.code != CRIMG_OK ? &view.fault
 		: view.damage.code != CRIMG_OK ? &view.damage : &view.missing;
 	int rc = wrong->code == CRIMG_OK ? 0 : crimg_inspect_complain_err(wrong);
-	crimg_sysroot_close(view.sysroot);
-	crimg_files_fini(&view.files);
-	crimg_tasks_fini(&view.tasks);
-	crimg_image_close(view.image);
+	crimg_view_close(&view);
 	crimg_buf_fini(&out);
 	return rc;
 }

@@ -8,7 +8,7 @@
 #include "format/checked.h"
 #include "inspect/regs_parts.h"
 #include "inspect/table.h"
-#include "inspect/text_add.h"
+#include "format/text_add.h"
 
 #define MXCSR_START 0x1f80u     // what a process starts with
 #define PKRU_START 0x55555554u

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "format/checked.h"
-#include "inspect/text_add.h"
+#include "format/text_add.h"
 
 #define COMPONENTS_FROM (CRIMG_FXSAVE_BYTES + CRIMG_XSAVE_HEADER_BYTES)
 #define COMPACTED (UINT64_C(1) << 63)

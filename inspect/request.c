@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+
+#include "format/terminal.h"
+
+#include "inspect/answer.h"
 
 int crimg_inspect_complain(const char *text)
 {
@@ -191,8 +193,7 @@ static int take_option(struct crimg_inspect_request *r, int option)
 		return 0;
 	case OPT_COLOR:
 		r->color = optarg;
-		if (strcmp(optarg, "auto") == 0 || strcmp(optarg, "always") == 0
-		    || strcmp(optarg, "never") == 0)
+		if (crimg_color_known(optarg))
 			return 0;
 		return usage_error("--color wants auto, always or never", optarg) + 1;
 	case OPT_WIDTH:
@@ -206,26 +207,12 @@ static int take_option(struct crimg_inspect_request *r, int option)
 	}
 }
 
-static const struct crimg_view_row *view_by_name(const char *name)
-{
-	for (size_t i = 0; crimg_views[i].name != NULL; i++)
-		if (strcmp(crimg_views[i].name, name) == 0)
-			return &crimg_views[i];
-	return NULL;
-}
-
 static void look_around(struct crimg_inspect_request *r, bool width_given)
 {
-	struct winsize size;
-	bool terminal = isatty(STDOUT_FILENO) != 0;
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *tmpdir = getenv("TMPDIR");
-	r->options.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
-	if (!width_given && terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-		r->options.width = size.ws_col;
-	bool dumb = term == NULL || strcmp(term, "dumb") == 0;
-	bool refused = (no_color != NULL && no_color[0] != '\0') || dumb;
-	r->options.color = strcmp(r->color, "always") == 0
-		|| (strcmp(r->color, "auto") == 0 && terminal && !refused);
+	r->options.tmpdir = crimg_tmpdir();
+	if (!width_given)
+		r->options.width = crimg_terminal_width();
+	r->options.color = crimg_color_wanted(r->color);
 }
 
 // 0, or the exit code + 1.
@@ -250,7 +237,7 @@ int crimg_inspect_request_read(struct crimg_inspect_request *r, int argc, char *
 		return crimg_inspect_complain("no IMAGE is named (`crimg inspect --help` tells more)") + 1;
 	r->options.path = argv[optind++];
 	for (; optind < argc && r->view_count < CRIMG_INSPECT_MAX_VIEWS; optind++) {
-		const struct crimg_view_row *row = view_by_name(argv[optind]);
+		const struct crimg_view_row *row = crimg_view_by_name(argv[optind]);
 		if (row == NULL)
 			return usage_error("unknown view", argv[optind]) + 1;
 		r->views[r->view_count++] = row;

@@ -10,7 +10,7 @@
 #include "inspect/file_text.h"
 #include "inspect/syscall_text.h"
 #include "inspect/table.h"
-#include "inspect/text_add.h"
+#include "format/text_add.h"
 
 #define ENTRIES_SHOWN 8u     // of a list, in text
 #define ENTRIES_MAX 64u      // with --all, and in JSON

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "inspect/text_add.h"
+#include "format/text_add.h"
 
 #define EINTR_RESULT (-4)
 #define RESTARTBLOCK_RESULT (-516)

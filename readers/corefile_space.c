@@ -370,6 +370,19 @@ int corefile_space_payload(const struct corefile_space *space, uint64_t offset, 
 	return 0;
 }
 
+bool corefile_space_locate(const struct corefile_space *space, uint64_t offset,
+                           struct crimg_span *out)
+{
+	if (offset >= space->payload_bytes)
+		return false;
+	const struct corefile_run *run = &space->runs[runs_until(space, offset, true) - 1];
+	uint64_t into = offset - run->payload;
+	if (run->kind != COREFILE_RUN_BYTES || into >= run->bytes)
+		return false;
+	*out = (struct crimg_span){ space->source, run->offset + into, run->bytes - into };
+	return true;
+}
+
 bool corefile_space_read(const struct corefile_space *space, uint64_t address, void *buf,
                          size_t length)
 {

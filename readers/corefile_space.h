@@ -46,6 +46,9 @@ void corefile_space_fini(struct corefile_space *space);
 // Exactly length bytes at offset of the pages object.
 CRIMG_MUST_CHECK int corefile_space_payload(const struct corefile_space *space, uint64_t offset,
                                             void *buf, size_t length, struct crimg_err *err);
+// Where they lie in the file, from offset to the end of what lies there in one piece; false for zeros.
+bool corefile_space_locate(const struct corefile_space *space, uint64_t offset,
+                           struct crimg_span *out);
 // Reads memory. True when all of it is in the file.
 bool corefile_space_read(const struct corefile_space *space, uint64_t address, void *buf,
                          size_t length);

@@ -17,7 +17,13 @@ struct crimg_random {
 	size_t count, capacity;
 	size_t held;                 // the row whose bytes are in plain, or count
 	uint8_t *plain, *room;       // CRIMG_CONTENT_MAX bytes each
+	struct crimg_window digests; // at the frame of row digested, whose chunks are in content
+	struct crimg_content content;
+	size_t digested;             // or count
 };
+
+// Enough for a frame's header and the chunks that it mostly has.
+#define HEAD_BYTES 512u
 
 static int add_row(struct crimg_random *r, struct row row, struct crimg_err *err)
 {
@@ -127,7 +133,9 @@ int crimg_random_open(struct crimg_source *source, struct crimg_random **out, st
 	}
 	if (r->count > 1)
 		qsort(r->rows, r->count, sizeof *r->rows, by_place);
-	r->held = r->count;
+	r->held = r->digested = r->count;
+	r->digests = crimg_window_make(source, 0);
+	r->digests.ahead = HEAD_BYTES;
 	*out = r;
 	return 0;
 }
@@ -136,10 +144,18 @@ void crimg_random_close(struct crimg_random *r)
 {
 	if (r == NULL)
 		return;
+	crimg_window_fini(&r->digests);
 	free(r->rows);
 	free(r->plain);
 	free(r->room);
 	free(r);
+}
+
+static bool in_row(const struct crimg_random *r, size_t index, uint64_t payload, uint64_t offset)
+{
+	const struct row *row = &r->rows[index];
+	return index < r->count && row->payload == payload && offset >= row->offset
+		&& offset - row->offset < row->length;
 }
 
 // The row that holds the place, or count.
@@ -156,8 +172,7 @@ static size_t find_row(const struct crimg_random *r, uint64_t payload, uint64_t 
 	}
 	if (low == 0)
 		return r->count;
-	const struct row *row = &r->rows[low - 1];
-	return row->payload == payload && offset - row->offset < row->length ? low - 1 : r->count;
+	return in_row(r, low - 1, payload, offset) ? low - 1 : r->count;
 }
 
 // Lays the frame's chunks out as they are in the payload, zero chunks as zeros.
@@ -176,25 +191,33 @@ static void lay_out(struct crimg_random *r, const struct crimg_content *c, const
 	}
 }
 
+// The frame that the row speaks of, its checksum verified; w stands there.
+static int peek_row(struct crimg_random *r, const struct row *row, struct crimg_window *w,
+                    struct crimg_content *out, struct crimg_err *err)
+{
+	struct crimg_frame f;
+	struct crimg_cursor body;
+	if (crimg_frame_peek(w, &f, &body, err) < 0)
+		return -1;
+	if (f.type != CRIMG_FRAME_CONTENT)
+		return crimg_fail(err, CRIMG_E_FORMAT, r->source->name, row->at,
+		                  "the index points at a frame of type %u", f.type);
+	if (crimg_content_parse(&f, &body, out, err) < 0)
+		return -1;
+	if (out->payload != row->payload || out->offset != row->offset || out->length != row->length)
+		return crimg_fail(err, CRIMG_E_FORMAT, r->source->name, row->at,
+		                  "the index and the frame it points at disagree");
+	return 0;
+}
+
 static int hold_row(struct crimg_random *r, size_t index, struct crimg_err *err)
 {
 	const struct row *row = &r->rows[index];
 	struct crimg_window w = crimg_window_make(r->source, row->at);
-	struct crimg_frame f;
-	struct crimg_cursor body;
 	struct crimg_content c;
 	const uint8_t *data;
 	r->held = r->count;
-	int rc = crimg_frame_peek(&w, &f, &body, err);
-	if (rc == 0 && f.type != CRIMG_FRAME_CONTENT)
-		rc = crimg_fail(err, CRIMG_E_FORMAT, r->source->name, row->at,
-		                "the index points at a frame of type %u", f.type);
-	if (rc == 0)
-		rc = crimg_content_parse(&f, &body, &c, err);
-	if (rc == 0 && (c.payload != row->payload || c.offset != row->offset
-	                || c.length != row->length))
-		rc = crimg_fail(err, CRIMG_E_FORMAT, r->source->name, row->at,
-		                "the index and the frame it points at disagree");
+	int rc = peek_row(r, row, &w, &c, err);
 	uint8_t *stored = rc == 0 ? malloc((size_t)c.stored + 1) : NULL;
 	if (rc == 0 && stored == NULL)
 		rc = crimg_fail_nomem(err, (size_t)c.stored);
@@ -216,11 +239,8 @@ int crimg_random_read(struct crimg_random *r, uint64_t payload, uint64_t offset,
 {
 	uint8_t *out = buf;
 	while (length > 0) {
-		size_t index = r->held;
-		if (index == r->count || r->rows[index].payload != payload
-		    || offset < r->rows[index].offset
-		    || offset - r->rows[index].offset >= r->rows[index].length)
-			index = find_row(r, payload, offset);
+		size_t index = in_row(r, r->held, payload, offset) ? r->held
+			: find_row(r, payload, offset);
 		if (index == r->count)
 			return crimg_fail(err, CRIMG_E_FORMAT, r->source->name, CRIMG_NO_OFFSET,
 			                  "payload %llu is not in the stream at %llu",
@@ -235,4 +255,28 @@ int crimg_random_read(struct crimg_random *r, uint64_t payload, uint64_t offset,
 		length -= n;
 	}
 	return 0;
+}
+
+int crimg_random_digest(struct crimg_random *r, uint64_t payload, uint64_t offset,
+                        struct crimg_digest *out, struct crimg_err *err)
+{
+	size_t index = in_row(r, r->digested, payload, offset) ? r->digested
+		: find_row(r, payload, offset);
+	if (index == r->count)
+		return 0;
+	if (index != r->digested) {
+		r->digested = r->count;
+		crimg_window_seek(&r->digests, r->rows[index].at);
+		if (peek_row(r, &r->rows[index], &r->digests, &r->content, err) < 0)
+			return -1;
+		r->digested = index;
+	}
+	const struct crimg_content *c = &r->content;
+	uint64_t at = c->offset;
+	uint32_t i = 0;
+	while (offset - at >= crimg_chunk_length(c, i))
+		at += crimg_chunk_length(c, i++);
+	*out = (struct crimg_digest){ at, crimg_chunk_length(c, i), crimg_chunk_is_zero(c, i), { 0 } };
+	memcpy(out->digest, c->rows + (size_t)i * CRIMG_K_BYTES + CRIMG_K_DIGEST, sizeof out->digest);
+	return 1;
 }

@@ -406,6 +406,15 @@ static int stream_read(struct crimg_reader *reader, uint64_t payload, uint64_t o
 	return crimg_random_read(s->random, payload, offset, buf, length, err);
 }
 
+static int stream_digest(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+                         struct crimg_digest *out, struct crimg_err *err)
+{
+	struct stream_state *s = reader->state;
+	if (s->random == NULL && crimg_random_open(s->source, &s->random, err) < 0)
+		return -1;
+	return crimg_random_digest(s->random, payload, offset, out, err);
+}
+
 static void stream_free(struct stream_state *s)
 {
 	crimg_random_close(s->random);
@@ -470,5 +479,6 @@ const struct crimg_reader_driver crimg_reader_crimg = {
 	.open = stream_open,
 	.next = stream_next,
 	.read = stream_read,
+	.digest = stream_digest,
 	.close = stream_close,
 };

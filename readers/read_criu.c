@@ -270,6 +270,19 @@ static int criu_read(struct crimg_reader *reader, uint64_t payload, uint64_t off
 	return crimg_source_read_exact(s->payload_source, p->offset + offset, buf, length, err);
 }
 
+static int criu_locate(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+                       struct crimg_span *out, struct crimg_err *err)
+{
+	struct criu_state *s = reader->state;
+	if (payload >= s->payload_count || offset >= s->payloads[payload].length)
+		return 0;
+	const struct payload *p = &s->payloads[payload];
+	if (open_payload(s, p->member, err) < 0)
+		return -1;
+	*out = (struct crimg_span){ s->payload_source, p->offset + offset, p->length - offset };
+	return 1;
+}
+
 static void criu_close(struct crimg_reader *reader)
 {
 	struct criu_state *s = reader->state;
@@ -340,5 +353,6 @@ const struct crimg_reader_driver crimg_reader_criu = {
 	.open = criu_open,
 	.next = criu_next,
 	.read = criu_read,
+	.locate = criu_locate,
 	.close = criu_close,
 };

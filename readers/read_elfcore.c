@@ -158,6 +158,14 @@ static int core_read(struct crimg_reader *reader, uint64_t payload, uint64_t off
 	return corefile_space_payload(&s->core.space, offset, buf, length, err);
 }
 
+static int core_locate(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+                       struct crimg_span *out, struct crimg_err *err)
+{
+	const struct core_state *s = reader->state;
+	(void)err;
+	return payload == 0 && corefile_space_locate(&s->core.space, offset, out) ? 1 : 0;
+}
+
 static void core_free(struct core_state *s)
 {
 	corefile_space_fini(&s->core.space);
@@ -229,5 +237,6 @@ const struct crimg_reader_driver crimg_reader_elfcore = {
 	.open = core_open,
 	.next = core_next,
 	.read = core_read,
+	.locate = core_locate,
 	.close = core_close,
 };

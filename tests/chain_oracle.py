@@ -131,8 +131,8 @@ def page_at(directory, name, vaddr):
         directory = parent_of(directory)
 
 
-def main():
-    image, own = sys.argv[1], "--own" in sys.argv
+def listing(image, own=False):
+    """Lines "KIND ID ADDRESS SHA1" of every page, or of this layer's own."""
     for name in sorted(os.listdir(image)):
         m = re.fullmatch(r"pagemap-(shmem-)?(\d+)\.img", name)
         if not m:
@@ -146,8 +146,10 @@ def main():
                     page = page_at(image, name, vaddr)
                 else:
                     continue
-                print("shmem" if m[1] else "mm", m[2], hex(vaddr), hashlib.sha1(page).hexdigest())
+                yield "%s %s %s %s" % ("shmem" if m[1] else "mm", m[2], hex(vaddr),
+                                       hashlib.sha1(page).hexdigest())
 
 
 if __name__ == "__main__":
-    main()
+    for line in listing(sys.argv[1], "--own" in sys.argv):
+        print(line)

@@ -24,6 +24,7 @@
 
 #include "convert/convert.h"
 #include "inspect/inspect.h"
+#include "report/report.h"
 #include "validate/validate.h"
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -250,10 +251,23 @@ static int run_convert(char *image, const char *format, bool incomplete)
 	return code;
 }
 
+static void run_report(char *image)
+{
+	static char verb[] = "report", to[] = "-o";
+	char target[PATH_BYTES + 16];
+	snprintf(target, sizeof target, "%s/out/target", root);
+	char *argv[] = { verb, to, target, image, NULL };
+	int code = call(crimg_report_main, argv);
+	check_end("report", code, image);
+	check_output(code);
+}
+
 // What cannot be moved whole is not valid.
 static void run_case(char *image, unsigned number)
 {
 	bool odd = number % 2 == 1;
+	if (number % 4 == 0) // it asks inspect and validate for all they have: the slowest of the verbs
+		run_report(image);
 	run_inspect(image, false);
 	run_inspect(image, true);
 	int stream = run_convert(image, "crimg", odd);

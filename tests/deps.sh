@@ -6,7 +6,7 @@ set -eu
 build="build-essential pkg-config libarchive-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler
  libzstd-dev libxxhash-dev libelf-dev libdw-dev libcapstone-dev liblz4-dev"
 tests="libcunit1-dev criu python3 python3-protobuf python3-xxhash python3-zstandard zstd xz-utils bzip2
- clang libclang-rt-14-dev gdb elfutils"
+ clang libclang-rt-14-dev gdb elfutils xfsprogs chromium chromium-driver fonts-dejavu-core"
 missing() {
 	for p in "$@"; do
 		dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || echo "$p"

@@ -65,6 +65,9 @@ script findings "$here/findings.sh" "$build/crimg" "$samples"
 script peer_validate "$here/peer_validate.sh" "$build/crimg" "$peer"
 script finding_lists "$here/finding_lists.sh" "$build/crimg"
 script host "$here/host.sh" "$build/crimg" "$peer"
+script diff "$here/diff.sh" "$asan/crimg" "$samples" "$build/crimg"
+script report_data "$here/report.sh" "$asan/crimg" "$samples" data
+script report_page "$here/report.sh" "$build/crimg" "$samples" page
 script damage "$here/damage.sh" "$asan" "$samples"
 script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

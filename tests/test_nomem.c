@@ -15,10 +15,12 @@
 
 #include "convert/filters.h"
 #include "convert/pump.h"
+#include "diff/show.h"
 #include "format/files.h"
 #include "format/image.h"
 #include "format/output.h"
 #include "format/tasks.h"
+#include "report/write.h"
 #include "tests/suite.h"
 #include "validate/checker.h"
 
@@ -101,6 +103,7 @@ struct way {
 	struct crimg_pages_options pages;
 	bool compare;                // target must equal dir when it was made
 	bool check;                  // validate instead
+	bool report;                 // of source and of dir, instead
 };
 
 static bool go_on(void *context, uint64_t done, uint64_t total)
@@ -281,6 +284,11 @@ static int run_way(const struct way *way, const char *source, const char *target
 	*err = CRIMG_ERR_INIT;
 	if (way->check)
 		return validate(source, err);
+	if (way->report) {
+		struct crimg_report report = { .out = target, .path = { source, dir }, .tmpdir = "/tmp" };
+		int rc = crimg_report_write(&report, err);
+		return rc < 0 ? -1 : 0;
+	}
 	return way->to == NULL ? make_index(source, err) : convert(way, source, target, err);
 }
 
@@ -296,7 +304,8 @@ static void deny_each(const struct way *way, bool keep)
 		path_of(way->target, target);
 	size_t before = count_entries();
 	long n = 0;
-	for (;; n++) {
+	// A report makes so many that not each of them has its turn.
+	for (;; n += way->report ? 1 + n / 16 : 1) {
 		denied = 0;
 		countdown = n;
 		int rc = run_way(way, source, target, &err);
@@ -374,6 +383,64 @@ static void test_core(void)
 	deny_each(&(struct way){ .source = "a.core", .to = "criu", .target = "from-core" }, false);
 }
 
+static int tell(struct crimg_diff *d, bool json, FILE *out, struct crimg_err *err)
+{
+	struct crimg_diff_show show = { .bytes = true, .pointers = true, .context = 1 };
+	int rc = json ? crimg_diff_json(d, &show, out, err) : crimg_diff_text(d, &show, out, err);
+	if (rc == 0 && d->damage.code != CRIMG_OK) {
+		*err = d->damage;
+		rc = -1;
+	}
+	return rc;
+}
+
+static int compare(const char *a, const char *b, bool json, FILE *out, struct crimg_err *err)
+{
+	struct crimg_diff_options o = { .path = { a, b }, .tmpdir = "/tmp", .folded = true };
+	struct crimg_diff *d;
+	if (crimg_diff_open(&o, &d, err) < 0)
+		return -1;
+	int rc = tell(d, json, out, err);
+	crimg_diff_close(d);
+	return rc;
+}
+
+static void deny_diff(const char *a, const char *b, bool json, FILE *out)
+{
+	struct crimg_err err;
+	long n = 0;
+	for (denied = 1; denied > 0; n++) {
+		err = CRIMG_ERR_INIT;
+		denied = 0;
+		countdown = n;
+		int rc = compare(a, b, json, out, &err);
+		countdown = -1;
+		CU_ASSERT(rc == 0 || (err.code == CRIMG_E_NOMEM && err.text[0] != '\0'));
+	}
+	CU_ASSERT(n > 100);
+}
+
+static void test_diff(void)
+{
+	char before[128], after[128], core[128], stream[128];
+	FILE *out = fopen("/dev/null", "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(out);
+	path_of("m-diff-1", before);
+	path_of("m-diff-2", after);
+	path_of("a.core", core);
+	path_of("x.crimg", stream);
+	deny_diff(before, after, false, out);
+	deny_diff(before, after, true, out);
+	deny_diff(dir, stream, false, out);
+	deny_diff(dir, core, false, out);
+	fclose(out);
+}
+
+static void test_report(void)
+{
+	deny_each(&(struct way){ .source = "a.core", .target = "x.html", .report = true }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -386,8 +453,9 @@ static int init(void)
 	path_of("core.img", single);
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
-	         "cp '%s/cores/kernel32.core' '%s/a.core'", samples, dir, dir, dir, single, samples,
-	         work);
+	         "cp '%s/cores/kernel32.core' '%s/a.core' && "
+	         "cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir, dir, dir, single,
+	         samples, work, samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -409,6 +477,8 @@ int main(void)
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
 		{ "core", test_core },
+		{ "diff", test_diff },
+		{ "report", test_report },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

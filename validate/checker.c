@@ -1,5 +1,5 @@
 // Opening what is to be checked, and going through the passes.
-#include "validate/references.h"
+#include "validate/numbered.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +108,7 @@ void crimg_checker_run(struct crimg_checker *c)
 
 void crimg_checker_close(struct crimg_checker *c)
 {
-	crimg_references_free(c->references);
+	crimg_numbered_free(c->numbered);
 	crimg_files_fini(&c->files);
 	crimg_tasks_fini(&c->tasks);
 	crimg_image_close(c->image);

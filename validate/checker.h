@@ -14,7 +14,7 @@ struct crimg_checker_options {
 	bool pages;   // read page contents
 };
 
-struct crimg_references;    // of the reference pass: references.h
+struct crimg_numbered;      // of the reference pass: numbered.h
 struct crimg_message_place; // message → object and entry, made when first asked for
 
 struct crimg_checker {
@@ -26,7 +26,7 @@ struct crimg_checker {
 	struct crimg_arena names; // of files in findings
 	bool single;             // one file of an image: much is missing, rightly
 	bool damaged[CRIMG_KIND_COUNT]; // objects of these kinds may have lost entries: told
-	struct crimg_references *references; // NULL before that pass, and without tasks
+	struct crimg_numbered *numbered;   // NULL before that pass, and without tasks
 	struct crimg_message_place *places;
 	size_t place_count;
 	bool places_made;

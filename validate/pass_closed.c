@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-#include "validate/references.h"
+#include "validate/numbered.h"
 
 #define USK_EXTERN 1u // unix_sk_entry.uflags: the socket or its peer is outside
 
@@ -80,7 +80,7 @@ static void check_terminals(struct crimg_checker *c)
 	while ((tty = crimg_image_walk(c->image, &walk, NULL)) != NULL) {
 		bool outside = tty->type == TTY_TYPE__EXT_TTY
 			|| (tty->type == TTY_TYPE__PTY && tty->pty != NULL
-		            && crimg_ref_find(c->references, CRIMG_REF_MASTER, tty->pty->index) == NULL);
+		            && crimg_ref_find(c->numbered, CRIMG_REF_MASTER, tty->pty->index) == NULL);
 		if (!outside)
 			continue;
 		struct crimg_place at = crimg_place_message(c, tty, "%s", "");
@@ -93,7 +93,7 @@ static void check_socket(struct crimg_checker *c, const struct crimg_file *file)
 {
 	const UnixSkEntry *sk = file->message;
 	bool outside = (sk->uflags & USK_EXTERN) != 0;
-	if (!outside && (sk->peer == 0 || crimg_ref_find(c->references, CRIMG_REF_UNIX, sk->peer) != NULL))
+	if (!outside && (sk->peer == 0 || crimg_ref_find(c->numbered, CRIMG_REF_UNIX, sk->peer) != NULL))
 		return;
 	struct crimg_place at = crimg_place_opened(c, file, outside ? "uflags" : "peer");
 	CRIMG_FIND(c, OUTSIDE_PEER, &at, "unix socket %u is connected to socket %u outside", sk->ino,
@@ -139,7 +139,7 @@ static void name_the_unjudged(struct crimg_checker *c)
 
 void crimg_pass_closed(struct crimg_checker *c)
 {
-	if (c->references == NULL)
+	if (c->numbered == NULL)
 		return; // no tasks: told
 	check_namespaces(c);
 	check_leaders(c);

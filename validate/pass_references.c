@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "validate/references.h"
+#include "validate/numbered.h"
 
 #define PTMX_RDEV (5u << 8 | 2u) // in the encoding of tty_info_entry.rdev
 
@@ -29,7 +29,7 @@ static bool is_outside(const struct crimg_file *f)
 	       && ((const UnixSkEntry *)f->message)->uflags != 0;
 }
 
-static int add_files(struct crimg_references *r, struct crimg_err *err)
+static int add_files(struct crimg_numbered *r, struct crimg_err *err)
 {
 	for (size_t i = 0; i < r->c->files.count; i++) {
 		const struct crimg_file *f = &r->c->files.list[i];
@@ -47,7 +47,7 @@ static int add_files(struct crimg_references *r, struct crimg_err *err)
 	return 0;
 }
 
-static int add_fds(struct crimg_references *r, struct crimg_err *err)
+static int add_fds(struct crimg_numbered *r, struct crimg_err *err)
 {
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_FDINFO);
 	const FdinfoEntry *fd;
@@ -59,7 +59,7 @@ static int add_fds(struct crimg_references *r, struct crimg_err *err)
 	return 0;
 }
 
-static int add_masters(struct crimg_references *r, struct crimg_err *err)
+static int add_masters(struct crimg_numbered *r, struct crimg_err *err)
 {
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_TTY_INFO);
 	const TtyInfoEntry *tty;
@@ -70,7 +70,7 @@ static int add_masters(struct crimg_references *r, struct crimg_err *err)
 	return 0;
 }
 
-static int add_sysv(struct crimg_references *r, struct crimg_err *err)
+static int add_sysv(struct crimg_numbered *r, struct crimg_err *err)
 {
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_IPCNS_SHM);
 	const IpcShmEntry *shm;
@@ -80,7 +80,7 @@ static int add_sysv(struct crimg_references *r, struct crimg_err *err)
 	return 0;
 }
 
-static int add_cgroup_sets(struct crimg_references *r, struct crimg_err *err)
+static int add_cgroup_sets(struct crimg_numbered *r, struct crimg_err *err)
 {
 	const CgroupEntry *cgroup = crimg_image_get(r->c->image, CRIMG_KIND_CGROUP, 0, NULL);
 	for (size_t i = 0; cgroup != NULL && i < cgroup->n_sets; i++)
@@ -90,7 +90,7 @@ static int add_cgroup_sets(struct crimg_references *r, struct crimg_err *err)
 	return 0;
 }
 
-typedef int add_fn(struct crimg_references *r, struct crimg_err *err);
+typedef int add_fn(struct crimg_numbered *r, struct crimg_err *err);
 
 // stray: the finding for a thing that nobody names; STRAY_NONE: that may be.
 #define MAY_STRAY CRIMG_F_COUNT
@@ -171,12 +171,12 @@ static bool is_damaged(const struct crimg_checker *c, enum crimg_kind kind)
 	return damaged;
 }
 
-bool crimg_ref_known(const struct crimg_references *r, enum crimg_ref ref, uint64_t id)
+bool crimg_ref_known(const struct crimg_numbered *r, enum crimg_ref ref, uint64_t id)
 {
 	return crimg_id_set_find(&r->sets[ref], id) != NULL || is_damaged(r->c, rows[ref].kind);
 }
 
-bool crimg_ref_use(struct crimg_references *r, enum crimg_ref ref, uint64_t id)
+bool crimg_ref_use(struct crimg_numbered *r, enum crimg_ref ref, uint64_t id)
 {
 	struct crimg_id *found = crimg_id_set_find(&r->sets[ref], id);
 	if (found != NULL)
@@ -184,20 +184,20 @@ bool crimg_ref_use(struct crimg_references *r, enum crimg_ref ref, uint64_t id)
 	return crimg_ref_known(r, ref, id);
 }
 
-const void *crimg_ref_find(const struct crimg_references *r, enum crimg_ref ref, uint64_t id)
+const void *crimg_ref_find(const struct crimg_numbered *r, enum crimg_ref ref, uint64_t id)
 {
 	const struct crimg_id *found = crimg_id_set_find(&r->sets[ref], id);
 	return found != NULL ? found->thing : NULL;
 }
 
-bool crimg_ref_is_path(const struct crimg_references *r, uint64_t id)
+bool crimg_ref_is_path(const struct crimg_numbered *r, uint64_t id)
 {
 	const struct crimg_file *file = crimg_ref_find(r, CRIMG_REF_FILE, id);
 	return file == NULL || file->path != NULL || file->type == FD_TYPES__MEMFD;
 }
 
 // By its number, or (1.x) by the pid.
-const struct crimg_image_object *crimg_ref_fdtable(struct crimg_references *r,
+const struct crimg_image_object *crimg_ref_fdtable(struct crimg_numbered *r,
                                                    const struct crimg_task *task)
 {
 	const void *table = task->ids == NULL ? NULL
@@ -205,7 +205,7 @@ const struct crimg_image_object *crimg_ref_fdtable(struct crimg_references *r,
 	return table != NULL ? table : crimg_ref_find(r, CRIMG_REF_FDTABLE, task->pid);
 }
 
-static int fill_set(struct crimg_references *r, enum crimg_ref ref, struct crimg_err *err)
+static int fill_set(struct crimg_numbered *r, enum crimg_ref ref, struct crimg_err *err)
 {
 	struct crimg_image *image = r->c->image;
 	if (rows[ref].source == OWN)
@@ -228,7 +228,7 @@ static int fill_set(struct crimg_references *r, enum crimg_ref ref, struct crimg
 	return 0;
 }
 
-static int fill(struct crimg_references *r, struct crimg_err *err)
+static int fill(struct crimg_numbered *r, struct crimg_err *err)
 {
 	for (enum crimg_ref ref = 0; ref < CRIMG_REF_COUNT; ref++)
 		if (fill_set(r, ref, err) < 0)
@@ -238,7 +238,7 @@ static int fill(struct crimg_references *r, struct crimg_err *err)
 	return 0;
 }
 
-static struct crimg_place place_of(struct crimg_references *r, enum crimg_ref ref,
+static struct crimg_place place_of(struct crimg_numbered *r, enum crimg_ref ref,
                                    const struct crimg_id *id)
 {
 	bool file = ref == CRIMG_REF_FILE || ref == CRIMG_REF_UNIX || ref == CRIMG_REF_INET;
@@ -249,7 +249,7 @@ static struct crimg_place place_of(struct crimg_references *r, enum crimg_ref re
 	return crimg_place_message(r->c, id->thing, "%s", rows[ref].field != NULL ? rows[ref].field : "");
 }
 
-static void tell_repeats(struct crimg_references *r, enum crimg_ref ref)
+static void tell_repeats(struct crimg_numbered *r, enum crimg_ref ref)
 {
 	const struct crimg_id_set *set = &r->sets[ref];
 	for (size_t i = 1; i < set->count; i++) {
@@ -261,7 +261,7 @@ static void tell_repeats(struct crimg_references *r, enum crimg_ref ref)
 	}
 }
 
-static void tell_strays(struct crimg_references *r, enum crimg_ref ref)
+static void tell_strays(struct crimg_numbered *r, enum crimg_ref ref)
 {
 	const struct crimg_id_set *set = &r->sets[ref];
 	for (size_t i = 0; i < set->count; i++) {
@@ -273,17 +273,17 @@ static void tell_strays(struct crimg_references *r, enum crimg_ref ref)
 	}
 }
 
-void crimg_references_free(struct crimg_references *r)
+void crimg_numbered_free(struct crimg_numbered *r)
 {
 	for (enum crimg_ref ref = 0; r != NULL && ref < CRIMG_REF_COUNT; ref++)
 		crimg_id_set_fini(&r->sets[ref]);
 	free(r);
 }
 
-static struct crimg_references *make(struct crimg_checker *c)
+static struct crimg_numbered *make(struct crimg_checker *c)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
-	struct crimg_references *r = calloc(1, sizeof *r);
+	struct crimg_numbered *r = calloc(1, sizeof *r);
 	if (r == NULL) {
 		crimg_fail_nomem(&c->findings.fault, sizeof *r);
 		return NULL;
@@ -292,7 +292,7 @@ static struct crimg_references *make(struct crimg_checker *c)
 	if (fill(r, &err) == 0)
 		return r;
 	crimg_checker_damage(c, &err);
-	crimg_references_free(r);
+	crimg_numbered_free(r);
 	return NULL;
 }
 
@@ -303,7 +303,7 @@ void crimg_pass_references(struct crimg_checker *c)
 		                                 crimg_refs_mappings, crimg_refs_namespaces };
 	if (c->tasks.count == 0)
 		return; // a pre-dump, or nothing is left that could refer to anything: told
-	struct crimg_references *r = c->references = make(c);
+	struct crimg_numbered *r = c->numbered = make(c);
 	if (r == NULL)
 		return;
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)

@@ -1,7 +1,7 @@
 // Descriptor tables: each is somebody's, its descriptors are there once and hold a file of their type.
-#include "validate/references.h"
+#include "validate/numbered.h"
 
-static void check_fd(struct crimg_references *r, const FdinfoEntry *fd)
+static void check_fd(struct crimg_numbered *r, const FdinfoEntry *fd)
 {
 	struct crimg_place at;
 	if (!crimg_ref_use(r, CRIMG_REF_FILE, fd->id)) {
@@ -19,7 +19,7 @@ static void check_fd(struct crimg_references *r, const FdinfoEntry *fd)
 }
 
 // Repeats stand side by side.
-static void check_repeats(struct crimg_references *r)
+static void check_repeats(struct crimg_numbered *r)
 {
 	const struct crimg_id_set *fds = &r->sets[CRIMG_REF_FD];
 	for (size_t i = 1; i < fds->count; i++) {
@@ -31,7 +31,7 @@ static void check_repeats(struct crimg_references *r)
 	}
 }
 
-static void check_task(struct crimg_references *r, const struct crimg_task *task)
+static void check_task(struct crimg_numbered *r, const struct crimg_task *task)
 {
 	const struct crimg_image_object *table = crimg_ref_fdtable(r, task);
 	if (table != NULL)
@@ -44,7 +44,7 @@ static void check_task(struct crimg_references *r, const struct crimg_task *task
 	           task->pid, task->ids->files_id, task->ids->files_id);
 }
 
-void crimg_refs_fds(struct crimg_references *r)
+void crimg_refs_fds(struct crimg_numbered *r)
 {
 	for (size_t i = 0; i < r->c->tasks.count; i++)
 		check_task(r, &r->c->tasks.list[i]);

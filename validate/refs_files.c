@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "validate/references.h"
+#include "validate/numbered.h"
 
 // Fields of a file's message that name a thing.
 static const struct {
@@ -36,7 +36,7 @@ static const struct {
 	{ CRIMG_KIND_SK_QUEUES, "id_for", CRIMG_REF_FILE, CRIMG_F_NO_FILE, "receiving socket", false },
 };
 
-static void check_path(struct crimg_references *r, const struct crimg_file *file)
+static void check_path(struct crimg_numbered *r, const struct crimg_file *file)
 {
 	uint64_t id;
 	if ((file->type != FD_TYPES__FIFO && file->type != FD_TYPES__TTY)
@@ -47,7 +47,7 @@ static void check_path(struct crimg_references *r, const struct crimg_file *file
 	           file->id, id);
 }
 
-static void check_file(struct crimg_references *r, const struct crimg_file *file)
+static void check_file(struct crimg_numbered *r, const struct crimg_file *file)
 {
 	for (size_t i = 0; i < sizeof of_files / sizeof of_files[0]; i++) {
 		uint64_t id;
@@ -63,7 +63,7 @@ static void check_file(struct crimg_references *r, const struct crimg_file *file
 	check_path(r, file);
 }
 
-static void check_entries(struct crimg_references *r, size_t i)
+static void check_entries(struct crimg_numbered *r, size_t i)
 {
 	struct crimg_image_walk walk = crimg_image_walk_make(of_entries[i].kind);
 	const ProtobufCMessage *m;
@@ -80,7 +80,7 @@ static void check_entries(struct crimg_references *r, size_t i)
 	}
 }
 
-static void check_remaps(struct crimg_references *r)
+static void check_remaps(struct crimg_numbered *r)
 {
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_REMAP_FPATH);
 	const RemapFilePathEntry *e;
@@ -109,7 +109,7 @@ static bool may_read(const struct crimg_file *file)
 }
 
 // What is in a pipe is dumped by whoever can read it.
-static void check_pipe(struct crimg_references *r, const struct crimg_file *file)
+static void check_pipe(struct crimg_numbered *r, const struct crimg_file *file)
 {
 	enum crimg_ref ref = file->type == FD_TYPES__PIPE ? CRIMG_REF_PIPE : CRIMG_REF_FIFO;
 	uint64_t id;
@@ -121,7 +121,7 @@ static void check_pipe(struct crimg_references *r, const struct crimg_file *file
 	CRIMG_FIND(r->c, NO_PIPE_DATA, &at, "what is in pipe %" PRIu64 " is not in the image", id);
 }
 
-static bool has_fd(struct crimg_references *r, const struct crimg_task *task, int32_t fd)
+static bool has_fd(struct crimg_numbered *r, const struct crimg_task *task, int32_t fd)
 {
 	const struct crimg_image_object *table = crimg_ref_fdtable(r, task);
 	return fd >= 0
@@ -129,7 +129,7 @@ static bool has_fd(struct crimg_references *r, const struct crimg_task *task, in
 	                        crimg_ref_fd(table != NULL ? table->object.id : 0, (uint32_t)fd));
 }
 
-static void check_locks(struct crimg_references *r)
+static void check_locks(struct crimg_numbered *r)
 {
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_FILE_LOCKS);
 	const FileLockEntry *lock;
@@ -149,7 +149,7 @@ static void check_locks(struct crimg_references *r)
 #define HOLDERS_MAX 64u // of an epoll that are looked at; with more, its targets are not judged
 
 // True when some holder of the epoll has a descriptor fd: those are numbers in the table of whoever added it.
-static bool has_target(struct crimg_references *r, const struct crimg_file *epoll, uint32_t fd)
+static bool has_target(struct crimg_numbered *r, const struct crimg_file *epoll, uint32_t fd)
 {
 	const struct crimg_id_set *holders = &r->sets[CRIMG_REF_HOLDER];
 	const struct crimg_id *h = crimg_id_set_find(holders, epoll->id);
@@ -163,7 +163,7 @@ static bool has_target(struct crimg_references *r, const struct crimg_file *epol
 	return r->c->damaged[CRIMG_KIND_FDINFO];
 }
 
-static void check_targets(struct crimg_references *r, const struct crimg_file *epoll)
+static void check_targets(struct crimg_numbered *r, const struct crimg_file *epoll)
 {
 	struct crimg_list watches = { NULL, 0 };
 	if (epoll->type != FD_TYPES__EVENTPOLL
@@ -181,7 +181,7 @@ static void check_targets(struct crimg_references *r, const struct crimg_file *e
 	}
 }
 
-void crimg_refs_files(struct crimg_references *r)
+void crimg_refs_files(struct crimg_numbered *r)
 {
 	for (size_t i = 0; i < r->c->files.count; i++)
 		if (r->c->files.list[i].message != NULL) {

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "validate/references.h"
+#include "validate/numbered.h"
 
 static bool is_file_mapping(const VmaEntry *vma)
 {
@@ -11,7 +11,7 @@ static bool is_file_mapping(const VmaEntry *vma)
 }
 
 // A file with a path, named by the field at this place.
-static void check_path(struct crimg_references *r, uint64_t id, const struct crimg_place *at,
+static void check_path(struct crimg_numbered *r, uint64_t id, const struct crimg_place *at,
                        const char *what)
 {
 	if (!crimg_ref_use(r, CRIMG_REF_FILE, id))
@@ -20,7 +20,7 @@ static void check_path(struct crimg_references *r, uint64_t id, const struct cri
 		CRIMG_FIND(r->c, NOT_A_PATH, at, "%s is file %" PRIu64 ", which has no path", what, id);
 }
 
-static void check_file(struct crimg_references *r, const struct crimg_task *task, size_t i,
+static void check_file(struct crimg_numbered *r, const struct crimg_task *task, size_t i,
                        const VmaEntry *vma)
 {
 	char what[64];
@@ -31,7 +31,7 @@ static void check_file(struct crimg_references *r, const struct crimg_task *task
 	check_path(r, vma->shmid, &at, what);
 }
 
-static void check_segment(struct crimg_references *r, const struct crimg_task *task, size_t i,
+static void check_segment(struct crimg_numbered *r, const struct crimg_task *task, size_t i,
                           const VmaEntry *vma)
 {
 	bool sysv = (vma->status & CRIMG_VMA_SYSV) != 0;
@@ -48,7 +48,7 @@ static void check_segment(struct crimg_references *r, const struct crimg_task *t
 	           vma->start);
 }
 
-static void check_mappings(struct crimg_references *r, const struct crimg_task *task)
+static void check_mappings(struct crimg_numbered *r, const struct crimg_task *task)
 {
 	struct crimg_list vmas = crimg_checker_list(r->c, task, CRIMG_PART_VMAS);
 	for (size_t i = 0; i < vmas.count; i++) {
@@ -60,7 +60,7 @@ static void check_mappings(struct crimg_references *r, const struct crimg_task *
 	}
 }
 
-static void check_program(struct crimg_references *r, const struct crimg_task *task)
+static void check_program(struct crimg_numbered *r, const struct crimg_task *task)
 {
 	if (task->mm == NULL || task->mm->exe_file_id == 0)
 		return;
@@ -71,7 +71,7 @@ static void check_program(struct crimg_references *r, const struct crimg_task *t
 }
 
 // Memory files keep their contents as a segment; empty ones may have none.
-static void check_memfds(struct crimg_references *r)
+static void check_memfds(struct crimg_numbered *r)
 {
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_MEMFD_INODE);
 	const MemfdInodeEntry *inode;
@@ -84,7 +84,7 @@ static void check_memfds(struct crimg_references *r)
 	}
 }
 
-static void use_sysv_segments(struct crimg_references *r)
+static void use_sysv_segments(struct crimg_numbered *r)
 {
 	const struct crimg_id_set *sysv = &r->sets[CRIMG_REF_SYSV];
 	for (size_t i = 0; i < sysv->count; i++) {
@@ -99,7 +99,7 @@ static void use_sysv_segments(struct crimg_references *r)
 	}
 }
 
-static void use_pages(struct crimg_references *r, enum crimg_kind kind)
+static void use_pages(struct crimg_numbered *r, enum crimg_kind kind)
 {
 	for (struct crimg_image_object *o = crimg_image_first(r->c->image, kind); o != NULL;
 	     o = crimg_image_next(r->c->image, o))
@@ -107,7 +107,7 @@ static void use_pages(struct crimg_references *r, enum crimg_kind kind)
 			(void)crimg_ref_use(r, CRIMG_REF_PAGES, o->map->pages_id); // missing ones were told
 }
 
-void crimg_refs_mappings(struct crimg_references *r)
+void crimg_refs_mappings(struct crimg_numbered *r)
 {
 	for (size_t i = 0; i < r->c->tasks.count; i++) {
 		check_program(r, &r->c->tasks.list[i]);

@@ -1,7 +1,7 @@
 // Namespaces and what hangs on them: their images, the mount tree, control groups.
 #include <inttypes.h>
 
-#include "validate/references.h"
+#include "validate/numbered.h"
 
 // has and field: offsets of the presence flag and the value in TaskKobjIdsEntry.
 #define NS(word, kind)                                                                               \
@@ -25,7 +25,7 @@ static bool ns_of(const TaskKobjIdsEntry *ids, size_t i, uint32_t *out)
 	return *(const protobuf_c_boolean *)(const void *)(at + namespaces[i].has) != 0;
 }
 
-static void check_task(struct crimg_references *r, const struct crimg_task *task,
+static void check_task(struct crimg_numbered *r, const struct crimg_task *task,
                        const TaskKobjIdsEntry *outside)
 {
 	for (size_t i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++) {
@@ -43,7 +43,7 @@ static void check_task(struct crimg_references *r, const struct crimg_task *task
 }
 
 // Exactly one mount of a namespace hangs on something outside: its root.
-static void check_mounts(struct crimg_references *r, struct crimg_image_object *tree)
+static void check_mounts(struct crimg_numbered *r, struct crimg_image_object *tree)
 {
 	size_t roots = 0;
 	for (size_t i = 0; i < tree->count; i++) {
@@ -64,7 +64,7 @@ static void check_mounts(struct crimg_references *r, struct crimg_image_object *
 }
 
 // Files name the mount they were opened on, where mounts are in the image at all.
-static void check_file_mounts(struct crimg_references *r)
+static void check_file_mounts(struct crimg_numbered *r)
 {
 	for (size_t i = 0; i < r->c->files.count; i++) {
 		const struct crimg_file *file = &r->c->files.list[i];
@@ -78,7 +78,7 @@ static void check_file_mounts(struct crimg_references *r)
 	}
 }
 
-static void check_cgroups(struct crimg_references *r, const struct crimg_thread *thread,
+static void check_cgroups(struct crimg_numbered *r, const struct crimg_thread *thread,
                           const InventoryEntry *inventory)
 {
 	const CoreEntry *core = thread->core;
@@ -97,7 +97,7 @@ static void check_cgroups(struct crimg_references *r, const struct crimg_thread 
 	           thread->tid, set);
 }
 
-void crimg_refs_namespaces(struct crimg_references *r)
+void crimg_refs_namespaces(struct crimg_numbered *r)
 {
 	struct crimg_image *image = r->c->image;
 	const InventoryEntry *inventory = crimg_image_get(image, CRIMG_KIND_INVENTORY, 0, NULL);

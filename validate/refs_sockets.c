@@ -4,12 +4,12 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include "validate/references.h"
+#include "validate/numbered.h"
 
 #define USK_EXTERN 1u // unix_sk_entry.uflags: the socket or its peer is outside
 
 // A connection that nobody accepted yet has the listening socket as its peer, which has none.
-static void check_peer(struct crimg_references *r, const struct crimg_file *file)
+static void check_peer(struct crimg_numbered *r, const struct crimg_file *file)
 {
 	const UnixSkEntry *sk = file->message, *peer;
 	const struct crimg_file *other = crimg_ref_find(r, CRIMG_REF_UNIX, sk->peer);
@@ -31,7 +31,7 @@ static void check_peer(struct crimg_references *r, const struct crimg_file *file
 }
 
 // The sender's buffer holds what it sent until it is read: no more than that can be in the queue.
-static void check_queue(struct crimg_references *r, const struct crimg_file *file)
+static void check_queue(struct crimg_numbered *r, const struct crimg_file *file)
 {
 	const UnixSkEntry *sk = file->message;
 	const struct crimg_file *sender = crimg_ref_find(r, CRIMG_REF_UNIX, sk->peer);
@@ -51,7 +51,7 @@ static bool is_connected(const InetSkEntry *sk)
 	       && sk->state != TCP_CLOSE;
 }
 
-static void check_stream(struct crimg_references *r, const struct crimg_file *file, bool closed)
+static void check_stream(struct crimg_numbered *r, const struct crimg_file *file, bool closed)
 {
 	const InetSkEntry *sk = file->message;
 	if (crimg_ref_use(r, CRIMG_REF_STREAM, sk->ino) || closed || !is_connected(sk))
@@ -61,7 +61,7 @@ static void check_stream(struct crimg_references *r, const struct crimg_file *fi
 	           sk->ino);
 }
 
-static void check_rights(struct crimg_references *r, const SkPacketEntry *packet)
+static void check_rights(struct crimg_numbered *r, const SkPacketEntry *packet)
 {
 	for (size_t i = 0; i < packet->n_scm; i++)
 		for (size_t k = 0; k < packet->scm[i]->n_rights; k++) {
@@ -75,13 +75,13 @@ static void check_rights(struct crimg_references *r, const SkPacketEntry *packet
 		}
 }
 
-static void check_unix(struct crimg_references *r, const struct crimg_file *file)
+static void check_unix(struct crimg_numbered *r, const struct crimg_file *file)
 {
 	check_peer(r, file);
 	check_queue(r, file);
 }
 
-void crimg_refs_sockets(struct crimg_references *r)
+void crimg_refs_sockets(struct crimg_numbered *r)
 {
 	const InventoryEntry *inventory = crimg_image_get(r->c->image, CRIMG_KIND_INVENTORY, 0, NULL);
 	bool closed = inventory != NULL && inventory->has_tcp_close && inventory->tcp_close;

@@ -1,6 +1,6 @@
 // The process tree: one number a task, parents that are there, sessions and groups that hang together, and what
 // every task that has memory needs beside its core.
-#include "validate/references.h"
+#include "validate/numbered.h"
 
 static struct crimg_place pstree_place(struct crimg_checker *c, uint32_t pid, const char *field)
 {
@@ -93,7 +93,7 @@ static void check_strays(struct crimg_checker *c)
 		}
 }
 
-void crimg_refs_tasks(struct crimg_references *r)
+void crimg_refs_tasks(struct crimg_numbered *r)
 {
 	struct crimg_checker *c = r->c;
 	// Images before 1.0, and cores, have neither.

@@ -172,11 +172,12 @@ static int end_json(struct crimg_json *j, struct crimg_buf *buf, FILE *out, stru
 	return rc;
 }
 
-int crimg_findings_json(const struct crimg_checker *c, FILE *out, struct crimg_err *err)
+int crimg_findings_json(const struct crimg_checker *c, bool pretty, FILE *out,
+                        struct crimg_err *err)
 {
 	const struct crimg_findings *f = &c->findings;
 	struct crimg_buf buf = CRIMG_BUF_INIT;
-	struct crimg_json j = crimg_json_make(&buf, true);
+	struct crimg_json j = crimg_json_make(&buf, pretty);
 	int rc = 0;
 	crimg_json_object(&j, NULL);
 	crimg_json_text(&j, "schema", "crimg.validate/1");

@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "format/terminal.h"
 #include "validate/show_findings.h"
 
 static const char usage[] =
@@ -70,8 +69,7 @@ static int take_option(struct request *r, int option, struct crimg_err *err)
 	case 'h': r->help = true; return 0;
 	case OPT_COLOR:
 		r->color = optarg;
-		if (strcmp(optarg, "auto") == 0 || strcmp(optarg, "always") == 0
-		    || strcmp(optarg, "never") == 0)
+		if (crimg_color_known(optarg))
 			return 0;
 		return bad_usage(err, "--color wants auto, always or never");
 	default:
@@ -81,17 +79,14 @@ static int take_option(struct request *r, int option, struct crimg_err *err)
 
 static int parse(int argc, char **argv, struct request *r, struct crimg_err *err)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *tmpdir = getenv("TMPDIR");
 	*r = (struct request){ .color = "auto" };
 	opterr = 0;
 	optind = 0;
 	for (int o; (o = getopt_long(argc, argv, "f:h", long_options, NULL)) != -1;)
 		if (take_option(r, o, err) < 0)
 			return -1;
-	r->check.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
-	bool plain = (no_color != NULL && no_color[0] != '\0') || term == NULL
-		|| strcmp(term, "dumb") == 0 || isatty(STDOUT_FILENO) == 0;
-	r->show.color = strcmp(r->color, "always") == 0 || (strcmp(r->color, "auto") == 0 && !plain);
+	r->check.tmpdir = crimg_tmpdir();
+	r->show.color = crimg_color_wanted(r->color);
 	if (r->help || r->list)
 		return 0;
 	if (argc - optind != 1)
@@ -107,7 +102,7 @@ static int show(const struct request *r, const struct crimg_checker *c, struct c
 		return -1;
 	}
 	if (r->json)
-		return crimg_findings_json(c, stdout, err);
+		return crimg_findings_json(c, true, stdout, err);
 	crimg_findings_text(c, &r->show, stdout);
 	return 0;
 }

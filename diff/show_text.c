@@ -1,0 +1,513 @@
+// For people: lines by process and group, gathered until the process is done, since the engine finds things
+// in another order than they are best read. Pages come out as they are found: there may be any number.
+#include "diff/show.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diff/changed_lines.h"
+#include "diff/tell.h"
+#include "format/area_words.h"
+#include "format/file_words.h"
+#include "format/limits.h"
+#include "format/names.h"
+#include "format/text_add.h"
+
+#define WIDTH 100u           // of a line that several fields share
+#define RANGES_SHOWN 6u      // of an area
+#define VALUE_BYTES 1200u
+#define LINE_BYTES 8192u
+
+struct group_text {
+	struct crimg_buf lines;
+	char last[LINE_BYTES + 8]; // subject, name and thread of the line that is open
+	size_t column;           // of the open line; 0: none is
+};
+
+// Pages of one area, not shown yet.
+struct area_pages {
+	const struct crimg_area *area[2]; // only told apart: they are gone when this is shown
+	struct crimg_area of[2];
+	uint64_t counts[CRIMG_PAGES_KINDS];
+	struct crimg_pages_range shown[RANGES_SHOWN];
+	unsigned count;
+	uint64_t left_out;
+	bool open;
+};
+
+struct text {
+	struct crimg_diff *d;
+	const struct crimg_diff_show *show;
+	FILE *out;
+	struct group_text groups[CRIMG_DIFF_GROUPS];
+	const struct crimg_task_pair *pair; // that groups are of; NULL: of none
+	bool begun;                         // its heading was written
+	bool pages_begun;                   // and that of its pages
+	bool any;                           // something was written
+	struct area_pages pages;
+	const struct crimg_page_change *change; // whose lines are shown
+	uint64_t counts[CRIMG_DIFF_GROUPS][CRIMG_CHANGES]; // of the pair
+	uint64_t page_counts[CRIMG_PAGES_KINDS];
+	struct crimg_err fault;
+};
+
+enum tint { TINT_NONE, TINT_HEAD, TINT_ADDED, TINT_GONE, TINT_CHANGED, TINT_DIM };
+
+static const char *tint_code(const struct text *t, enum tint tint)
+{
+	static const char *const codes[] = { "\033[0m", "\033[1m", "\033[32m", "\033[31m", "\033[33m",
+		                             "\033[2m" };
+	return t->show->color ? codes[tint] : "";
+}
+
+static const char *group_title(enum crimg_diff_group g)
+{
+	return g == CRIMG_DIFF_SEGMENTS ? "shared memory" : crimg_diff_group_word(g);
+}
+
+static void safe_add(char *out, size_t size, const char *text)
+{
+	char safe[CRIMG_FILE_TEXT_MAX];
+	crimg_safe_text(safe, sizeof safe, text, strlen(text));
+	crimg_text_add(out, size, "%s", safe);
+}
+
+// Headings.
+static void begin_pair(struct text *t)
+{
+	char name[128];
+	if (t->begun)
+		return;
+	t->begun = true;
+	if (t->any)
+		fputc('\n', t->out);
+	t->any = true;
+	if (t->pair != NULL)
+		fprintf(t->out, "%s%s%s\n", tint_code(t, TINT_HEAD),
+		        crimg_pair_text(t->pair, name, sizeof name), tint_code(t, TINT_NONE));
+}
+
+static void put_group(struct text *t, enum crimg_diff_group g)
+{
+	struct group_text *group = &t->groups[g];
+	if (group->lines.length == 0)
+		return;
+	begin_pair(t);
+	const char *indent = t->pair != NULL ? "  " : "";
+	fprintf(t->out, "%s%s%s%s\n", indent, tint_code(t, TINT_HEAD), group_title(g),
+	        tint_code(t, TINT_NONE));
+	fwrite(group->lines.data, 1, group->lines.length, t->out);
+	if (group->column > 0)
+		fputc('\n', t->out);
+	group->lines.length = 0;
+	group->column = 0;
+	group->last[0] = '\0';
+}
+
+// Each range with what it is, unless all are the same.
+static void ranges_text(const struct area_pages *p, char *out, size_t size)
+{
+	bool alike = true;
+	for (unsigned i = 1; i < p->count; i++)
+		alike &= p->shown[i].kind == p->shown[0].kind;
+	out[0] = '\0';
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct crimg_pages_range *r = &p->shown[i];
+		crimg_text_add(out, size, "%s%" PRIx64, i > 0 ? ", " : "", r->start);
+		if (r->end - r->start > CRIMG_PAGE_BYTES)
+			crimg_text_add(out, size, "-%" PRIx64, r->end);
+		if (!alike)
+			crimg_text_add(out, size, " %s", crimg_pages_word(r->kind));
+		if (r->kind == CRIMG_PAGES_MOVED)
+			crimg_text_add(out, size, " from %" PRIx64, r->from);
+	}
+}
+
+static void end_area(struct text *t)
+{
+	struct area_pages *p = &t->pages;
+	char counts[160], line[LINE_BYTES] = "", words[CRIMG_FILE_TEXT_MAX], permissions[5], ranges[640];
+	int side = p->area[CRIMG_B] != NULL ? CRIMG_B : CRIMG_A;
+	const struct crimg_area *area = &p->of[side];
+	if (!p->open)
+		return;
+	crimg_page_counts(p->counts, counts, sizeof counts);
+	if (p->area[side] != NULL) {
+		struct crimg_diff_side *s = &t->d->side[side];
+		crimg_area_words(s->image, &s->files, t->pair->task[side], area->vma, words, sizeof words,
+		                 &t->d->damage);
+		crimg_text_add(line, sizeof line, "%" PRIx64 "-%" PRIx64 " %s ", area->start, area->end,
+		               crimg_area_permissions(area->vma, permissions));
+		safe_add(line, sizeof line, words);
+		crimg_text_add(line, sizeof line, "%s", words[0] != '\0' ? "  " : " ");
+	}
+	fprintf(t->out, "    %s~%s %s%s: %s", tint_code(t, TINT_CHANGED), tint_code(t, TINT_NONE), line,
+	        counts, (ranges_text(p, ranges, sizeof ranges), ranges));
+	if (p->left_out > 0)
+		fprintf(t->out, ", and %" PRIu64 " more ranges (--all shows them)", p->left_out);
+	fputc('\n', t->out);
+	*p = (struct area_pages){ .open = false };
+}
+
+static void put_stat(struct text *t)
+{
+	char name[128], counts[160];
+	bool any = false;
+	for (int g = 0; g < CRIMG_DIFF_GROUPS; g++) {
+		if (g == CRIMG_DIFF_PAGES)
+			crimg_page_counts(t->page_counts, counts, sizeof counts);
+		else
+			crimg_change_counts(t->counts[g], counts, sizeof counts);
+		if (counts[0] == '\0')
+			continue;
+		if (!any)
+			fprintf(t->out, "%s:", t->pair != NULL ? crimg_pair_text(t->pair, name, sizeof name)
+			                                       : "beside processes");
+		fprintf(t->out, "%s %s %s", any ? ";" : "", group_title((enum crimg_diff_group)g), counts);
+		any = true;
+	}
+	if (any)
+		fputc('\n', t->out);
+	memset(t->counts, 0, sizeof t->counts);
+	memset(t->page_counts, 0, sizeof t->page_counts);
+}
+
+// Writes what was gathered of a pair, and turns to the next.
+static void turn_to(struct text *t, const struct crimg_task_pair *pair)
+{
+	end_area(t);
+	if (t->show->stat)
+		put_stat(t);
+	for (int g = 0; g < CRIMG_DIFF_GROUPS; g++)
+		put_group(t, (enum crimg_diff_group)g);
+	t->pair = pair;
+	t->begun = t->pages_begun = false;
+}
+
+static void append(struct text *t, struct group_text *g, const char *text)
+{
+	if (crimg_buf_append(&g->lines, text, strlen(text), &t->fault) < 0)
+		return; // noted in fault
+}
+
+// "rbx 0x6 → 0x11", "pos 250 → 304": a part of a line.
+static void part_text(const struct crimg_change *c, char *out, size_t size)
+{
+	char value[2][VALUE_BYTES];
+	bool lone = c->value[CRIMG_A].kind == CRIMG_VALUE_NONE || c->value[CRIMG_B].kind == CRIMG_VALUE_NONE;
+	bool has[2];
+	for (int side = CRIMG_A; side <= CRIMG_B; side++) {
+		crimg_value_text(&c->value[side], value[side], sizeof value[side]);
+		has[side] = c->value[side].kind != CRIMG_VALUE_NONE;
+	}
+	out[0] = '\0';
+	if (c->field != NULL)
+		safe_add(out, size, c->field);
+	const char *blank = out[0] != '\0' ? " " : "";
+	if (c->what != CRIMG_CHANGE_CHANGED && lone) {
+		int side = has[CRIMG_B] ? CRIMG_B : CRIMG_A;
+		if (has[side])
+			crimg_text_add(out, size, "%s%s", blank, value[side]);
+		return;
+	}
+	crimg_text_add(out, size, "%s%s → %s", blank, value[CRIMG_A], value[CRIMG_B]);
+	if (c->folded)
+		crimg_text_add(out, size, " (folded)");
+}
+
+static void thread_text(const struct crimg_change *c, char *out, size_t size)
+{
+	const struct crimg_thread_pair *p = c->thread;
+	out[0] = '\0';
+	if (p == NULL)
+		return;
+	const struct crimg_thread *t = p->thread[CRIMG_B] != NULL ? p->thread[CRIMG_B]
+	                                                          : p->thread[CRIMG_A];
+	bool leader = c->pair->task[CRIMG_B] != NULL && t->tid == c->pair->task[CRIMG_B]->pid;
+	if (!leader)
+		snprintf(out, size, "thread %" PRIu32 " ", t->tid);
+}
+
+// What a line begins with: "+ fd 4  /opt/x/grow.log".
+static void head_text(const struct crimg_change *c, char *out, size_t size)
+{
+	char thread[48], pair[128];
+	thread_text(c, thread, sizeof thread);
+	out[0] = '\0';
+	if (c->group == CRIMG_DIFF_PROCESSES && c->pair != NULL
+	    && (c->pair->task[CRIMG_A] == NULL || c->pair->task[CRIMG_B] == NULL))
+		crimg_text_add(out, size, "%s", crimg_pair_text(c->pair, pair, sizeof pair));
+	crimg_text_add(out, size, "%s", thread);
+	if (c->subject != NULL)
+		safe_add(out, size, c->subject);
+	if (c->name != NULL && c->name[0] != '\0') {
+		crimg_text_add(out, size, "%s", out[0] != '\0' ? "  " : "");
+		safe_add(out, size, c->name);
+	}
+}
+
+static const char *sign_of(const struct crimg_change *c, enum tint *tint)
+{
+	bool lone = c->field == NULL;
+	*tint = c->folded ? TINT_DIM : TINT_CHANGED;
+	if (lone && c->what == CRIMG_CHANGE_ADDED) {
+		*tint = TINT_ADDED;
+		return "+";
+	}
+	if (lone && c->what == CRIMG_CHANGE_GONE) {
+		*tint = TINT_GONE;
+		return "-";
+	}
+	return "~";
+}
+
+static const char *what_words(const struct crimg_change *c)
+{
+	bool plain = c->what == CRIMG_CHANGE_CHANGED
+		|| (c->field == NULL && (c->what == CRIMG_CHANGE_ADDED || c->what == CRIMG_CHANGE_GONE));
+	return plain ? "" : crimg_change_word(c->what);
+}
+
+static size_t columns_of(const char *text)
+{
+	size_t n = 0;
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+// Changes of one thing share a line, as long as it is not too long.
+static void add_change(struct text *t, const struct crimg_change *c)
+{
+	struct group_text *g = &t->groups[c->group];
+	char head[LINE_BYTES], part[3 * VALUE_BYTES], key[LINE_BYTES + 8];
+	enum tint tint;
+	const char *sign = sign_of(c, &tint), *what = what_words(c);
+	head_text(c, head, sizeof head);
+	part_text(c, part, sizeof part);
+	snprintf(key, sizeof key, "%s %s", sign, head);
+	bool same = g->column > 0 && strcmp(g->last, key) == 0;
+	size_t more = columns_of(part) + strlen(what) + 4;
+	if (same && g->column + more <= WIDTH) {
+		append(t, g, ", ");
+		g->column += more;
+	} else {
+		if (g->column > 0)
+			append(t, g, "\n");
+		append(t, g, t->pair != NULL ? "    " : "  ");
+		append(t, g, tint_code(t, tint));
+		append(t, g, same ? " " : sign);
+		append(t, g, tint_code(t, TINT_NONE));
+		append(t, g, " ");
+		append(t, g, same ? "  " : head);
+		append(t, g, !same && head[0] != '\0' && part[0] != '\0' ? "  " : "");
+		g->column = 8 + (same ? 0 : columns_of(head)) + more;
+		memcpy(g->last, key, sizeof g->last);
+	}
+	append(t, g, what);
+	append(t, g, what[0] != '\0' ? " " : "");
+	append(t, g, part);
+}
+
+static void on_change(void *context, const struct crimg_change *c)
+{
+	struct text *t = context;
+	// Processes of one image alone stand together, before those of both.
+	bool lone = c->pair != NULL
+		&& (c->pair->task[CRIMG_A] == NULL || c->pair->task[CRIMG_B] == NULL);
+	const struct crimg_task_pair *pair = lone ? NULL : c->pair;
+	if (pair != t->pair)
+		turn_to(t, pair);
+	if (!c->folded)
+		t->counts[c->group][c->what]++;
+	if (!t->show->stat && c->what != CRIMG_CHANGE_UNTOLD)
+		add_change(t, c);
+}
+
+// Pages.
+static void add_range(struct text *t, const struct crimg_pages_range *r)
+{
+	struct area_pages *p = &t->pages;
+	uint64_t pages = (r->end - r->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES;
+	if (p->open && (p->area[CRIMG_A] != r->area[CRIMG_A] || p->area[CRIMG_B] != r->area[CRIMG_B]))
+		end_area(t);
+	for (int s = CRIMG_A; !p->open && s <= CRIMG_B; s++) {
+		p->area[s] = r->area[s];
+		if (r->area[s] != NULL)
+			p->of[s] = *r->area[s];
+	}
+	p->open = true;
+	p->counts[r->kind] += pages;
+	if (p->count == RANGES_SHOWN)
+		p->left_out++;
+	else
+		p->shown[p->count++] = *r;
+}
+
+static uint64_t word_at(const uint8_t *p)
+{
+	uint64_t w = 0;
+	for (int i = 7; i >= 0; i--)
+		w = w << 8 | p[i];
+	return w;
+}
+
+// Where the words of a line point to, when one that changed may be a pointer.
+static void put_pointers(struct text *t, const struct crimg_changed_line *l)
+{
+	char name[2][CRIMG_ADDRESS_TEXT_MAX];
+	for (unsigned i = 0; i < CRIMG_HEXDUMP_BYTES; i += 8) {
+		uint64_t was = word_at(l->bytes[CRIMG_A] + i), is = word_at(l->bytes[CRIMG_B] + i);
+		if (was == is || t->change->segment != NULL)
+			continue;
+		crimg_address_name(t->d->side[CRIMG_A].namer, t->pair->task[CRIMG_A], was, name[CRIMG_A],
+		                   sizeof name[CRIMG_A]);
+		crimg_address_name(t->d->side[CRIMG_B].namer, t->pair->task[CRIMG_B], is, name[CRIMG_B],
+		                   sizeof name[CRIMG_B]);
+		if (name[CRIMG_A][0] == '\0' && name[CRIMG_B][0] == '\0')
+			continue;
+		char safe[2][CRIMG_ADDRESS_TEXT_MAX];
+		for (int s = CRIMG_A; s <= CRIMG_B; s++)
+			crimg_safe_text(safe[s], sizeof safe[s], name[s], strlen(name[s]));
+		fprintf(t->out, "        %" PRIx64 ": 0x%" PRIx64 " %s → 0x%" PRIx64 " %s\n", l->address + i,
+		        was, safe[CRIMG_A], is, safe[CRIMG_B]);
+	}
+}
+
+static void put_line(void *context, const struct crimg_changed_line *l)
+{
+	struct text *t = context;
+	static const enum tint tints[] = { TINT_GONE, TINT_ADDED };
+	char line[CRIMG_HEXDUMP_LINE_MAX];
+	for (int side = l->same ? CRIMG_B : CRIMG_A; side <= CRIMG_B; side++) {
+		size_t n = crimg_hexdump_line(line, crimg_address_digits(false), l->address,
+		                              l->bytes[side], CRIMG_HEXDUMP_BYTES);
+		fprintf(t->out, "      %s%s %.*s%s\n", l->same ? "" : tint_code(t, tints[side]),
+		        l->same ? " " : side == CRIMG_A ? "-" : "+", (int)n, line,
+		        l->same ? "" : tint_code(t, TINT_NONE));
+	}
+	if (t->show->pointers && !l->same)
+		put_pointers(t, l);
+}
+
+static void put_range(struct text *t, const struct crimg_page_change *c)
+{
+	const struct crimg_pages_range *r = c->range;
+	fprintf(t->out, "    %s~%s %" PRIx64 "-%" PRIx64 "  %s", tint_code(t, TINT_CHANGED),
+	        tint_code(t, TINT_NONE), r->start, r->end, crimg_pages_word(r->kind));
+	if (r->kind == CRIMG_PAGES_MOVED)
+		fprintf(t->out, " from %" PRIx64, r->from);
+	fputc('\n', t->out);
+	if (!t->show->bytes || r->kind != CRIMG_PAGES_CHANGED)
+		return;
+	struct crimg_image *const images[] = { t->d->side[CRIMG_A].image, t->d->side[CRIMG_B].image };
+	struct crimg_line_visitor visitor = { put_line, t, t->show->context };
+	t->change = c;
+	if (crimg_changed_lines(images, c, &visitor, &t->d->damage) < 0)
+		return; // noted in damage
+}
+
+// What stands before pages is complete when they come.
+static void begin_pages(struct text *t, const struct crimg_page_change *c)
+{
+	if (t->pages_begun)
+		return;
+	for (int g = 0; g < CRIMG_DIFF_PAGES; g++)
+		put_group(t, (enum crimg_diff_group)g);
+	begin_pair(t);
+	t->pages_begun = true;
+	fprintf(t->out, "%s%s%s%s\n", c->pair != NULL ? "  " : "", tint_code(t, TINT_HEAD),
+	        group_title(CRIMG_DIFF_PAGES), tint_code(t, TINT_NONE));
+}
+
+static void on_pages(void *context, const struct crimg_page_change *c)
+{
+	struct text *t = context;
+	const struct crimg_pages_range *r = c->range;
+	if (c->pair != t->pair)
+		turn_to(t, c->pair);
+	t->page_counts[r->kind] += (r->end - r->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES;
+	if (t->show->stat)
+		return;
+	begin_pages(t, c);
+	if (t->show->bytes || t->show->all)
+		put_range(t, c);
+	else
+		add_range(t, r);
+}
+
+static void put_untold(struct text *t)
+{
+	for (int side = CRIMG_A; side <= CRIMG_B; side++) {
+		bool any = false;
+		char path[1024];
+		crimg_safe_text(path, sizeof path, t->d->options->path[side],
+		                strlen(t->d->options->path[side]));
+		for (int g = 0; g < CRIMG_DIFF_GROUPS; g++)
+			if ((t->d->untold[side] >> g & 1) != 0) {
+				if (any)
+					fprintf(t->out, ", %s", group_title((enum crimg_diff_group)g));
+				else
+					fprintf(t->out, "%s, an ELF core, does not tell of: %s", path,
+					        group_title((enum crimg_diff_group)g));
+				any = true;
+			}
+		if (any)
+			fputc('\n', t->out);
+	}
+}
+
+static void put_verdict(struct text *t)
+{
+	const struct crimg_diff *d = t->d;
+	char path[2][1024], counts[256];
+	bool any = false;
+	for (int side = CRIMG_A; side <= CRIMG_B; side++)
+		crimg_safe_text(path[side], sizeof path[side], d->options->path[side],
+		                strlen(d->options->path[side]));
+	fprintf(t->out, "%s%s → %s: ", t->any ? "\n" : "", path[CRIMG_A], path[CRIMG_B]);
+	for (int g = 0; g < CRIMG_DIFF_GROUPS; g++) {
+		if (g == CRIMG_DIFF_PAGES)
+			crimg_page_counts(d->pages, counts, sizeof counts);
+		else
+			crimg_change_counts(d->counts[g], counts, sizeof counts);
+		if (counts[0] == '\0')
+			continue;
+		fprintf(t->out, "%s%s %s", any ? "; " : "", group_title((enum crimg_diff_group)g), counts);
+		any = true;
+	}
+	fprintf(t->out, "%s", any ? "" : "the same");
+	if (d->folded > 0)
+		fprintf(t->out, " (%" PRIu64 " folded: times and numbers made anew%s)", d->folded,
+		        d->options->folded ? "" : "; --all shows them");
+	if (d->pages[CRIMG_PAGES_UNTOLD] > 0)
+		fprintf(t->out, " (%" PRIu64 " pages are in neither)", d->pages[CRIMG_PAGES_UNTOLD]);
+	fputc('\n', t->out);
+}
+
+int crimg_diff_text(struct crimg_diff *d, const struct crimg_diff_show *show, FILE *out,
+                    struct crimg_err *err)
+{
+	struct text *t = calloc(1, sizeof *t);
+	if (t == NULL)
+		return crimg_fail_nomem(err, sizeof *t);
+	t->d = d;
+	t->show = show;
+	t->out = out;
+	crimg_diff_run(d, &(struct crimg_diff_sink){ on_change, on_pages, t });
+	turn_to(t, NULL);
+	put_untold(t);
+	if (crimg_diff_differs(d) || (d->options->folded && d->folded > 0))
+		put_verdict(t);
+	for (int g = 0; g < CRIMG_DIFF_GROUPS; g++)
+		crimg_buf_fini(&t->groups[g].lines);
+	struct crimg_err fault = d->fault.code != CRIMG_OK ? d->fault : t->fault;
+	free(t);
+	if (fault.code != CRIMG_OK) {
+		*err = fault;
+		return -1;
+	}
+	return ferror(out) != 0 ? crimg_fail_sys(err, errno, "standard output", "cannot be written") : 0;
+}

@@ -1,0 +1,17 @@
+// A whole report: one image, or two and what changed between them.
+#ifndef CRIMG_REPORT_WRITE_H
+#define CRIMG_REPORT_WRITE_H
+
+#include "diff/engine.h"
+
+struct crimg_report {
+	const char *out;                  // "-" is standard output
+	const char *path[2], *format[2];  // of images, the earlier one first; path[1] is NULL: there is one
+	const char *tmpdir, *sysroot;
+	const struct crimg_diff_options *diff; // how two are compared, but for what is said here; NULL: as usual
+};
+
+// 0: written (two images: they are the same); 1: written, they differ; -1: err, nothing is left.
+CRIMG_MUST_CHECK int crimg_report_write(const struct crimg_report *report, struct crimg_err *err);
+
+#endif
