@@ -75,8 +75,13 @@ static void show(struct crimg_view *view, const struct crimg_inspect_request *r)
 		return;
 	}
 	for (size_t i = 0; i < r->view_count && !crimg_view_failed(view); i++) {
+		size_t before = view->out->length;
 		r->views[i]->show(view);
 		warn_of_core(view, r->views[i]);
+		bool said_nothing = view->out->length == before && !crimg_view_failed(view);
+		if (said_nothing && !view->single && view->image != NULL && view->tasks.count == 0)
+			crimg_line(view, CRIMG_MARK_DIM, "(%s: no process is in it, a pre-dump holds pages alone)",
+			           r->views[i]->name);
 	}
 }
 
