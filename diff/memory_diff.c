@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "diff/mappings.h"
-#include "format/limits.h"
 
 // What one comparison of pages passes on.
 struct telling {
@@ -15,7 +14,7 @@ struct telling {
 static void tell_range(void *context, const struct crimg_pages_range *range)
 {
 	struct telling *t = context;
-	t->d->pages[range->kind] += (range->end - range->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES;
+	t->d->pages[range->kind] += crimg_pages_in(range);
 	if (range->kind == CRIMG_PAGES_SAME || range->kind == CRIMG_PAGES_UNTOLD)
 		return;
 	t->change.range = range;

@@ -5,6 +5,7 @@
 #ifndef CRIMG_DIFF_PAGES_H
 #define CRIMG_DIFF_PAGES_H
 
+#include "format/limits.h"
 #include "format/space.h"
 
 enum crimg_pages_kind {
@@ -24,6 +25,12 @@ struct crimg_pages_range {
 	uint64_t from;                 // MOVED: where start was in a
 	const struct crimg_area *area[2]; // that it lies in, in a and b; NULL: in none, or a segment
 };
+
+// How many pages that are; one that is there in part counts.
+static inline uint64_t crimg_pages_in(const struct crimg_pages_range *range)
+{
+	return (range->end - range->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES;
+}
 
 struct crimg_pages_visitor {
 	// Ranges come in the order of addresses and do not overlap. What neither image has pages of

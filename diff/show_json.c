@@ -7,7 +7,6 @@
 
 #include "diff/changed_lines.h"
 #include "diff/tell.h"
-#include "format/limits.h"
 
 #define KEEP ((size_t)1 << 16) // bytes that gather before they are written
 
@@ -168,7 +167,7 @@ static void on_pages(void *context, const struct crimg_page_change *c)
 	}
 	crimg_json_hex(j, "start", r->start);
 	crimg_json_hex(j, "end", r->end);
-	crimg_json_u64(j, "pages", (r->end - r->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES);
+	crimg_json_u64(j, "pages", crimg_pages_in(r));
 	if (r->kind == CRIMG_PAGES_MOVED)
 		crimg_json_hex(j, "from", r->from);
 	if (s->show->bytes)

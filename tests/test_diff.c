@@ -447,6 +447,26 @@ static void test_rules(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(t.text, "credentials changed 1-1 - cap_amb"));
 }
 
+// Every row of the table names a field that is.
+static void test_table(void)
+{
+	static const struct {
+		const ProtobufCMessageDescriptor *type;
+		const char *field;
+	} rows[] = {
+#define R(message, field, rule, group) { &message##__descriptor, #field },
+#include "diff/field_rules.def"
+#undef R
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		CU_ASSERT_PTR_NOT_NULL(
+			protobuf_c_message_descriptor_get_field_by_name(rows[i].type, rows[i].field));
+		for (size_t k = 0; k < i; k++)
+			CU_ASSERT_FALSE(rows[k].type == rows[i].type
+			                && strcmp(rows[k].field, rows[i].field) == 0);
+	}
+}
+
 // Lines.
 struct lines {
 	uint64_t address[64];
@@ -523,6 +543,7 @@ int main(void)
 		{ "matching", test_match },
 		{ "many children", test_many_children },
 		{ "rules of fields", test_rules },
+		{ "table of rules", test_table },
 		{ "changed lines", test_lines },
 	};
 	return SUITE_RUN("comparing images", init, fini, tests);
