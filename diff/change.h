@@ -88,10 +88,10 @@ struct crimg_change {
 
 // A range of pages that is not the same in both.
 struct crimg_page_change {
-	const struct crimg_task_pair *pair; // NULL: of a segment of shared memory
+	const struct crimg_task_pair *pair; // NULL: of a page map without task
 	const struct crimg_space *space[2]; // of the pair
-	const char *segment;   // name of the segment, NULL for tasks
-	uint64_t segment_id[2];
+	const char *segment;   // name of the page map that is of no task: a segment, mostly; NULL for tasks
+	struct crimg_map_name map[2];
 	const struct crimg_pages_range *range;
 };
 

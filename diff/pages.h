@@ -45,11 +45,18 @@ struct crimg_pages_visitor {
 CRIMG_MUST_CHECK int crimg_pages_compare(const struct crimg_space *a, const struct crimg_space *b,
                                          const struct crimg_pages_visitor *visitor,
                                          struct crimg_err *err);
-// The same of two segments of shared memory (PAGEMAP_SHMEM), by offset.
-CRIMG_MUST_CHECK int crimg_segments_compare(struct crimg_image *a, uint64_t id_a,
-                                            struct crimg_image *b, uint64_t id_b,
-                                            const struct crimg_pages_visitor *visitor,
-                                            struct crimg_err *err);
+// A page map of an image.
+struct crimg_map_name {
+	struct crimg_image *image;
+	enum crimg_kind kind;  // PAGEMAP_SHMEM: a segment of shared memory, by offset; PAGEMAP: a task's
+	uint64_t id;
+};
+
+// The same of two page maps without areas: segments, and pre-dumps, which have no tasks.
+CRIMG_MUST_CHECK int crimg_maps_compare(const struct crimg_map_name *a,
+                                        const struct crimg_map_name *b,
+                                        const struct crimg_pages_visitor *visitor,
+                                        struct crimg_err *err);
 
 // "same", "changed", "new", …
 const char *crimg_pages_word(enum crimg_pages_kind kind);

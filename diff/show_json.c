@@ -137,14 +137,18 @@ static void on_line(void *context, const struct crimg_changed_line *l)
 
 static void lines_json(struct json *s, const struct crimg_page_change *c)
 {
-	struct crimg_image *const images[] = { s->d->side[CRIMG_A].image, s->d->side[CRIMG_B].image };
 	struct crimg_line_visitor visitor = { on_line, s, s->show->context };
 	crimg_json_array(&s->j, "lines");
 	bool told = c->range->kind != CRIMG_PAGES_CHANGED
-		|| crimg_changed_lines(images, c, &visitor, &s->d->damage) == 0;
+		|| crimg_changed_lines(c, &visitor, &s->d->damage) == 0;
 	crimg_json_end(&s->j);
 	if (!told)
 		crimg_json_bool(&s->j, "lines_complete", false); // why is in error
+}
+
+static bool is_segment(const struct crimg_page_change *c)
+{
+	return c->segment != NULL && c->map[CRIMG_A].kind == CRIMG_KIND_PAGEMAP_SHMEM;
 }
 
 static void on_pages(void *context, const struct crimg_page_change *c)
@@ -155,14 +159,14 @@ static void on_pages(void *context, const struct crimg_page_change *c)
 	if (s->show->stat)
 		return;
 	crimg_json_object(j, NULL);
-	crimg_json_text(j, "group", c->segment != NULL ? "shared_memory" : "pages");
+	crimg_json_text(j, "group", is_segment(c) ? "shared_memory" : "pages");
 	crimg_json_text(j, "what", crimg_pages_word(r->kind));
 	pair_json(j, c->pair);
 	if (c->segment != NULL) {
 		crimg_json_text(j, "name", c->segment);
-		crimg_json_object(j, "segment");
-		crimg_json_u64(j, "a", c->segment_id[CRIMG_A]);
-		crimg_json_u64(j, "b", c->segment_id[CRIMG_B]);
+		crimg_json_object(j, is_segment(c) ? "segment" : "page_map");
+		crimg_json_u64(j, "a", c->map[CRIMG_A].id);
+		crimg_json_u64(j, "b", c->map[CRIMG_B].id);
 		crimg_json_end(j);
 	}
 	crimg_json_hex(j, "start", r->start);

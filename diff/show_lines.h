@@ -20,6 +20,8 @@ struct crimg_group_text {
 struct crimg_area_pages {
 	const struct crimg_area *area[2]; // only told apart: they are gone when this is shown
 	struct crimg_area of[2];
+	uint64_t id;             // of the page map, when there is no task,
+	char name[128];          // and its name
 	uint64_t counts[CRIMG_PAGES_KINDS];
 	struct crimg_pages_range shown[CRIMG_RANGES_SHOWN];
 	unsigned count;

@@ -45,6 +45,8 @@ void crimg_show_area(struct crimg_diff_lines *t)
 		               crimg_area_permissions(area->vma, permissions));
 		crimg_safe_add(line, sizeof line, words);
 		crimg_text_add(line, sizeof line, "%s", words[0] != '\0' ? "  " : " ");
+	} else if (p->name[0] != '\0') {
+		crimg_text_add(line, sizeof line, "%s  ", p->name);
 	}
 	fprintf(t->out, "    %s~%s %s%s: %s", crimg_tint_code(t, CRIMG_TINT_CHANGED), crimg_tint_code(t, CRIMG_TINT_NONE), line,
 	        counts, (ranges_text(p, ranges, sizeof ranges), ranges));
@@ -54,12 +56,17 @@ void crimg_show_area(struct crimg_diff_lines *t)
 	*p = (struct crimg_area_pages){ .open = false };
 }
 
-static void add_range(struct crimg_diff_lines *t, const struct crimg_pages_range *r)
+static void add_range(struct crimg_diff_lines *t, const struct crimg_page_change *c)
 {
+	const struct crimg_pages_range *r = c->range;
 	struct crimg_area_pages *p = &t->pages;
 	uint64_t pages = crimg_pages_in(r);
-	if (p->open && (p->area[CRIMG_A] != r->area[CRIMG_A] || p->area[CRIMG_B] != r->area[CRIMG_B]))
+	if (p->open && (p->area[CRIMG_A] != r->area[CRIMG_A] || p->area[CRIMG_B] != r->area[CRIMG_B]
+	                || p->id != c->map[CRIMG_B].id))
 		crimg_show_area(t);
+	if (!p->open && c->segment != NULL)
+		crimg_safe_text(p->name, sizeof p->name, c->segment, strlen(c->segment));
+	p->id = c->map[CRIMG_B].id;
 	for (int s = CRIMG_A; !p->open && s <= CRIMG_B; s++) {
 		p->area[s] = r->area[s];
 		if (r->area[s] != NULL)
@@ -121,18 +128,20 @@ static void put_line(void *context, const struct crimg_changed_line *l)
 
 static void put_range(struct crimg_diff_lines *t, const struct crimg_page_change *c)
 {
+	char name[128];
 	const struct crimg_pages_range *r = c->range;
 	fprintf(t->out, "    %s~%s %" PRIx64 "-%" PRIx64 "  %s", crimg_tint_code(t, CRIMG_TINT_CHANGED),
 	        crimg_tint_code(t, CRIMG_TINT_NONE), r->start, r->end, crimg_pages_word(r->kind));
 	if (r->kind == CRIMG_PAGES_MOVED)
 		fprintf(t->out, " from %" PRIx64, r->from);
+	if (c->segment != NULL)
+		fprintf(t->out, " in %s", crimg_safe_text(name, sizeof name, c->segment, strlen(c->segment)));
 	fputc('\n', t->out);
 	if (!t->show->bytes || r->kind != CRIMG_PAGES_CHANGED)
 		return;
-	struct crimg_image *const images[] = { t->d->side[CRIMG_A].image, t->d->side[CRIMG_B].image };
 	struct crimg_line_visitor visitor = { put_line, t, t->show->context };
 	t->change = c;
-	if (crimg_changed_lines(images, c, &visitor, &t->d->damage) < 0)
+	if (crimg_changed_lines(c, &visitor, &t->d->damage) < 0)
 		return; // noted in damage
 }
 
@@ -141,5 +150,5 @@ void crimg_show_range(struct crimg_diff_lines *t, const struct crimg_page_change
 	if (t->show->bytes || t->show->all)
 		put_range(t, change);
 	else
-		add_range(t, change->range);
+		add_range(t, change);
 }
