@@ -70,7 +70,6 @@ struct crimg_task_pair {
 	const struct crimg_task *task[2];
 	struct crimg_thread_pair *threads; // of pairs that have both tasks: leaders first
 	size_t thread_count;
-	bool fds_told;         // the descriptor table was compared, here or with another task that shares it
 };
 
 // All texts are lent for the call and may hold any bytes of an image: whoever shows them makes them safe.

@@ -304,7 +304,7 @@ static void compare_program(struct crimg_scope *s, const struct crimg_task *a,
 	}
 }
 
-void crimg_compare_tasks(struct crimg_diff *d, struct crimg_task_pair *p)
+void crimg_compare_tasks(struct crimg_diff *d, const struct crimg_task_pair *p)
 {
 	const struct crimg_task *a = p->task[A], *b = p->task[B];
 	struct crimg_scope s = { .d = d, .group = CRIMG_DIFF_PROCESSES, .pair = p };
