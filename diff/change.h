@@ -47,6 +47,7 @@ enum crimg_value_kind {
 	CRIMG_VALUE_NUMBER,     // of a field, with its hint
 	CRIMG_VALUE_HEX,        // a register, an address: number, and perhaps text beside it
 	CRIMG_VALUE_BYTES,
+	CRIMG_VALUE_MESSAGE,    // that came or went as a whole
 };
 
 struct crimg_value {
@@ -55,6 +56,7 @@ struct crimg_value {
 	uint64_t number;
 	const ProtobufCFieldDescriptor *field;
 	enum crimg_hint hint;
+	const ProtobufCMessage *message;
 	const uint8_t *data;
 	size_t length;
 };

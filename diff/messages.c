@@ -13,8 +13,7 @@
 
 #define PATH_MAX_BYTES 256u
 #define ELEMENTS_TOLD 16u  // numbers of a list that are told one by one
-#define LINE_BYTES 240u    // of a message that came or went
-#define LIST_BYTES 512u    // of a list that is shown as one value
+#define LIST_BYTES 1024u   // of a list that is shown as one value: all capabilities by name
 
 struct walk {
 	struct crimg_scope scope;
@@ -84,19 +83,11 @@ static void compare_bytes(const struct walk *w, const struct pair *p)
 
 static void walk_messages(struct walk *w, const ProtobufCMessage *a, const ProtobufCMessage *b);
 
-// What is in a message that came or went, as far as a line has room.
-static const char *message_line(const ProtobufCMessage *m, enum crimg_hint inherited, char *out,
-                                size_t size)
-{
-	return crimg_message_text(m, inherited, out, size) ? out : "…";
-}
-
 static void tell_whole(const struct walk *w, const ProtobufCMessage *a, const ProtobufCMessage *b)
 {
-	char line[LINE_BYTES];
 	bool gone = b == NULL;
-	struct crimg_value value =
-		crimg_text_value(message_line(gone ? a : b, w->inherited, line, sizeof line));
+	struct crimg_value value = { .kind = CRIMG_VALUE_MESSAGE, .message = gone ? a : b,
+		                     .hint = w->inherited };
 	const char *field = w->path[0] != '\0' ? w->path : NULL;
 	crimg_tell(&w->scope, gone ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, field,
 	           gone ? value : CRIMG_NO_VALUE, gone ? CRIMG_NO_VALUE : value);
@@ -156,6 +147,17 @@ static bool whole_text(const struct pair *p, const struct array *a, char *out, s
 	return true;
 }
 
+// A set without bits may have no words, or some that are 0.
+static bool same_set(const struct array *a, const struct array *b)
+{
+	const uint32_t *x = (const uint32_t *)(const void *)a->items;
+	const uint32_t *y = (const uint32_t *)(const void *)b->items;
+	for (size_t i = 0; i < a->count || i < b->count; i++)
+		if ((i < a->count ? x[i] : 0) != (i < b->count ? y[i] : 0))
+			return false;
+	return true;
+}
+
 static void list_text(const struct pair *p, const struct array *a, char *out, size_t size)
 {
 	char one[CRIMG_NUMBER_MAX];
@@ -178,8 +180,8 @@ static void compare_number_arrays(struct walk *w, const struct pair *p, const st
 	if (a->count == b->count && (a->count == 0 || memcmp(a->items, b->items, a->count * size) == 0))
 		return;
 	bool whole = whole_text(p, a, x, sizeof x) && whole_text(p, b, y, sizeof y);
-	if (whole && strcmp(x, y) == 0)
-		return; // a set without bits, in no words or in some
+	if (p->hint == CRIMG_HINT_CAPS && same_set(a, b))
+		return;
 	for (size_t i = 0; !whole && i < a->count && a->count == b->count; i++)
 		told += memcmp(a->items + i * size, b->items + i * size, size) != 0;
 	if (told == 0 || told > ELEMENTS_TOLD) {

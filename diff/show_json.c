@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "diff/changed_lines.h"
 #include "diff/tell.h"
+#include "format/json_message.h"
 
 #define KEEP ((size_t)1 << 16) // bytes that gather before they are written
 
@@ -31,13 +33,19 @@ static void write_out(struct json *s, size_t above)
 static void hex_text(struct crimg_json *j, const char *key, const uint8_t *data, size_t length)
 {
 	static const char digits[] = "0123456789abcdef";
-	char text[2 * 512 + 1];
-	size_t n = length < sizeof text / 2 ? length : sizeof text / 2;
-	for (size_t i = 0; i < n; i++) {
+	struct crimg_err err = CRIMG_ERR_INIT;
+	char *text = malloc(2 * length + 1);
+	if (text == NULL) {
+		crimg_fail_nomem(&err, 2 * length);
+		crimg_json_fail(j, &err);
+		return;
+	}
+	for (size_t i = 0; i < length; i++) {
 		text[2 * i] = digits[data[i] >> 4];
 		text[2 * i + 1] = digits[data[i] & 15];
 	}
-	crimg_json_text_n(j, key, text, 2 * n);
+	crimg_json_text_n(j, key, text, 2 * length);
+	free(text);
 }
 
 static void value_json(struct crimg_json *j, const char *key, const struct crimg_value *v)
@@ -60,6 +68,11 @@ static void value_json(struct crimg_json *j, const char *key, const struct crimg
 		break;
 	case CRIMG_VALUE_BYTES:
 		hex_text(j, key, v->data, v->length);
+		break;
+	case CRIMG_VALUE_MESSAGE:
+		crimg_json_object(j, key);
+		crimg_json_message(j, v->message, true);
+		crimg_json_end(j);
 		break;
 	}
 }
