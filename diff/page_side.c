@@ -34,6 +34,26 @@ void crimg_page_side_fini(struct crimg_page_side *side)
 	*side = (struct crimg_page_side){ .space = NULL };
 }
 
+// Pages behind the end of their object are lost; a page in part is.
+static void cut_off(struct crimg_page_side *side, uint64_t address, struct crimg_page_piece *piece)
+{
+	const struct crimg_page_place *place = &piece->place;
+	uint64_t all = place->pages->payload.length, wanted = piece->end - address;
+	if (crimg_in_range(place->offset, wanted, all))
+		return;
+	crimg_fail(&side->cut, CRIMG_E_CUT, place->pages->origin, place->offset,
+	           "%llu bytes of pages wanted, the file ends at %llu", (unsigned long long)wanted,
+	           (unsigned long long)all);
+	uint64_t whole = place->offset < all
+		? (all - place->offset) / CRIMG_PAGE_BYTES * CRIMG_PAGE_BYTES : 0;
+	if (whole > 0) {
+		piece->end = address + whole;
+		return;
+	}
+	piece->state = CRIMG_PAGE_LOST;
+	piece->placed = false;
+}
+
 // Where pages that are HERE lie, by address or by offset in a segment. Without their pages object they are lost.
 static int set_place(struct crimg_page_side *side, enum crimg_kind kind, uint64_t id, uint64_t at,
                      uint64_t address, struct crimg_page_piece *piece, struct crimg_err *err)
@@ -45,6 +65,8 @@ static int set_place(struct crimg_page_side *side, enum crimg_kind kind, uint64_
 	piece->placed = rc > 0 && !piece->place.packed;
 	if (rc > 0 && piece->place.end - at < piece->end - address)
 		piece->end = address + (piece->place.end - at);
+	if (piece->placed)
+		cut_off(side, address, piece);
 	piece->place.end = piece->end;
 	// From here on place.offset is that of address 0: what lies at an address is a sum away.
 	piece->place.offset -= address;

@@ -48,6 +48,7 @@ struct crimg_page_side {
 	uint64_t held_offset;
 	size_t held;
 	struct crimg_page_file file;     // of the pages object that was asked for last
+	struct crimg_err cut;            // the first pages object that ends before its map does, or CRIMG_OK
 };
 
 // Of a task, whose space is borrowed; of a page map alone.

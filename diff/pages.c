@@ -230,6 +230,9 @@ static int finish(struct comparison *c, int rc, struct crimg_err *err)
 	if (rc == 0)
 		rc = compare(c);
 	crimg_moved_fini(&c->moved);
+	for (int s = A; rc == 0 && s <= B; s++)
+		if (damage.code == CRIMG_OK)
+			damage = c->side[s].cut;
 	crimg_page_side_fini(&c->side[A]);
 	crimg_page_side_fini(&c->side[B]);
 	if (rc == 0 && damage.code == CRIMG_OK)
