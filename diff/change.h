@@ -47,6 +47,7 @@ enum crimg_value_kind {
 	CRIMG_VALUE_NUMBER,     // of a field, with its hint
 	CRIMG_VALUE_HEX,        // a register, an address: number, and perhaps text beside it
 	CRIMG_VALUE_BYTES,
+	CRIMG_VALUE_MESSAGE,    // that came or went as a whole
 };
 
 struct crimg_value {
@@ -55,6 +56,7 @@ struct crimg_value {
 	uint64_t number;
 	const ProtobufCFieldDescriptor *field;
 	enum crimg_hint hint;
+	const ProtobufCMessage *message;
 	const uint8_t *data;
 	size_t length;
 };
@@ -70,7 +72,6 @@ struct crimg_task_pair {
 	const struct crimg_task *task[2];
 	struct crimg_thread_pair *threads; // of pairs that have both tasks: leaders first
 	size_t thread_count;
-	bool fds_told;         // the descriptor table was compared, here or with another task that shares it
 };
 
 // All texts are lent for the call and may hold any bytes of an image: whoever shows them makes them safe.
@@ -88,10 +89,10 @@ struct crimg_change {
 
 // A range of pages that is not the same in both.
 struct crimg_page_change {
-	const struct crimg_task_pair *pair; // NULL: of a segment of shared memory
+	const struct crimg_task_pair *pair; // NULL: of a page map without task
 	const struct crimg_space *space[2]; // of the pair
-	const char *segment;   // name of the segment, NULL for tasks
-	uint64_t segment_id[2];
+	const char *segment;   // name of the page map that is of no task: a segment, mostly; NULL for tasks
+	struct crimg_map_name map[2];
 	const struct crimg_pages_range *range;
 };
 

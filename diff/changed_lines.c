@@ -8,18 +8,16 @@
 #define STEP ((size_t)64 << 10)
 #define LINE CRIMG_HEXDUMP_BYTES
 
-static int read_side(struct crimg_image *const image[2], const struct crimg_page_change *c, int side,
-                     uint64_t at, uint8_t *buf, size_t length, struct crimg_err *err)
+static int read_side(const struct crimg_page_change *c, int side, uint64_t at, uint8_t *buf,
+                     size_t length, struct crimg_err *err)
 {
-	int rc = c->segment != NULL
-		? crimg_memory_read(image[side], CRIMG_KIND_PAGEMAP_SHMEM, c->segment_id[side], at, buf,
-	                            length, err)
-		: crimg_space_read(c->space[side], at, buf, length, err);
-	if (rc == 0) // pages without an area
-		rc = c->segment != NULL ? 0
-			: crimg_memory_read(image[side], CRIMG_KIND_PAGEMAP,
-		                            c->space[side]->task->pid, at, buf, length, err);
-	return rc;
+	const struct crimg_map_name *m = &c->map[side];
+	if (c->space[side] == NULL)
+		return crimg_memory_read(m->image, m->kind, m->id, at, buf, length, err);
+	const struct crimg_space *s = c->space[side];
+	int rc = crimg_space_read(s, at, buf, length, err);
+	return rc != 0 ? rc // else: pages without an area
+		: crimg_memory_read(s->image, CRIMG_KIND_PAGEMAP, s->task->pid, at, buf, length, err);
 }
 
 static bool differs(const uint8_t *a, const uint8_t *b, size_t i, size_t lines)
@@ -27,7 +25,7 @@ static bool differs(const uint8_t *a, const uint8_t *b, size_t i, size_t lines)
 	return i < lines && memcmp(a + i * LINE, b + i * LINE, LINE) != 0;
 }
 
-// Whether a line that differs is within `around` lines of line i. skip: none is within all of the next.
+// Whether a line that differs is within `around` lines of line i.
 static bool is_near(const uint8_t *a, const uint8_t *b, size_t i, size_t lines, unsigned around)
 {
 	size_t from = i > around ? i - around : 0;
@@ -55,7 +53,7 @@ static void show_block(const struct crimg_line_visitor *v, uint64_t address, con
 	}
 }
 
-int crimg_changed_lines(struct crimg_image *const image[2], const struct crimg_page_change *change,
+int crimg_changed_lines(const struct crimg_page_change *change,
                         const struct crimg_line_visitor *visitor, struct crimg_err *err)
 {
 	const struct crimg_pages_range *r = change->range;
@@ -63,9 +61,9 @@ int crimg_changed_lines(struct crimg_image *const image[2], const struct crimg_p
 	int rc = buf == NULL ? crimg_fail_nomem(err, 2 * STEP) : 1;
 	for (uint64_t at = r->start; rc > 0 && at < r->end;) {
 		size_t n = (size_t)crimg_min_u64(STEP, r->end - at);
-		rc = read_side(image, change, 0, at, buf, n, err);
+		rc = read_side(change, 0, at, buf, n, err);
 		if (rc > 0)
-			rc = read_side(image, change, 1, at, buf + STEP, n, err);
+			rc = read_side(change, 1, at, buf + STEP, n, err);
 		if (rc > 0)
 			show_block(visitor, at, buf, buf + STEP, n);
 		at += n;

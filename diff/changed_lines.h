@@ -19,8 +19,7 @@ struct crimg_line_visitor {
 };
 
 // Reads the range of both sides once more. 0, or -1: err.
-CRIMG_MUST_CHECK int crimg_changed_lines(struct crimg_image *const image[2],
-                                         const struct crimg_page_change *change,
+CRIMG_MUST_CHECK int crimg_changed_lines(const struct crimg_page_change *change,
                                          const struct crimg_line_visitor *visitor,
                                          struct crimg_err *err);
 

@@ -123,7 +123,7 @@ void crimg_diff_run(struct crimg_diff *d, const struct crimg_diff_sink *sink)
 			crimg_compare_tasks(d, &d->pairs[i]);
 	if (!crimg_one_core(d))
 		crimg_compare_other_files(d);
-	crimg_compare_segments(d);
+	crimg_compare_lone_maps(d);
 	crimg_compare_objects(d);
 	tell_untold(d);
 }

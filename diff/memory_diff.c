@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "diff/mappings.h"
-#include "format/limits.h"
 
 // What one comparison of pages passes on.
 struct telling {
@@ -15,7 +14,7 @@ struct telling {
 static void tell_range(void *context, const struct crimg_pages_range *range)
 {
 	struct telling *t = context;
-	t->d->pages[range->kind] += (range->end - range->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES;
+	t->d->pages[range->kind] += crimg_pages_in(range);
 	if (range->kind == CRIMG_PAGES_SAME || range->kind == CRIMG_PAGES_UNTOLD)
 		return;
 	t->change.range = range;
@@ -71,72 +70,86 @@ void crimg_compare_memory(struct crimg_diff *d, const struct crimg_task_pair *pa
 	crimg_space_fini(&x);
 }
 
-// Segments.
-static void name_of(struct crimg_diff *d, int side, uint64_t id, char *out, size_t size)
+// Page maps without tasks: segments, and those of a pre-dump.
+static void name_of(struct crimg_diff *d, int side, const struct crimg_image_object *o, char *out,
+                    size_t size)
 {
-	struct crimg_list inodes;
-	if (crimg_image_select(d->side[side].image, CRIMG_KIND_MEMFD_INODE, "shmid", id, &inodes,
-	                       &d->damage) == 0 && inodes.count > 0)
+	struct crimg_list inodes = { NULL, 0 };
+	uint64_t id = o->object.id;
+	if (o->object.kind == CRIMG_KIND_PAGEMAP)
+		snprintf(out, size, "pages of %" PRIu64, id);
+	else if (crimg_image_select(d->side[side].image, CRIMG_KIND_MEMFD_INODE, "shmid", id, &inodes,
+	                            &d->damage) == 0 && inodes.count > 0)
 		snprintf(out, size, "%s", ((const MemfdInodeEntry *)inodes.items[0])->name);
 	else
 		snprintf(out, size, "segment %" PRIu64, id);
 }
 
-static void compare_segment(struct crimg_diff *d, const struct crimg_image_object *a,
-                            const struct crimg_image_object *b)
+static void compare_maps(struct crimg_diff *d, const struct crimg_image_object *a,
+                         const struct crimg_image_object *b)
 {
 	char name[512];
-	struct telling t = { d, { .segment = name, .segment_id = { a->object.id, b->object.id } } };
+	struct telling t = { d, { .segment = name, .map = {
+		{ d->side[CRIMG_A].image, a->object.kind, a->object.id },
+		{ d->side[CRIMG_B].image, b->object.kind, b->object.id } } } };
 	struct crimg_pages_visitor visitor = { tell_range, &t, false };
 	struct crimg_err err = CRIMG_ERR_INIT;
-	name_of(d, CRIMG_B, b->object.id, name, sizeof name);
-	if (crimg_segments_compare(d->side[CRIMG_A].image, a->object.id, d->side[CRIMG_B].image,
-	                           b->object.id, &visitor, &err) < 0)
+	name_of(d, CRIMG_B, b, name, sizeof name);
+	if (crimg_maps_compare(&t.change.map[CRIMG_A], &t.change.map[CRIMG_B], &visitor, &err) < 0)
 		note(d, &err);
 }
 
-static void tell_segment(struct crimg_diff *d, int side, const struct crimg_image_object *o)
+static void tell_map(struct crimg_diff *d, int side, const struct crimg_image_object *o)
 {
-	char subject[48], name[512];
+	char subject[CRIMG_FILE_NAME_MAX], name[512];
 	struct crimg_scope s = { .d = d, .group = CRIMG_DIFF_SEGMENTS, .subject = subject, .name = name };
 	struct crimg_value value[2] = { CRIMG_NO_VALUE, CRIMG_NO_VALUE };
-	snprintf(subject, sizeof subject, "segment %" PRIu64, o->object.id);
-	name_of(d, side, o->object.id, name, sizeof name);
+	crimg_kind_file(o->object.kind, o->object.id, subject);
+	name_of(d, side, o, name, sizeof name);
 	value[side] = crimg_u64_value(o->map != NULL ? o->map->present_pages + o->map->parent_pages : 0);
 	crimg_tell(&s, side == CRIMG_A ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, "pages",
 	           value[CRIMG_A], value[CRIMG_B]);
 }
 
-// The segment of the other image that goes with o: by what refers to both, else by number.
+// The map of the other image that goes with o: by what refers to both segments, else by number.
 static struct crimg_image_object *partner_of(struct crimg_diff *d, int side,
                                              const struct crimg_image_object *o)
 {
 	uint64_t id = o->object.id, back, other;
+	struct crimg_image *image = d->side[1 - side].image;
+	if (o->object.kind == CRIMG_KIND_PAGEMAP)
+		return crimg_image_find(image, o->object.kind, id);
 	if (crimg_references_find(d->references, CRIMG_REF_SEGMENT, side, id, &other))
-		return crimg_image_find(d->side[1 - side].image, CRIMG_KIND_PAGEMAP_SHMEM, other);
+		return crimg_image_find(image, o->object.kind, other);
 	if (crimg_references_find(d->references, CRIMG_REF_SEGMENT, 1 - side, id, &back))
 		return NULL; // that one goes with another
-	return crimg_image_find(d->side[1 - side].image, CRIMG_KIND_PAGEMAP_SHMEM, id);
+	return crimg_image_find(image, o->object.kind, id);
 }
 
-void crimg_compare_segments(struct crimg_diff *d)
+static void compare_map(struct crimg_diff *d, int side, const struct crimg_image_object *o)
 {
-	bool one_core = crimg_one_core(d);
-	for (int side = CRIMG_A; side <= CRIMG_B; side++) {
-		struct crimg_image *image = d->side[side].image;
-		struct crimg_image_object *o = crimg_image_first(image, CRIMG_KIND_PAGEMAP_SHMEM);
-		for (; o != NULL && !crimg_diff_failed(d); o = crimg_image_next(image, o)) {
-			if (crimg_is_marked(d, side, o))
-				continue;
-			struct crimg_image_object *other = partner_of(d, side, o);
-			crimg_mark(d, side, o);
-			crimg_mark(d, 1 - side, other);
-			if (one_core)
-				continue; // its pages are in the tasks, and were compared there
-			if (other == NULL)
-				tell_segment(d, side, o);
-			else if (!d->options->no_pages) // side is A: B's partners are marked
-				compare_segment(d, o, other);
+	struct crimg_image_object *other = partner_of(d, side, o);
+	crimg_mark(d, side, o);
+	crimg_mark(d, 1 - side, other);
+	if (crimg_one_core(d))
+		return; // its pages are in the tasks, and were compared there
+	if (other == NULL)
+		tell_map(d, side, o);
+	else if (!d->options->no_pages)
+		compare_maps(d, side == CRIMG_A ? o : other, side == CRIMG_A ? other : o);
+}
+
+void crimg_compare_lone_maps(struct crimg_diff *d)
+{
+	static const enum crimg_kind kinds[] = { CRIMG_KIND_PAGEMAP, CRIMG_KIND_PAGEMAP_SHMEM };
+	bool whole = crimg_image_first(d->side[CRIMG_A].image, CRIMG_KIND_PAGES) != NULL
+		&& crimg_image_first(d->side[CRIMG_B].image, CRIMG_KIND_PAGES) != NULL;
+	for (size_t k = 0; whole && k < sizeof kinds / sizeof kinds[0]; k++)
+		for (int side = CRIMG_A; side <= CRIMG_B; side++) {
+			struct crimg_image *image = d->side[side].image;
+			struct crimg_image_object *o = crimg_image_first(image, kinds[k]);
+			for (; o != NULL && !crimg_diff_failed(d); o = crimg_image_next(image, o))
+				if (!crimg_is_marked(d, side, o))
+					compare_map(d, side, o);
 		}
-	}
 }

@@ -6,7 +6,8 @@
 
 // The areas of a pair of tasks, then their pages.
 void crimg_compare_memory(struct crimg_diff *d, const struct crimg_task_pair *pair);
-// Segments of shared memory, by the pairs that areas and files refer to.
-void crimg_compare_segments(struct crimg_diff *d);
+// Page maps that are of no task: segments of shared memory, by the pairs that areas and files refer to, and
+// those of a pre-dump.
+void crimg_compare_lone_maps(struct crimg_diff *d);
 
 #endif

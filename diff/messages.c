@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diff/field_rules.h"
 #include "diff/open_files.h"
 #include "diff/shared_sets.h"
 #include "format/json_message.h"
@@ -12,67 +13,7 @@
 
 #define PATH_MAX_BYTES 256u
 #define ELEMENTS_TOLD 16u  // numbers of a list that are told one by one
-#define LINE_BYTES 240u    // of a message that came or went
-#define LIST_BYTES 512u    // of a list that is shown as one value
-
-enum rule {
-	RULE_PLAIN, RULE_SKIP, RULE_FOLD, RULE_LEFT, RULE_KEY, RULE_FILE, RULE_CGROUPS, RULE_FILTER,
-	RULE_OBJECT, RULE_NAMESPACE, RULE_PID, RULE_PIPE, RULE_INODE, RULE_MOUNT, RULE_DEVICE, RULE_PEERS,
-	RULE_SEGMENT, RULE_MEMFD, RULE_TTY, RULE_BPF, RULE_PORT,
-};
-
-// Numbers that a rule says are references.
-static enum crimg_reference reference_of(enum rule rule)
-{
-	static const enum crimg_reference rows[] = {
-		[RULE_OBJECT] = CRIMG_REF_OBJECT,   [RULE_NAMESPACE] = CRIMG_REF_NAMESPACE,
-		[RULE_PID] = CRIMG_REF_PID,         [RULE_PIPE] = CRIMG_REF_PIPE,
-		[RULE_INODE] = CRIMG_REF_INODE,     [RULE_MOUNT] = CRIMG_REF_MOUNT,
-		[RULE_DEVICE] = CRIMG_REF_DEVICE,   [RULE_PEERS] = CRIMG_REF_PEERS,
-		[RULE_SEGMENT] = CRIMG_REF_SEGMENT, [RULE_MEMFD] = CRIMG_REF_MEMFD,
-		[RULE_TTY] = CRIMG_REF_TTY,         [RULE_BPF] = CRIMG_REF_BPF,
-		[RULE_PORT] = CRIMG_REF_PORT,
-	};
-	return rows[rule];
-}
-
-#define GROUP_SAME CRIMG_DIFF_GROUPS
-#define GROUP_PROCESSES CRIMG_DIFF_PROCESSES
-#define GROUP_CREDENTIALS CRIMG_DIFF_CREDENTIALS
-#define GROUP_SIGNALS CRIMG_DIFF_SIGNALS
-#define GROUP_LIMITS CRIMG_DIFF_LIMITS
-#define GROUP_NAMESPACES CRIMG_DIFF_NAMESPACES
-#define GROUP_CGROUPS CRIMG_DIFF_CGROUPS
-
-static const struct rule_row {
-	const ProtobufCMessageDescriptor *type;
-	const char *field;
-	enum rule rule;
-	enum crimg_diff_group group;
-} rule_rows[] = {
-#define R(message, field, rule, group)                                                               \
-	{ &message##__descriptor, #field, RULE_##rule, GROUP_##group },
-#include "diff/field_rules.def"
-#undef R
-};
-
-static const struct rule_row *rule_of(const ProtobufCMessageDescriptor *type, const char *field)
-{
-	static const struct rule_row plain = { NULL, NULL, RULE_PLAIN, GROUP_SAME };
-	for (size_t i = 0; i < sizeof rule_rows / sizeof rule_rows[0]; i++)
-		if (rule_rows[i].type == type && strcmp(rule_rows[i].field, field) == 0)
-			return &rule_rows[i];
-	return &plain;
-}
-
-// The field that elements of a list are matched by, or NULL.
-static const ProtobufCFieldDescriptor *key_of(const ProtobufCMessageDescriptor *type)
-{
-	for (unsigned i = 0; i < type->n_fields; i++)
-		if (rule_of(type, type->fields[i].name)->rule == RULE_KEY)
-			return &type->fields[i];
-	return NULL;
-}
+#define LIST_BYTES 1024u   // of a list that is shown as one value: all capabilities by name
 
 struct walk {
 	struct crimg_scope scope;
@@ -142,19 +83,11 @@ static void compare_bytes(const struct walk *w, const struct pair *p)
 
 static void walk_messages(struct walk *w, const ProtobufCMessage *a, const ProtobufCMessage *b);
 
-// What is in a message that came or went, as far as a line has room.
-static const char *message_line(const ProtobufCMessage *m, enum crimg_hint inherited, char *out,
-                                size_t size)
-{
-	return crimg_message_text(m, inherited, out, size) ? out : "…";
-}
-
 static void tell_whole(const struct walk *w, const ProtobufCMessage *a, const ProtobufCMessage *b)
 {
-	char line[LINE_BYTES];
 	bool gone = b == NULL;
-	struct crimg_value value =
-		crimg_text_value(message_line(gone ? a : b, w->inherited, line, sizeof line));
+	struct crimg_value value = { .kind = CRIMG_VALUE_MESSAGE, .message = gone ? a : b,
+		                     .hint = w->inherited };
 	const char *field = w->path[0] != '\0' ? w->path : NULL;
 	crimg_tell(&w->scope, gone ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, field,
 	           gone ? value : CRIMG_NO_VALUE, gone ? CRIMG_NO_VALUE : value);
@@ -214,6 +147,17 @@ static bool whole_text(const struct pair *p, const struct array *a, char *out, s
 	return true;
 }
 
+// A set without bits may have no words, or some that are 0.
+static bool same_set(const struct array *a, const struct array *b)
+{
+	const uint32_t *x = (const uint32_t *)(const void *)a->items;
+	const uint32_t *y = (const uint32_t *)(const void *)b->items;
+	for (size_t i = 0; i < a->count || i < b->count; i++)
+		if ((i < a->count ? x[i] : 0) != (i < b->count ? y[i] : 0))
+			return false;
+	return true;
+}
+
 static void list_text(const struct pair *p, const struct array *a, char *out, size_t size)
 {
 	char one[CRIMG_NUMBER_MAX];
@@ -236,8 +180,8 @@ static void compare_number_arrays(struct walk *w, const struct pair *p, const st
 	if (a->count == b->count && (a->count == 0 || memcmp(a->items, b->items, a->count * size) == 0))
 		return;
 	bool whole = whole_text(p, a, x, sizeof x) && whole_text(p, b, y, sizeof y);
-	if (whole && strcmp(x, y) == 0)
-		return; // a set without bits, in no words or in some
+	if (p->hint == CRIMG_HINT_CAPS && same_set(a, b))
+		return;
 	for (size_t i = 0; !whole && i < a->count && a->count == b->count; i++)
 		told += memcmp(a->items + i * size, b->items + i * size, size) != 0;
 	if (told == 0 || told > ELEMENTS_TOLD) {
@@ -374,7 +318,7 @@ static void compare_lists(struct walk *w, const struct crimg_list *a, const stru
 	if (a->count == 0 && b->count == 0)
 		return;
 	const ProtobufCMessage *first = a->count > 0 ? a->items[0] : b->items[0];
-	const ProtobufCFieldDescriptor *key = key_of(first->descriptor);
+	const ProtobufCFieldDescriptor *key = crimg_list_key(first->descriptor);
 	struct element *x = elements_of(a, key), *y = elements_of(b, key);
 	if (x != NULL && y != NULL)
 		merge(w, x, a->count, y, b->count);
@@ -454,30 +398,30 @@ static bool is_armed(const ProtobufCMessage *m)
 {
 	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-		if (rule_of(m->descriptor, f->name)->rule == RULE_LEFT
+		if (crimg_field_rule(m->descriptor, f->name)->rule == CRIMG_RULE_LEFT
 		    && crimg_number_load(f->type, (const char *)m + f->offset) != 0)
 			return true;
 	}
 	return false;
 }
 
-static void compare_by_rule(struct walk *w, struct pair *p, enum rule rule,
+static void compare_by_rule(struct walk *w, struct pair *p, enum crimg_rule rule,
                             const ProtobufCMessage *a, const ProtobufCMessage *b)
 {
 	bool repeated = p->f->label == PROTOBUF_C_LABEL_REPEATED;
-	p->folded = rule == RULE_FOLD || (rule == RULE_LEFT && is_armed(a) == is_armed(b));
-	if (rule == RULE_FILE && repeated)
+	p->folded = rule == CRIMG_RULE_FOLD || (rule == CRIMG_RULE_LEFT && is_armed(a) == is_armed(b));
+	if (rule == CRIMG_RULE_FILE && repeated)
 		compare_file_lists(w, p, a, b);
-	else if (rule == RULE_FILE)
+	else if (rule == CRIMG_RULE_FILE)
 		compare_files(w, (uint32_t)reference(p, CRIMG_A), (uint32_t)reference(p, CRIMG_B));
-	else if (rule == RULE_CGROUPS)
+	else if (rule == CRIMG_RULE_CGROUPS)
 		crimg_compare_cgroup_sets(&w->scope, (uint32_t)reference(p, CRIMG_A),
 		                          (uint32_t)reference(p, CRIMG_B));
-	else if (rule == RULE_FILTER)
+	else if (rule == CRIMG_RULE_FILTER)
 		crimg_compare_filters(&w->scope, p->present[CRIMG_A], (uint32_t)reference(p, CRIMG_A),
 		                      p->present[CRIMG_B], (uint32_t)reference(p, CRIMG_B));
-	else if (rule >= RULE_OBJECT)
-		compare_references(w, p, reference_of(rule));
+	else if (rule >= CRIMG_RULE_OBJECT)
+		compare_references(w, p, crimg_rule_reference(rule));
 	else if (repeated)
 		compare_repeated(w, p, a, b);
 	else
@@ -488,10 +432,10 @@ static void compare_field(struct walk *w, unsigned index, const ProtobufCMessage
                           const ProtobufCMessage *b)
 {
 	const ProtobufCFieldDescriptor *f = &a->descriptor->fields[index];
-	const struct rule_row *row = rule_of(a->descriptor, f->name);
+	const struct crimg_rule_row *row = crimg_field_rule(a->descriptor, f->name);
 	enum crimg_hint hint = crimg_field_info(a->descriptor, index).people;
 	size_t used = strlen(w->path);
-	if (row->rule == RULE_SKIP && !w->scope.whole)
+	if (row->rule == CRIMG_RULE_SKIP && !w->scope.whole)
 		return;
 	struct pair p = {
 		.f = f, .hint = hint == CRIMG_HINT_NONE ? w->inherited : hint,
@@ -499,7 +443,7 @@ static void compare_field(struct walk *w, unsigned index, const ProtobufCMessage
 		.present = { crimg_field_present(a, f), crimg_field_present(b, f) },
 	};
 	enum crimg_diff_group group = w->scope.group;
-	w->scope.group = row->group == GROUP_SAME ? group : row->group;
+	w->scope.group = row->group == CRIMG_DIFF_GROUPS ? group : row->group;
 	crimg_text_add(w->path, PATH_MAX_BYTES, "%s%s", used > 0 ? "." : "", f->name);
 	compare_by_rule(w, &p, row->rule, a, b);
 	w->path[used] = '\0';

@@ -208,13 +208,11 @@ static int index_from(struct crimg_moved *m, struct crimg_err *err)
 // True when both hold the same runs of pages, so that none is in one alone: the usual case.
 static bool same_runs(const struct crimg_page_side *a, const struct crimg_page_side *b)
 {
-	const struct crimg_image_object *o[2] = { NULL, NULL };
-	const struct crimg_page_side *side[2] = { a, b };
-	for (int s = 0; s < 2 && side[s]->space != NULL; s++)
-		o[s] = side[s]->space->task->pagemap;
-	if (o[0] == NULL || o[1] == NULL || o[0]->map == NULL || o[1]->map == NULL)
+	const struct crimg_image_object *o = crimg_image_find(a->image, a->kind, a->id);
+	const struct crimg_image_object *p = crimg_image_find(b->image, b->kind, b->id);
+	if (o == NULL || p == NULL || o->map == NULL || p->map == NULL)
 		return false;
-	const struct crimg_pagemap *x = o[0]->map, *y = o[1]->map;
+	const struct crimg_pagemap *x = o->map, *y = p->map;
 	if (x->count != y->count || x->parent_pages + y->parent_pages > 0)
 		return false;
 	for (size_t i = 0; i < x->count; i++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "diff/messages.h"
+#include "diff/notes_diff.h"
 #include "format/limits.h"
 
 enum { A = CRIMG_A, B = CRIMG_B };
@@ -135,8 +136,9 @@ static struct crimg_image_object *partner_of(struct crimg_diff *d, int side,
 	if (d->side[side].image->count == 1 && other->count == 1
 	    && other->objects[0].object.kind == o->object.kind)
 		return &other->objects[0]; // two files, whatever their numbers
-	if (way == WAY_NAMESPACE
-	    && crimg_references_find(d->references, CRIMG_REF_NAMESPACE, side, id, &found))
+	enum crimg_reference kind = way == WAY_NAMESPACE ? CRIMG_REF_NAMESPACE
+		: way == WAY_NOTES ? CRIMG_REF_PID : CRIMG_REF_NONE;
+	if (kind != CRIMG_REF_NONE && crimg_references_find(d->references, kind, side, id, &found))
 		id = found;
 	// Of several with one number, the one with the same name.
 	struct crimg_image_object *named = crimg_image_member(other, o->object.name);
@@ -164,26 +166,6 @@ static bool is_log(const char *name)
 	                  || (n >= 11 && strcmp(name + n - 11, "restore.log") == 0));
 }
 
-static size_t message_list(struct crimg_diff *d, int side, struct crimg_image_object *o,
-                           struct crimg_list *out)
-{
-	struct crimg_image *image = d->side[side].image;
-	const void **items = crimg_arena_alloc(&image->arena, (o->count + 1) * sizeof *items);
-	size_t count = 0;
-	*out = (struct crimg_list){ NULL, 0 };
-	if (items == NULL) {
-		crimg_fail_nomem(&d->fault, o->count * sizeof *items);
-		return 0;
-	}
-	for (size_t i = 0; i < o->count; i++) {
-		const void *m = crimg_image_message(image, o, i, &d->damage);
-		if (m != NULL)
-			items[count++] = m;
-	}
-	*out = (struct crimg_list){ items, count };
-	return count;
-}
-
 static void compare_entries(struct crimg_scope *s, struct crimg_image_object *a,
                             struct crimg_image_object *b)
 {
@@ -191,8 +173,8 @@ static void compare_entries(struct crimg_scope *s, struct crimg_image_object *a,
 	const struct crimg_kind_info *info = crimg_kind_info(a->object.kind);
 	struct crimg_list x, y;
 	char field[64];
-	message_list(d, A, a, &x);
-	message_list(d, B, b, &y);
+	crimg_entry_messages(d, A, a, &x);
+	crimg_entry_messages(d, B, b, &y);
 	if (!info->many && x.count == 1 && y.count == 1)
 		crimg_compare_messages(s, NULL, x.items[0], y.items[0]);
 	else
@@ -222,39 +204,6 @@ static void compare_maps(struct crimg_scope *s, const struct crimg_pagemap *a,
 		           crimg_u64_value(b->count));
 }
 
-// Notes of both cores in their order; what registers, names and files say was compared.
-static bool note_is_told(const ElfNoteEntry *n)
-{
-	static const uint32_t types[] = { 1, 2, 3, 6, 0x46494c45, 0x200, 0x202, 0x46e62b7f };
-	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (n->type == types[i])
-			return true;
-	return false;
-}
-
-static void compare_notes(struct crimg_scope *s, struct crimg_image_object *a,
-                          struct crimg_image_object *b)
-{
-	struct crimg_list x, y;
-	char field[96];
-	message_list(s->d, A, a, &x);
-	message_list(s->d, B, b, &y);
-	for (size_t i = 0; i < x.count && i < y.count; i++) {
-		const ElfNoteEntry *m = x.items[i], *n = y.items[i];
-		bool same = m->desc.len == n->desc.len
-			&& (m->desc.len == 0 || memcmp(m->desc.data, n->desc.data, m->desc.len) == 0);
-		struct crimg_value p = crimg_bytes_value(m->desc.data, m->desc.len);
-		struct crimg_value q = crimg_bytes_value(n->desc.data, n->desc.len);
-		snprintf(field, sizeof field, "note[%zu] type 0x%x", i, n->type);
-		if (m->type != n->type || (!same && !note_is_told(n)))
-			crimg_tell(s, CRIMG_CHANGE_CHANGED, field, p, q);
-		else if (!same)
-			crimg_tell_folded(s, field, p, q);
-	}
-	if (x.count != y.count)
-		crimg_tell_folded(s, "notes", crimg_u64_value(x.count), crimg_u64_value(y.count));
-}
-
 static void tell_lone(struct crimg_scope *s, int side, const struct crimg_image_object *o)
 {
 	struct crimg_value value[2] = { CRIMG_NO_VALUE, CRIMG_NO_VALUE };
@@ -268,7 +217,7 @@ static void compare_pair(struct crimg_scope *s, const struct kind_row *row,
                          struct crimg_image_object *a, struct crimg_image_object *b)
 {
 	if (row->way == WAY_NOTES)
-		compare_notes(s, a, b);
+		crimg_compare_notes(s, a, b);
 	else if (a->map != NULL && b->map != NULL)
 		compare_maps(s, a->map, b->map);
 	else if (a->object.type != b->object.type)

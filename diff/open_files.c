@@ -303,18 +303,12 @@ static void compare_tables(struct crimg_diff *d, const struct crimg_task_pair *p
 // Tasks that share a table have it told once, with the first of them.
 static bool told_with_others(struct crimg_diff *d, const struct crimg_task_pair *pair)
 {
-	const struct crimg_task *a = pair->task[CRIMG_A], *b = pair->task[CRIMG_B];
-	const struct crimg_task *of_a = &d->side[CRIMG_A].tasks.list[a->fds_of];
-	const struct crimg_task *of_b = &d->side[CRIMG_B].tasks.list[b->fds_of];
-	struct crimg_task_pair *owner = &d->pairs[a->fds_of];
-	if (owner->task[CRIMG_A] != of_a || owner->task[CRIMG_B] != of_b)
-		return false;
-	bool told = owner->fds_told;
-	owner->fds_told = true;
-	return told;
+	uint64_t tables = ((uint64_t)pair->task[CRIMG_A]->fds_of << 32)
+		+ pair->task[CRIMG_B]->fds_of + 1;
+	return !crimg_references_first(d->references, CRIMG_REF_TABLES, tables, tables, &d->fault);
 }
 
-void crimg_compare_descriptors(struct crimg_diff *d, struct crimg_task_pair *pair)
+void crimg_compare_descriptors(struct crimg_diff *d, const struct crimg_task_pair *pair)
 {
 	if (told_with_others(d, pair))
 		return;
@@ -329,8 +323,10 @@ void crimg_compare_descriptors(struct crimg_diff *d, struct crimg_task_pair *pai
 void crimg_pass_over_files(struct crimg_diff *d, int side, const struct crimg_task *task)
 {
 	struct crimg_image *image = d->side[side].image;
-	struct crimg_list fds, vmas;
-	int rc = crimg_task_list(image, task, CRIMG_PART_FDS, &fds, &d->damage);
+	struct crimg_list fds = { NULL, 0 }, vmas;
+	int rc = 0;
+	if (&d->side[side].tasks.list[task->fds_of] == task) // else with the one it shares them with
+		rc = crimg_task_list(image, task, CRIMG_PART_FDS, &fds, &d->damage);
 	for (size_t i = 0; i < fds.count; i++)
 		set_told(d, side, file_of(d, side, ((const FdinfoEntry *)fds.items[i])->id));
 	rc |= crimg_task_list(image, task, CRIMG_PART_VMAS, &vmas, &d->damage);

@@ -14,7 +14,7 @@ bool crimg_same_file(const struct crimg_scope *s, uint32_t a, uint32_t b);
 const char *crimg_file_name(struct crimg_diff *d, int side, uint32_t id, char *out, size_t size);
 
 // The descriptor tables of a pair of tasks.
-void crimg_compare_descriptors(struct crimg_diff *d, struct crimg_task_pair *pair);
+void crimg_compare_descriptors(struct crimg_diff *d, const struct crimg_task_pair *pair);
 // Compares the files that were put down.
 void crimg_compare_met_files(struct crimg_diff *d);
 // What a task without partner holds is told with it.

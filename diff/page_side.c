@@ -7,19 +7,51 @@
 #include "format/checked.h"
 #include "format/limits.h"
 
-int crimg_page_side_init(struct crimg_page_side *side, const struct crimg_space *space,
-                         struct crimg_image *image, uint64_t segment, struct crimg_err *err)
+static int make_room(struct crimg_page_side *side, struct crimg_err *err)
 {
-	*side = (struct crimg_page_side){ .space = space, .segment = segment,
-		                          .image = space != NULL ? space->image : image };
 	side->data = malloc(CRIMG_PAGE_BLOCK);
 	return side->data == NULL ? crimg_fail_nomem(err, CRIMG_PAGE_BLOCK) : 0;
+}
+
+int crimg_page_side_of_space(struct crimg_page_side *side, const struct crimg_space *space,
+                             struct crimg_err *err)
+{
+	*side = (struct crimg_page_side){ .space = space, .image = space->image,
+		                          .kind = CRIMG_KIND_PAGEMAP, .id = space->task->pid };
+	return make_room(side, err);
+}
+
+int crimg_page_side_of_map(struct crimg_page_side *side, struct crimg_image *image,
+                           enum crimg_kind kind, uint64_t id, struct crimg_err *err)
+{
+	*side = (struct crimg_page_side){ .image = image, .kind = kind, .id = id };
+	return make_room(side, err);
 }
 
 void crimg_page_side_fini(struct crimg_page_side *side)
 {
 	free(side->data);
 	*side = (struct crimg_page_side){ .space = NULL };
+}
+
+// Pages behind the end of their object are lost; a page in part is.
+static void cut_off(struct crimg_page_side *side, uint64_t address, struct crimg_page_piece *piece)
+{
+	const struct crimg_page_place *place = &piece->place;
+	uint64_t all = place->pages->payload.length, wanted = piece->end - address;
+	if (crimg_in_range(place->offset, wanted, all))
+		return;
+	crimg_fail(&side->cut, CRIMG_E_CUT, place->pages->origin, place->offset,
+	           "%llu bytes of pages wanted, the file ends at %llu", (unsigned long long)wanted,
+	           (unsigned long long)all);
+	uint64_t whole = place->offset < all
+		? (all - place->offset) / CRIMG_PAGE_BYTES * CRIMG_PAGE_BYTES : 0;
+	if (whole > 0) {
+		piece->end = address + whole;
+		return;
+	}
+	piece->state = CRIMG_PAGE_LOST;
+	piece->placed = false;
 }
 
 // Where pages that are HERE lie, by address or by offset in a segment. Without their pages object they are lost.
@@ -33,6 +65,8 @@ static int set_place(struct crimg_page_side *side, enum crimg_kind kind, uint64_
 	piece->placed = rc > 0 && !piece->place.packed;
 	if (rc > 0 && piece->place.end - at < piece->end - address)
 		piece->end = address + (piece->place.end - at);
+	if (piece->placed)
+		cut_off(side, address, piece);
 	piece->place.end = piece->end;
 	// From here on place.offset is that of address 0: what lies at an address is a sum away.
 	piece->place.offset -= address;
@@ -44,19 +78,19 @@ uint64_t crimg_page_offset(const struct crimg_page_piece *piece, uint64_t addres
 	return piece->place.offset + address;
 }
 
-static int own_pages(struct crimg_page_side *side, enum crimg_kind kind, uint64_t id,
-                     uint64_t address, struct crimg_page_piece *piece, struct crimg_err *err)
+static int own_pages(struct crimg_page_side *side, uint64_t address,
+                     struct crimg_page_piece *piece, struct crimg_err *err)
 {
 	enum crimg_pages_state state;
 	struct crimg_page_piece here = *piece;
 	uint64_t end;
-	if (set_place(side, kind, id, address, address, &here, err) < 0)
+	if (set_place(side, side->kind, side->id, address, address, &here, err) < 0)
 		return -1;
 	if (here.state == CRIMG_PAGE_HERE) {
 		*piece = here;
 		return 0;
 	}
-	if (crimg_memory_state(side->image, kind, id, address, &state, &end, err) < 0)
+	if (crimg_memory_state(side->image, side->kind, side->id, address, &state, &end, err) < 0)
 		return -1;
 	piece->end = crimg_min_u64(piece->end, end);
 	if (state != CRIMG_PAGES_NONE)
@@ -95,10 +129,9 @@ static int task_pages(struct crimg_page_side *side, uint64_t address, struct cri
 	if (kind != CRIMG_BYTES_UNMAPPED)
 		piece->area = crimg_space_find(space, address);
 	if (kind == CRIMG_BYTES_UNMAPPED) // pages without an area are memory all the same
-		return own_pages(side, CRIMG_KIND_PAGEMAP, space->task->pid, address, piece, err);
+		return own_pages(side, address, piece, err);
 	if (kind == CRIMG_BYTES_PRIVATE)
-		return set_place(side, CRIMG_KIND_PAGEMAP, space->task->pid, address, address, piece,
-		                 err);
+		return set_place(side, side->kind, side->id, address, address, piece, err);
 	return kind == CRIMG_BYTES_SEGMENT ? segment_pages(side, address, piece, err) : 0;
 }
 
@@ -111,9 +144,9 @@ int crimg_page_side_at(struct crimg_page_side *side, uint64_t address, struct cr
 	if (side->space != NULL) {
 		rc = task_pages(side, address, out, &damage);
 	} else {
-		out->state = CRIMG_PAGE_ZERO;
-		rc = own_pages(side, CRIMG_KIND_PAGEMAP_SHMEM, side->segment, address, out, &damage);
-		out->of_segment = true;
+		out->of_segment = side->kind == CRIMG_KIND_PAGEMAP_SHMEM;
+		out->state = out->of_segment ? CRIMG_PAGE_ZERO : CRIMG_PAGE_ABSENT;
+		rc = own_pages(side, address, out, &damage);
 	}
 	if (rc < 0 && damage.code == CRIMG_E_NOMEM)
 		return crimg_fail_nomem(err, 0);
@@ -167,12 +200,9 @@ int crimg_page_side_lend(struct crimg_page_side *side, const struct crimg_page_p
 	side->held = 0; // data serves for what is expanded
 	side->held_pages = NULL;
 	*out = side->data;
-	if (side->space == NULL)
-		return crimg_memory_read(side->image, CRIMG_KIND_PAGEMAP_SHMEM, side->segment, address,
-		                         side->data, length, err);
-	if (piece->area == NULL)
-		return crimg_memory_read(side->image, CRIMG_KIND_PAGEMAP, side->space->task->pid,
-		                         address, side->data, length, err);
+	if (side->space == NULL || piece->area == NULL)
+		return crimg_memory_read(side->image, side->kind, side->id, address, side->data, length,
+		                         err);
 	return crimg_space_read(side->space, address, side->data, length, err);
 }
 

@@ -1,4 +1,4 @@
-// One of two memories that are compared: a task's address space, or a segment of shared memory. What is at
+// One of two memories that are compared: a task's address space, or a page map alone (a segment). What is at
 // an address, and its bytes, read ahead in large pieces. Knows spaces and page places; compares nothing.
 #ifndef CRIMG_DIFF_PAGE_SIDE_H
 #define CRIMG_DIFF_PAGE_SIDE_H
@@ -38,22 +38,26 @@ struct crimg_page_file {
 };
 
 struct crimg_page_side {
-	const struct crimg_space *space; // of a task; NULL: a segment
+	const struct crimg_space *space; // of a task; NULL: a page map alone
 	struct crimg_image *image;
-	uint64_t segment;                // number of the segment
+	enum crimg_kind kind;            // of the page map: PAGEMAP_SHMEM (a segment), or PAGEMAP
+	uint64_t id;
 	uint8_t *data;                   // owned, CRIMG_PAGE_BLOCK bytes: what was read last
 	const struct crimg_image *held_image;           // where that is from
 	const struct crimg_image_object *held_pages;
 	uint64_t held_offset;
 	size_t held;
 	struct crimg_page_file file;     // of the pages object that was asked for last
+	struct crimg_err cut;            // the first pages object that ends before its map does, or CRIMG_OK
 };
 
-// space is borrowed; its image, when it is NULL, is image.
-CRIMG_MUST_CHECK int crimg_page_side_init(struct crimg_page_side *side,
-                                          const struct crimg_space *space,
-                                          struct crimg_image *image, uint64_t segment,
-                                          struct crimg_err *err);
+// Of a task, whose space is borrowed; of a page map alone.
+CRIMG_MUST_CHECK int crimg_page_side_of_space(struct crimg_page_side *side,
+                                              const struct crimg_space *space,
+                                              struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_page_side_of_map(struct crimg_page_side *side, struct crimg_image *image,
+                                            enum crimg_kind kind, uint64_t id,
+                                            struct crimg_err *err);
 void crimg_page_side_fini(struct crimg_page_side *side);
 
 // What is at address. 0, or -1: only without memory.

@@ -220,14 +220,21 @@ static int compare(struct comparison *c)
 	return 0;
 }
 
-static int run(struct comparison *c, struct crimg_err *err)
+// Once both sides are there (rc 0).
+static int finish(struct comparison *c, int rc, struct crimg_err *err)
 {
 	struct crimg_err damage = CRIMG_ERR_INIT;
-	c->err = &damage;
-	int rc = crimg_moved_find(&c->side[A], &c->side[B], &c->moved, &damage);
+	c->err = rc == 0 ? &damage : err;
+	if (rc == 0)
+		rc = crimg_moved_find(&c->side[A], &c->side[B], &c->moved, &damage);
 	if (rc == 0)
 		rc = compare(c);
 	crimg_moved_fini(&c->moved);
+	for (int s = A; rc == 0 && s <= B; s++)
+		if (damage.code == CRIMG_OK)
+			damage = c->side[s].cut;
+	crimg_page_side_fini(&c->side[A]);
+	crimg_page_side_fini(&c->side[B]);
 	if (rc == 0 && damage.code == CRIMG_OK)
 		return 0;
 	if (err != NULL && err->code == CRIMG_OK)
@@ -239,27 +246,18 @@ int crimg_pages_compare(const struct crimg_space *a, const struct crimg_space *b
                         const struct crimg_pages_visitor *visitor, struct crimg_err *err)
 {
 	struct comparison c = { .visitor = visitor };
-	int rc = crimg_page_side_init(&c.side[A], a, NULL, 0, err);
+	int rc = crimg_page_side_of_space(&c.side[A], a, err);
 	if (rc == 0)
-		rc = crimg_page_side_init(&c.side[B], b, NULL, 0, err);
-	if (rc == 0)
-		rc = run(&c, err);
-	crimg_page_side_fini(&c.side[A]);
-	crimg_page_side_fini(&c.side[B]);
-	return rc;
+		rc = crimg_page_side_of_space(&c.side[B], b, err);
+	return finish(&c, rc, err);
 }
 
-int crimg_segments_compare(struct crimg_image *a, uint64_t id_a, struct crimg_image *b,
-                           uint64_t id_b, const struct crimg_pages_visitor *visitor,
-                           struct crimg_err *err)
+int crimg_maps_compare(const struct crimg_map_name *a, const struct crimg_map_name *b,
+                       const struct crimg_pages_visitor *visitor, struct crimg_err *err)
 {
 	struct comparison c = { .visitor = visitor };
-	int rc = crimg_page_side_init(&c.side[A], NULL, a, id_a, err);
+	int rc = crimg_page_side_of_map(&c.side[A], a->image, a->kind, a->id, err);
 	if (rc == 0)
-		rc = crimg_page_side_init(&c.side[B], NULL, b, id_b, err);
-	if (rc == 0)
-		rc = run(&c, err);
-	crimg_page_side_fini(&c.side[A]);
-	crimg_page_side_fini(&c.side[B]);
-	return rc;
+		rc = crimg_page_side_of_map(&c.side[B], b->image, b->kind, b->id, err);
+	return finish(&c, rc, err);
 }

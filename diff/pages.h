@@ -5,6 +5,7 @@
 #ifndef CRIMG_DIFF_PAGES_H
 #define CRIMG_DIFF_PAGES_H
 
+#include "format/limits.h"
 #include "format/space.h"
 
 enum crimg_pages_kind {
@@ -25,6 +26,12 @@ struct crimg_pages_range {
 	const struct crimg_area *area[2]; // that it lies in, in a and b; NULL: in none, or a segment
 };
 
+// How many pages that are; one that is there in part counts.
+static inline uint64_t crimg_pages_in(const struct crimg_pages_range *range)
+{
+	return (range->end - range->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES;
+}
+
 struct crimg_pages_visitor {
 	// Ranges come in the order of addresses and do not overlap. What neither image has pages of
 	// (untouched, still equal to a file) is in none. Does not go beyond one area. Lent for the call.
@@ -38,11 +45,18 @@ struct crimg_pages_visitor {
 CRIMG_MUST_CHECK int crimg_pages_compare(const struct crimg_space *a, const struct crimg_space *b,
                                          const struct crimg_pages_visitor *visitor,
                                          struct crimg_err *err);
-// The same of two segments of shared memory (PAGEMAP_SHMEM), by offset.
-CRIMG_MUST_CHECK int crimg_segments_compare(struct crimg_image *a, uint64_t id_a,
-                                            struct crimg_image *b, uint64_t id_b,
-                                            const struct crimg_pages_visitor *visitor,
-                                            struct crimg_err *err);
+// A page map of an image.
+struct crimg_map_name {
+	struct crimg_image *image;
+	enum crimg_kind kind;  // PAGEMAP_SHMEM: a segment of shared memory, by offset; PAGEMAP: a task's
+	uint64_t id;
+};
+
+// The same of two page maps without areas: segments, and pre-dumps, which have no tasks.
+CRIMG_MUST_CHECK int crimg_maps_compare(const struct crimg_map_name *a,
+                                        const struct crimg_map_name *b,
+                                        const struct crimg_pages_visitor *visitor,
+                                        struct crimg_err *err);
 
 // "same", "changed", "new", …
 const char *crimg_pages_word(enum crimg_pages_kind kind);

@@ -22,14 +22,16 @@ enum crimg_reference {
 	CRIMG_REF_TTY,
 	CRIMG_REF_BPF,
 	CRIMG_REF_PORT,       // netlink
-	CRIMG_REF_CGROUPS,    // what was told once: pairs of sets of control groups,
-	CRIMG_REF_FILTER,     // and of seccomp filters; pipes,
-	CRIMG_REF_CONTENTS,
-	CRIMG_REF_MEMFD_TOLD, // memfds,
-	CRIMG_REF_TTY_TOLD,   // terminals,
+	// What is told once, wherever it is met: pairs of these.
+	CRIMG_REF_CGROUPS,    // sets of control groups
+	CRIMG_REF_FILTER,     // seccomp filters
+	CRIMG_REF_TABLES,     // descriptor tables
+	CRIMG_REF_CONTENTS,   // what waits in pipes
+	CRIMG_REF_MEMFD_TOLD,
+	CRIMG_REF_TTY_TOLD,
 	CRIMG_REF_TTY_DATA_TOLD,
-	CRIMG_REF_GHOST_TOLD, // deleted files,
-	CRIMG_REF_BPF_TOLD,   // maps
+	CRIMG_REF_GHOST_TOLD, // deleted files
+	CRIMG_REF_BPF_TOLD,
 	CRIMG_REF_KINDS
 };
 

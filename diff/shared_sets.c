@@ -3,11 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+// More of them no system has: what a hostile image costs has an end.
+#define SETS_MAX 4096u
+#define CONTROLLERS_MAX 256u
+
 static const CgSetEntry *find_set(struct crimg_diff *d, int side, uint32_t id)
 {
 	const CgroupEntry *e =
 		crimg_image_get(d->side[side].image, CRIMG_KIND_CGROUP, 0, &d->damage);
-	for (size_t i = 0; id != 0 && e != NULL && i < e->n_sets; i++)
+	for (size_t i = 0; id != 0 && e != NULL && i < e->n_sets && i < SETS_MAX; i++)
 		if (e->sets[i]->id == id)
 			return e->sets[i];
 	return NULL;
@@ -15,7 +19,7 @@ static const CgSetEntry *find_set(struct crimg_diff *d, int side, uint32_t id)
 
 static const char *path_in(const CgSetEntry *set, const char *name)
 {
-	for (size_t i = 0; set != NULL && i < set->n_ctls; i++)
+	for (size_t i = 0; set != NULL && i < set->n_ctls && i < CONTROLLERS_MAX; i++)
 		if (strcmp(set->ctls[i]->name, name) == 0)
 			return set->ctls[i]->path;
 	return NULL;
@@ -23,12 +27,12 @@ static const char *path_in(const CgSetEntry *set, const char *name)
 
 static void compare_sets(const struct crimg_scope *s, const CgSetEntry *a, const CgSetEntry *b)
 {
-	for (size_t i = 0; a != NULL && i < a->n_ctls; i++) {
+	for (size_t i = 0; a != NULL && i < a->n_ctls && i < CONTROLLERS_MAX; i++) {
 		struct crimg_scope at = *s;
 		at.subject = a->ctls[i]->name;
 		crimg_compare_texts(&at, "path", a->ctls[i]->path, path_in(b, a->ctls[i]->name));
 	}
-	for (size_t i = 0; b != NULL && i < b->n_ctls; i++) {
+	for (size_t i = 0; b != NULL && i < b->n_ctls && i < CONTROLLERS_MAX; i++) {
 		struct crimg_scope at = *s;
 		at.subject = b->ctls[i]->name;
 		if (path_in(a, b->ctls[i]->name) == NULL)

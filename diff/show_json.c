@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "diff/changed_lines.h"
 #include "diff/tell.h"
-#include "format/limits.h"
+#include "format/json_message.h"
 
 #define KEEP ((size_t)1 << 16) // bytes that gather before they are written
 
@@ -32,13 +33,19 @@ static void write_out(struct json *s, size_t above)
 static void hex_text(struct crimg_json *j, const char *key, const uint8_t *data, size_t length)
 {
 	static const char digits[] = "0123456789abcdef";
-	char text[2 * 512 + 1];
-	size_t n = length < sizeof text / 2 ? length : sizeof text / 2;
-	for (size_t i = 0; i < n; i++) {
+	struct crimg_err err = CRIMG_ERR_INIT;
+	char *text = malloc(2 * length + 1);
+	if (text == NULL) {
+		crimg_fail_nomem(&err, 2 * length);
+		crimg_json_fail(j, &err);
+		return;
+	}
+	for (size_t i = 0; i < length; i++) {
 		text[2 * i] = digits[data[i] >> 4];
 		text[2 * i + 1] = digits[data[i] & 15];
 	}
-	crimg_json_text_n(j, key, text, 2 * n);
+	crimg_json_text_n(j, key, text, 2 * length);
+	free(text);
 }
 
 static void value_json(struct crimg_json *j, const char *key, const struct crimg_value *v)
@@ -61,6 +68,11 @@ static void value_json(struct crimg_json *j, const char *key, const struct crimg
 		break;
 	case CRIMG_VALUE_BYTES:
 		hex_text(j, key, v->data, v->length);
+		break;
+	case CRIMG_VALUE_MESSAGE:
+		crimg_json_object(j, key);
+		crimg_json_message(j, v->message, true);
+		crimg_json_end(j);
 		break;
 	}
 }
@@ -138,14 +150,18 @@ static void on_line(void *context, const struct crimg_changed_line *l)
 
 static void lines_json(struct json *s, const struct crimg_page_change *c)
 {
-	struct crimg_image *const images[] = { s->d->side[CRIMG_A].image, s->d->side[CRIMG_B].image };
 	struct crimg_line_visitor visitor = { on_line, s, s->show->context };
 	crimg_json_array(&s->j, "lines");
 	bool told = c->range->kind != CRIMG_PAGES_CHANGED
-		|| crimg_changed_lines(images, c, &visitor, &s->d->damage) == 0;
+		|| crimg_changed_lines(c, &visitor, &s->d->damage) == 0;
 	crimg_json_end(&s->j);
 	if (!told)
 		crimg_json_bool(&s->j, "lines_complete", false); // why is in error
+}
+
+static bool is_segment(const struct crimg_page_change *c)
+{
+	return c->segment != NULL && c->map[CRIMG_A].kind == CRIMG_KIND_PAGEMAP_SHMEM;
 }
 
 static void on_pages(void *context, const struct crimg_page_change *c)
@@ -156,19 +172,19 @@ static void on_pages(void *context, const struct crimg_page_change *c)
 	if (s->show->stat)
 		return;
 	crimg_json_object(j, NULL);
-	crimg_json_text(j, "group", c->segment != NULL ? "shared_memory" : "pages");
+	crimg_json_text(j, "group", is_segment(c) ? "shared_memory" : "pages");
 	crimg_json_text(j, "what", crimg_pages_word(r->kind));
 	pair_json(j, c->pair);
 	if (c->segment != NULL) {
 		crimg_json_text(j, "name", c->segment);
-		crimg_json_object(j, "segment");
-		crimg_json_u64(j, "a", c->segment_id[CRIMG_A]);
-		crimg_json_u64(j, "b", c->segment_id[CRIMG_B]);
+		crimg_json_object(j, is_segment(c) ? "segment" : "page_map");
+		crimg_json_u64(j, "a", c->map[CRIMG_A].id);
+		crimg_json_u64(j, "b", c->map[CRIMG_B].id);
 		crimg_json_end(j);
 	}
 	crimg_json_hex(j, "start", r->start);
 	crimg_json_hex(j, "end", r->end);
-	crimg_json_u64(j, "pages", (r->end - r->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES);
+	crimg_json_u64(j, "pages", crimg_pages_in(r));
 	if (r->kind == CRIMG_PAGES_MOVED)
 		crimg_json_hex(j, "from", r->from);
 	if (s->show->bytes)

@@ -7,55 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diff/changed_lines.h"
-#include "diff/tell.h"
-#include "format/area_words.h"
+#include "diff/show_lines.h"
 #include "format/file_words.h"
-#include "format/limits.h"
-#include "format/names.h"
 #include "format/text_add.h"
 
-#define WIDTH 100u           // of a line that several fields share
-#define RANGES_SHOWN 6u      // of an area
-#define VALUE_BYTES 1200u
-#define LINE_BYTES 8192u
-
-struct group_text {
-	struct crimg_buf lines;
-	char last[LINE_BYTES + 8]; // subject, name and thread of the line that is open
-	size_t column;           // of the open line; 0: none is
-};
-
-// Pages of one area, not shown yet.
-struct area_pages {
-	const struct crimg_area *area[2]; // only told apart: they are gone when this is shown
-	struct crimg_area of[2];
-	uint64_t counts[CRIMG_PAGES_KINDS];
-	struct crimg_pages_range shown[RANGES_SHOWN];
-	unsigned count;
-	uint64_t left_out;
-	bool open;
-};
-
-struct text {
-	struct crimg_diff *d;
-	const struct crimg_diff_show *show;
-	FILE *out;
-	struct group_text groups[CRIMG_DIFF_GROUPS];
-	const struct crimg_task_pair *pair; // that groups are of; NULL: of none
-	bool begun;                         // its heading was written
-	bool pages_begun;                   // and that of its pages
-	bool any;                           // something was written
-	struct area_pages pages;
-	const struct crimg_page_change *change; // whose lines are shown
-	uint64_t counts[CRIMG_DIFF_GROUPS][CRIMG_CHANGES]; // of the pair
-	uint64_t page_counts[CRIMG_PAGES_KINDS];
-	struct crimg_err fault;
-};
-
-enum tint { TINT_NONE, TINT_HEAD, TINT_ADDED, TINT_GONE, TINT_CHANGED, TINT_DIM };
-
-static const char *tint_code(const struct text *t, enum tint tint)
+const char *crimg_tint_code(const struct crimg_diff_lines *t, enum crimg_tint tint)
 {
 	static const char *const codes[] = { "\033[0m", "\033[1m", "\033[32m", "\033[31m", "\033[33m",
 		                             "\033[2m" };
@@ -67,7 +23,7 @@ static const char *group_title(enum crimg_diff_group g)
 	return g == CRIMG_DIFF_SEGMENTS ? "shared memory" : crimg_diff_group_word(g);
 }
 
-static void safe_add(char *out, size_t size, const char *text)
+void crimg_safe_add(char *out, size_t size, const char *text)
 {
 	char safe[CRIMG_FILE_TEXT_MAX];
 	crimg_safe_text(safe, sizeof safe, text, strlen(text));
@@ -75,7 +31,7 @@ static void safe_add(char *out, size_t size, const char *text)
 }
 
 // Headings.
-static void begin_pair(struct text *t)
+static void begin_pair(struct crimg_diff_lines *t)
 {
 	char name[128];
 	if (t->begun)
@@ -85,19 +41,19 @@ static void begin_pair(struct text *t)
 		fputc('\n', t->out);
 	t->any = true;
 	if (t->pair != NULL)
-		fprintf(t->out, "%s%s%s\n", tint_code(t, TINT_HEAD),
-		        crimg_pair_text(t->pair, name, sizeof name), tint_code(t, TINT_NONE));
+		fprintf(t->out, "%s%s%s\n", crimg_tint_code(t, CRIMG_TINT_HEAD),
+		        crimg_pair_text(t->pair, name, sizeof name), crimg_tint_code(t, CRIMG_TINT_NONE));
 }
 
-static void put_group(struct text *t, enum crimg_diff_group g)
+static void put_group(struct crimg_diff_lines *t, enum crimg_diff_group g)
 {
-	struct group_text *group = &t->groups[g];
+	struct crimg_group_text *group = &t->groups[g];
 	if (group->lines.length == 0)
 		return;
 	begin_pair(t);
 	const char *indent = t->pair != NULL ? "  " : "";
-	fprintf(t->out, "%s%s%s%s\n", indent, tint_code(t, TINT_HEAD), group_title(g),
-	        tint_code(t, TINT_NONE));
+	fprintf(t->out, "%s%s%s%s\n", indent, crimg_tint_code(t, CRIMG_TINT_HEAD), group_title(g),
+	        crimg_tint_code(t, CRIMG_TINT_NONE));
 	fwrite(group->lines.data, 1, group->lines.length, t->out);
 	if (group->column > 0)
 		fputc('\n', t->out);
@@ -106,52 +62,7 @@ static void put_group(struct text *t, enum crimg_diff_group g)
 	group->last[0] = '\0';
 }
 
-// Each range with what it is, unless all are the same.
-static void ranges_text(const struct area_pages *p, char *out, size_t size)
-{
-	bool alike = true;
-	for (unsigned i = 1; i < p->count; i++)
-		alike &= p->shown[i].kind == p->shown[0].kind;
-	out[0] = '\0';
-	for (unsigned i = 0; i < p->count; i++) {
-		const struct crimg_pages_range *r = &p->shown[i];
-		crimg_text_add(out, size, "%s%" PRIx64, i > 0 ? ", " : "", r->start);
-		if (r->end - r->start > CRIMG_PAGE_BYTES)
-			crimg_text_add(out, size, "-%" PRIx64, r->end);
-		if (!alike)
-			crimg_text_add(out, size, " %s", crimg_pages_word(r->kind));
-		if (r->kind == CRIMG_PAGES_MOVED)
-			crimg_text_add(out, size, " from %" PRIx64, r->from);
-	}
-}
-
-static void end_area(struct text *t)
-{
-	struct area_pages *p = &t->pages;
-	char counts[160], line[LINE_BYTES] = "", words[CRIMG_FILE_TEXT_MAX], permissions[5], ranges[640];
-	int side = p->area[CRIMG_B] != NULL ? CRIMG_B : CRIMG_A;
-	const struct crimg_area *area = &p->of[side];
-	if (!p->open)
-		return;
-	crimg_page_counts(p->counts, counts, sizeof counts);
-	if (p->area[side] != NULL) {
-		struct crimg_diff_side *s = &t->d->side[side];
-		crimg_area_words(s->image, &s->files, t->pair->task[side], area->vma, words, sizeof words,
-		                 &t->d->damage);
-		crimg_text_add(line, sizeof line, "%" PRIx64 "-%" PRIx64 " %s ", area->start, area->end,
-		               crimg_area_permissions(area->vma, permissions));
-		safe_add(line, sizeof line, words);
-		crimg_text_add(line, sizeof line, "%s", words[0] != '\0' ? "  " : " ");
-	}
-	fprintf(t->out, "    %s~%s %s%s: %s", tint_code(t, TINT_CHANGED), tint_code(t, TINT_NONE), line,
-	        counts, (ranges_text(p, ranges, sizeof ranges), ranges));
-	if (p->left_out > 0)
-		fprintf(t->out, ", and %" PRIu64 " more ranges (--all shows them)", p->left_out);
-	fputc('\n', t->out);
-	*p = (struct area_pages){ .open = false };
-}
-
-static void put_stat(struct text *t)
+static void put_stat(struct crimg_diff_lines *t)
 {
 	char name[128], counts[160];
 	bool any = false;
@@ -175,9 +86,9 @@ static void put_stat(struct text *t)
 }
 
 // Writes what was gathered of a pair, and turns to the next.
-static void turn_to(struct text *t, const struct crimg_task_pair *pair)
+static void turn_to(struct crimg_diff_lines *t, const struct crimg_task_pair *pair)
 {
-	end_area(t);
+	crimg_show_area(t);
 	if (t->show->stat)
 		put_stat(t);
 	for (int g = 0; g < CRIMG_DIFF_GROUPS; g++)
@@ -186,7 +97,7 @@ static void turn_to(struct text *t, const struct crimg_task_pair *pair)
 	t->begun = t->pages_begun = false;
 }
 
-static void append(struct text *t, struct group_text *g, const char *text)
+static void append(struct crimg_diff_lines *t, struct crimg_group_text *g, const char *text)
 {
 	if (crimg_buf_append(&g->lines, text, strlen(text), &t->fault) < 0)
 		return; // noted in fault
@@ -195,7 +106,7 @@ static void append(struct text *t, struct group_text *g, const char *text)
 // "rbx 0x6 → 0x11", "pos 250 → 304": a part of a line.
 static void part_text(const struct crimg_change *c, char *out, size_t size)
 {
-	char value[2][VALUE_BYTES];
+	char value[2][CRIMG_VALUE_BYTES];
 	bool lone = c->value[CRIMG_A].kind == CRIMG_VALUE_NONE || c->value[CRIMG_B].kind == CRIMG_VALUE_NONE;
 	bool has[2];
 	for (int side = CRIMG_A; side <= CRIMG_B; side++) {
@@ -204,7 +115,7 @@ static void part_text(const struct crimg_change *c, char *out, size_t size)
 	}
 	out[0] = '\0';
 	if (c->field != NULL)
-		safe_add(out, size, c->field);
+		crimg_safe_add(out, size, c->field);
 	const char *blank = out[0] != '\0' ? " " : "";
 	if (c->what != CRIMG_CHANGE_CHANGED && lone) {
 		int side = has[CRIMG_B] ? CRIMG_B : CRIMG_A;
@@ -241,23 +152,23 @@ static void head_text(const struct crimg_change *c, char *out, size_t size)
 		crimg_text_add(out, size, "%s", crimg_pair_text(c->pair, pair, sizeof pair));
 	crimg_text_add(out, size, "%s", thread);
 	if (c->subject != NULL)
-		safe_add(out, size, c->subject);
+		crimg_safe_add(out, size, c->subject);
 	if (c->name != NULL && c->name[0] != '\0') {
 		crimg_text_add(out, size, "%s", out[0] != '\0' ? "  " : "");
-		safe_add(out, size, c->name);
+		crimg_safe_add(out, size, c->name);
 	}
 }
 
-static const char *sign_of(const struct crimg_change *c, enum tint *tint)
+static const char *sign_of(const struct crimg_change *c, enum crimg_tint *tint)
 {
 	bool lone = c->field == NULL;
-	*tint = c->folded ? TINT_DIM : TINT_CHANGED;
+	*tint = c->folded ? CRIMG_TINT_DIM : CRIMG_TINT_CHANGED;
 	if (lone && c->what == CRIMG_CHANGE_ADDED) {
-		*tint = TINT_ADDED;
+		*tint = CRIMG_TINT_ADDED;
 		return "+";
 	}
 	if (lone && c->what == CRIMG_CHANGE_GONE) {
-		*tint = TINT_GONE;
+		*tint = CRIMG_TINT_GONE;
 		return "-";
 	}
 	return "~";
@@ -279,27 +190,27 @@ static size_t columns_of(const char *text)
 }
 
 // Changes of one thing share a line, as long as it is not too long.
-static void add_change(struct text *t, const struct crimg_change *c)
+static void add_change(struct crimg_diff_lines *t, const struct crimg_change *c)
 {
-	struct group_text *g = &t->groups[c->group];
-	char head[LINE_BYTES], part[3 * VALUE_BYTES], key[LINE_BYTES + 8];
-	enum tint tint;
+	struct crimg_group_text *g = &t->groups[c->group];
+	char head[CRIMG_LINE_BYTES], part[3 * CRIMG_VALUE_BYTES], key[CRIMG_LINE_BYTES + 8];
+	enum crimg_tint tint;
 	const char *sign = sign_of(c, &tint), *what = what_words(c);
 	head_text(c, head, sizeof head);
 	part_text(c, part, sizeof part);
 	snprintf(key, sizeof key, "%s %s", sign, head);
 	bool same = g->column > 0 && strcmp(g->last, key) == 0;
 	size_t more = columns_of(part) + strlen(what) + 4;
-	if (same && g->column + more <= WIDTH) {
+	if (same && g->column + more <= CRIMG_DIFF_WIDTH) {
 		append(t, g, ", ");
 		g->column += more;
 	} else {
 		if (g->column > 0)
 			append(t, g, "\n");
 		append(t, g, t->pair != NULL ? "    " : "  ");
-		append(t, g, tint_code(t, tint));
+		append(t, g, crimg_tint_code(t, tint));
 		append(t, g, same ? " " : sign);
-		append(t, g, tint_code(t, TINT_NONE));
+		append(t, g, crimg_tint_code(t, CRIMG_TINT_NONE));
 		append(t, g, " ");
 		append(t, g, same ? "  " : head);
 		append(t, g, !same && head[0] != '\0' && part[0] != '\0' ? "  " : "");
@@ -313,7 +224,7 @@ static void add_change(struct text *t, const struct crimg_change *c)
 
 static void on_change(void *context, const struct crimg_change *c)
 {
-	struct text *t = context;
+	struct crimg_diff_lines *t = context;
 	// Processes of one image alone stand together, before those of both.
 	bool lone = c->pair != NULL
 		&& (c->pair->task[CRIMG_A] == NULL || c->pair->task[CRIMG_B] == NULL);
@@ -326,91 +237,8 @@ static void on_change(void *context, const struct crimg_change *c)
 		add_change(t, c);
 }
 
-// Pages.
-static void add_range(struct text *t, const struct crimg_pages_range *r)
-{
-	struct area_pages *p = &t->pages;
-	uint64_t pages = (r->end - r->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES;
-	if (p->open && (p->area[CRIMG_A] != r->area[CRIMG_A] || p->area[CRIMG_B] != r->area[CRIMG_B]))
-		end_area(t);
-	for (int s = CRIMG_A; !p->open && s <= CRIMG_B; s++) {
-		p->area[s] = r->area[s];
-		if (r->area[s] != NULL)
-			p->of[s] = *r->area[s];
-	}
-	p->open = true;
-	p->counts[r->kind] += pages;
-	if (p->count == RANGES_SHOWN)
-		p->left_out++;
-	else
-		p->shown[p->count++] = *r;
-}
-
-static uint64_t word_at(const uint8_t *p)
-{
-	uint64_t w = 0;
-	for (int i = 7; i >= 0; i--)
-		w = w << 8 | p[i];
-	return w;
-}
-
-// Where the words of a line point to, when one that changed may be a pointer.
-static void put_pointers(struct text *t, const struct crimg_changed_line *l)
-{
-	char name[2][CRIMG_ADDRESS_TEXT_MAX];
-	for (unsigned i = 0; i < CRIMG_HEXDUMP_BYTES; i += 8) {
-		uint64_t was = word_at(l->bytes[CRIMG_A] + i), is = word_at(l->bytes[CRIMG_B] + i);
-		if (was == is || t->change->segment != NULL)
-			continue;
-		crimg_address_name(t->d->side[CRIMG_A].namer, t->pair->task[CRIMG_A], was, name[CRIMG_A],
-		                   sizeof name[CRIMG_A]);
-		crimg_address_name(t->d->side[CRIMG_B].namer, t->pair->task[CRIMG_B], is, name[CRIMG_B],
-		                   sizeof name[CRIMG_B]);
-		if (name[CRIMG_A][0] == '\0' && name[CRIMG_B][0] == '\0')
-			continue;
-		char safe[2][CRIMG_ADDRESS_TEXT_MAX];
-		for (int s = CRIMG_A; s <= CRIMG_B; s++)
-			crimg_safe_text(safe[s], sizeof safe[s], name[s], strlen(name[s]));
-		fprintf(t->out, "        %" PRIx64 ": 0x%" PRIx64 " %s → 0x%" PRIx64 " %s\n", l->address + i,
-		        was, safe[CRIMG_A], is, safe[CRIMG_B]);
-	}
-}
-
-static void put_line(void *context, const struct crimg_changed_line *l)
-{
-	struct text *t = context;
-	static const enum tint tints[] = { TINT_GONE, TINT_ADDED };
-	char line[CRIMG_HEXDUMP_LINE_MAX];
-	for (int side = l->same ? CRIMG_B : CRIMG_A; side <= CRIMG_B; side++) {
-		size_t n = crimg_hexdump_line(line, crimg_address_digits(false), l->address,
-		                              l->bytes[side], CRIMG_HEXDUMP_BYTES);
-		fprintf(t->out, "      %s%s %.*s%s\n", l->same ? "" : tint_code(t, tints[side]),
-		        l->same ? " " : side == CRIMG_A ? "-" : "+", (int)n, line,
-		        l->same ? "" : tint_code(t, TINT_NONE));
-	}
-	if (t->show->pointers && !l->same)
-		put_pointers(t, l);
-}
-
-static void put_range(struct text *t, const struct crimg_page_change *c)
-{
-	const struct crimg_pages_range *r = c->range;
-	fprintf(t->out, "    %s~%s %" PRIx64 "-%" PRIx64 "  %s", tint_code(t, TINT_CHANGED),
-	        tint_code(t, TINT_NONE), r->start, r->end, crimg_pages_word(r->kind));
-	if (r->kind == CRIMG_PAGES_MOVED)
-		fprintf(t->out, " from %" PRIx64, r->from);
-	fputc('\n', t->out);
-	if (!t->show->bytes || r->kind != CRIMG_PAGES_CHANGED)
-		return;
-	struct crimg_image *const images[] = { t->d->side[CRIMG_A].image, t->d->side[CRIMG_B].image };
-	struct crimg_line_visitor visitor = { put_line, t, t->show->context };
-	t->change = c;
-	if (crimg_changed_lines(images, c, &visitor, &t->d->damage) < 0)
-		return; // noted in damage
-}
-
 // What stands before pages is complete when they come.
-static void begin_pages(struct text *t, const struct crimg_page_change *c)
+static void begin_pages(struct crimg_diff_lines *t, const struct crimg_page_change *c)
 {
 	if (t->pages_begun)
 		return;
@@ -418,27 +246,24 @@ static void begin_pages(struct text *t, const struct crimg_page_change *c)
 		put_group(t, (enum crimg_diff_group)g);
 	begin_pair(t);
 	t->pages_begun = true;
-	fprintf(t->out, "%s%s%s%s\n", c->pair != NULL ? "  " : "", tint_code(t, TINT_HEAD),
-	        group_title(CRIMG_DIFF_PAGES), tint_code(t, TINT_NONE));
+	fprintf(t->out, "%s%s%s%s\n", c->pair != NULL ? "  " : "", crimg_tint_code(t, CRIMG_TINT_HEAD),
+	        group_title(CRIMG_DIFF_PAGES), crimg_tint_code(t, CRIMG_TINT_NONE));
 }
 
 static void on_pages(void *context, const struct crimg_page_change *c)
 {
-	struct text *t = context;
+	struct crimg_diff_lines *t = context;
 	const struct crimg_pages_range *r = c->range;
 	if (c->pair != t->pair)
 		turn_to(t, c->pair);
-	t->page_counts[r->kind] += (r->end - r->start + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES;
+	t->page_counts[r->kind] += crimg_pages_in(r);
 	if (t->show->stat)
 		return;
 	begin_pages(t, c);
-	if (t->show->bytes || t->show->all)
-		put_range(t, c);
-	else
-		add_range(t, r);
+	crimg_show_range(t, c);
 }
 
-static void put_untold(struct text *t)
+static void put_untold(struct crimg_diff_lines *t)
 {
 	for (int side = CRIMG_A; side <= CRIMG_B; side++) {
 		bool any = false;
@@ -459,7 +284,7 @@ static void put_untold(struct text *t)
 	}
 }
 
-static void put_verdict(struct text *t)
+static void put_verdict(struct crimg_diff_lines *t)
 {
 	const struct crimg_diff *d = t->d;
 	char path[2][1024], counts[256];
@@ -490,7 +315,7 @@ static void put_verdict(struct text *t)
 int crimg_diff_text(struct crimg_diff *d, const struct crimg_diff_show *show, FILE *out,
                     struct crimg_err *err)
 {
-	struct text *t = calloc(1, sizeof *t);
+	struct crimg_diff_lines *t = calloc(1, sizeof *t);
 	if (t == NULL)
 		return crimg_fail_nomem(err, sizeof *t);
 	t->d = d;

@@ -57,6 +57,7 @@ void crimg_tell_lone_tasks(struct crimg_diff *d)
 		describe_task(p->task[side], text, sizeof text);
 		value[side] = crimg_text_value(text);
 		mark_task(d, side, p->task[side]);
+		crimg_mark_id(d, side, CRIMG_KIND_ELF_NOTES, p->task[side]->pid);
 		crimg_pass_over_files(d, side, p->task[side]);
 		crimg_tell(&s, side == A ? CRIMG_CHANGE_GONE : CRIMG_CHANGE_ADDED, NULL, value[A],
 		           value[B]);
@@ -304,7 +305,7 @@ static void compare_program(struct crimg_scope *s, const struct crimg_task *a,
 	}
 }
 
-void crimg_compare_tasks(struct crimg_diff *d, struct crimg_task_pair *p)
+void crimg_compare_tasks(struct crimg_diff *d, const struct crimg_task_pair *p)
 {
 	const struct crimg_task *a = p->task[A], *b = p->task[B];
 	struct crimg_scope s = { .d = d, .group = CRIMG_DIFF_PROCESSES, .pair = p };

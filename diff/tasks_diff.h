@@ -7,6 +7,6 @@
 // Processes of one image alone.
 void crimg_tell_lone_tasks(struct crimg_diff *d);
 // All that belongs to a pair of tasks.
-void crimg_compare_tasks(struct crimg_diff *d, struct crimg_task_pair *pair);
+void crimg_compare_tasks(struct crimg_diff *d, const struct crimg_task_pair *pair);
 
 #endif

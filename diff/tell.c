@@ -123,6 +123,25 @@ bool crimg_is_marked(const struct crimg_diff *d, int side, const struct crimg_im
 	return s->marked[object - s->image->objects];
 }
 
+void crimg_entry_messages(struct crimg_diff *d, int side, struct crimg_image_object *object,
+                          struct crimg_list *out)
+{
+	struct crimg_image *image = d->side[side].image;
+	const void **items = crimg_arena_alloc(&image->arena, (object->count + 1) * sizeof *items);
+	size_t count = 0;
+	*out = (struct crimg_list){ NULL, 0 };
+	if (items == NULL) {
+		crimg_fail_nomem(&d->fault, object->count * sizeof *items);
+		return;
+	}
+	for (size_t i = 0; i < object->count; i++) {
+		const void *m = crimg_image_message(image, object, i, &d->damage);
+		if (m != NULL)
+			items[count++] = m;
+	}
+	*out = (struct crimg_list){ items, count };
+}
+
 #define STEP ((size_t)64 << 10)
 #define SHOWN 48u  // bytes told of where contents begin to differ
 

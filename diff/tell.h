@@ -53,6 +53,10 @@ void crimg_mark(struct crimg_diff *d, int side, const struct crimg_image_object 
 void crimg_mark_id(struct crimg_diff *d, int side, enum crimg_kind kind, uint64_t id);
 bool crimg_is_marked(const struct crimg_diff *d, int side, const struct crimg_image_object *object);
 
+// All messages of an object that decode; what does not is noted in damage. Lives as long as the image.
+void crimg_entry_messages(struct crimg_diff *d, int side, struct crimg_image_object *object,
+                          struct crimg_list *out);
+
 // Contents of two payloads; either may be none. Tells where they begin to differ.
 void crimg_compare_payloads(const struct crimg_scope *s, const char *field,
                             const struct crimg_payload_ref *a, const struct crimg_payload_ref *b);

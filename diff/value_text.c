@@ -62,6 +62,12 @@ char *crimg_value_text(const struct crimg_value *v, char *out, size_t size)
 	case CRIMG_VALUE_BYTES:
 		bytes_text(v, out, size);
 		break;
+	case CRIMG_VALUE_MESSAGE:
+		if (crimg_message_text(v->message, v->hint, text, sizeof text))
+			crimg_safe_text(out, size, text, strlen(text));
+		else
+			snprintf(out, size, "%s …", v->message->descriptor->name);
+		break;
 	}
 	return out;
 }

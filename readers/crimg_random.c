@@ -23,7 +23,7 @@ struct crimg_random {
 };
 
 // Enough for a frame's header and the chunks that it mostly has.
-#define HEAD_BYTES 512u
+#define HEAD_BYTES 320u
 
 static int add_row(struct crimg_random *r, struct row row, struct crimg_err *err)
 {

@@ -28,7 +28,10 @@ static int append_escaped(struct crimg_page *page, const char *data, size_t leng
 static ssize_t cookie_write(void *cookie, const char *data, size_t length)
 {
 	struct crimg_page *page = cookie;
-	int rc = page->escaping ? append_escaped(page, data, length)
+	if (page->stopped != NULL && *page->stopped != 0)
+		crimg_fail(&page->err, CRIMG_E_IO, page->output->path, CRIMG_NO_OFFSET, "interrupted");
+	int rc = page->err.code != CRIMG_OK ? -1
+		: page->escaping ? append_escaped(page, data, length)
 	                        : crimg_sink_append(&page->sink, data, length, &page->err);
 	if (rc == 0)
 		return (ssize_t)length;
@@ -48,9 +51,10 @@ static int flush(struct crimg_page *page, struct crimg_err *err)
 	return -1;
 }
 
-int crimg_page_open(struct crimg_page *page, const char *path, struct crimg_err *err)
+int crimg_page_open(struct crimg_page *page, const char *path, const volatile sig_atomic_t *stopped,
+                    struct crimg_err *err)
 {
-	*page = (struct crimg_page){ .err = CRIMG_ERR_INIT };
+	*page = (struct crimg_page){ .stopped = stopped, .err = CRIMG_ERR_INIT };
 	if (crimg_output_open_file(path, &page->output, err) < 0
 	    || crimg_sink_create(page->output, "", CRIMG_SIZE_UNKNOWN, &page->sink, err) < 0)
 		return -1;

@@ -6,6 +6,7 @@
 #ifndef CRIMG_REPORT_PAGE_H
 #define CRIMG_REPORT_PAGE_H
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "format/output.h"
@@ -15,13 +16,14 @@ struct crimg_page {
 	struct crimg_sink sink;
 	FILE *file;            // what a block is written to
 	bool escaping;         // a block is open
+	const volatile sig_atomic_t *stopped; // not 0: give up
 	struct crimg_err err;  // of the output, or CRIMG_OK
 };
 
-// path: "-" is standard output. Close the page whatever happens. A page must not move in memory while it
-// is open.
+// path: "-" is standard output; stopped: NULL, or what a signal sets to end it all. Close the page whatever
+// happens. A page must not move in memory while it is open.
 CRIMG_MUST_CHECK int crimg_page_open(struct crimg_page *page, const char *path,
-                                     struct crimg_err *err);
+                                     const volatile sig_atomic_t *stopped, struct crimg_err *err);
 // A block of JSON, which the script finds by name (letters and "-"). Between begin and end, page->file takes
 // ASCII JSON.
 CRIMG_MUST_CHECK int crimg_page_block_begin(struct crimg_page *page, const char *name,

@@ -86,11 +86,29 @@ static int parse(int argc, char **argv, struct request *r, struct crimg_err *err
 	return r->help ? 0 : take_images(&r->report, argc - optind, argv + optind, err);
 }
 
-// A closed pipe and a file size limit come back as errors.
-static int write_report(const struct crimg_report *report, struct crimg_err *err)
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
 {
+	(void)number;
+	stopped = 1;
+}
+
+// Signals that end a program, a closed pipe and a file size limit come back as errors: nothing half is left.
+static void catch_signals(void)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+}
+
+static int write_report(struct crimg_report *report, struct crimg_err *err)
+{
+	report->begin = catch_signals;
+	report->stopped = &stopped;
 	return crimg_report_write(report, err);
 }
 

@@ -66,7 +66,7 @@ static int diff_block(struct crimg_page *page, const struct crimg_report *r,
 static int write_page(struct crimg_page *page, const struct crimg_report *r,
                       const struct crimg_report_image image[2], struct crimg_err *err)
 {
-	if (crimg_page_open(page, r->out, err) < 0
+	if (crimg_page_open(page, r->out, r->stopped, err) < 0
 	    || crimg_report_blocks(page, &image[0], 'a', err) < 0)
 		return -1;
 	if (r->path[1] != NULL && crimg_report_blocks(page, &image[1], 'b', err) < 0)
@@ -88,6 +88,8 @@ int crimg_report_write(const struct crimg_report *r, struct crimg_err *err)
 		};
 		rc = settle(&image[side], &settled[side], err);
 	}
+	if (rc == 0 && r->begin != NULL)
+		r->begin();
 	if (rc == 0)
 		rc = write_page(&page, r, image, err);
 	crimg_page_close(&page);

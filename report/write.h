@@ -2,6 +2,8 @@
 #ifndef CRIMG_REPORT_WRITE_H
 #define CRIMG_REPORT_WRITE_H
 
+#include <signal.h>
+
 #include "diff/engine.h"
 
 struct crimg_report {
@@ -9,6 +11,10 @@ struct crimg_report {
 	const char *path[2], *format[2];  // of images, the earlier one first; path[1] is NULL: there is one
 	const char *tmpdir, *sysroot;
 	const struct crimg_diff_options *diff; // how two are compared, but for what is said here; NULL: as usual
+	// When signals shall end it cleanly: begin is called when pipes are read to their end and before there is
+	// anything to clean up; *stopped is not 0 to give up. Or NULL.
+	void (*begin)(void);
+	const volatile sig_atomic_t *stopped;
 };
 
 // 0: written (two images: they are the same); 1: written, they differ; -1: err, nothing is left.

@@ -13,6 +13,7 @@ import re
 import stat
 import subprocess
 import sys
+import time
 
 import report_samples
 
@@ -125,6 +126,19 @@ def check_outputs(image):
         claim(f.read() == page, 'what fails leaves the old file')
 
 
+def check_signal(image):
+    """A signal half-way leaves nothing: no page and no temporary file."""
+    folder = os.path.join(work, 'signal')
+    os.mkdir(folder)
+    process = subprocess.Popen([crimg, 'report', '-o', os.path.join(folder, 'x.html'), image], stderr=subprocess.PIPE)
+    while process.poll() is None and not os.listdir(folder):
+        time.sleep(0.002)
+    process.terminate()
+    said = process.communicate()[1]
+    claim(process.returncode == 2 and b'interrupted' in said, f'SIGTERM: exit {process.returncode}: {said}')
+    claim(os.listdir(folder) == [], f'SIGTERM left {os.listdir(folder)}')
+
+
 def check_pipe(image):
     """An archive through a pipe gives the page that the file gives, but for its name."""
     with open(image, 'rb') as f:
@@ -159,6 +173,7 @@ def main():
     check_outputs(images[0])
     check_pipe(os.path.join(samples, 'archives/podman-zstd.tar'))
     tree = os.path.join(samples, 'criu/c-tree')
+    check_signal(report_samples.large(crimg, tree, os.path.join(work, 'many'), 200, 60))
     check_pair(tree, report_samples.changed(crimg, tree, os.path.join(work, 'changed')), 1)
     check_pair(tree, tree, 0)
     check_pair(os.path.join(samples, 'criu-3.17/f-inc/1'), os.path.join(samples, 'criu-3.17/f-inc/3'), 1)
@@ -166,7 +181,8 @@ def main():
     bad = run('diff', '--html', os.path.join(work, 'no such folder', 'x'), tree, tree)
     claim(bad.returncode == 2 and bad.stderr.count(b'\n') == 1, f'diff --html to nowhere: {bad.stderr}')
     check_hostile(report_samples.hostile(crimg, os.path.join(samples, 'criu/c-tree'), os.path.join(work, 'hostile-data')))
-    claim(run('report', '--help').stdout.startswith(b'usage: crimg report'), '--help')
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'golden/report/help.txt'), 'rb') as f:
+        claim(run('report', '--help').stdout == f.read(), '--help')
     for wrong in ([], ['--no-such'], [images[0], images[1], images[2]], [images[0], '-o']):
         bad = run('report', *wrong)
         claim(bad.returncode == 2 and bad.stdout == b'' and bad.stderr.startswith(b'crimg report: ')

@@ -241,11 +241,13 @@ static void test_segments(void)
 	CU_ASSERT_EQUAL_FATAL(crimg_image_open(path, NULL, "/tmp", &image, &err), 0);
 	const struct crimg_image_object *s = crimg_image_first(image, CRIMG_KIND_PAGEMAP_SHMEM);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-	CU_ASSERT_EQUAL(crimg_segments_compare(image, s->object.id, image, s->object.id, &visitor, &err), 0);
+	struct crimg_map_name a = { image, CRIMG_KIND_PAGEMAP_SHMEM, s->object.id }, none = a;
+	none.id = 4711;
+	CU_ASSERT_EQUAL(crimg_maps_compare(&a, &a, &visitor, &err), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "same"));
 	CU_ASSERT_PTR_NULL(strstr(f.text, "changed"));
 	f = (struct found){ .in_order = true };
-	CU_ASSERT_EQUAL(crimg_segments_compare(image, s->object.id, image, 4711, &visitor, &err), 0);
+	CU_ASSERT_EQUAL(crimg_maps_compare(&a, &none, &visitor, &err), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "dropped"));
 	crimg_image_close(image);
 }
@@ -447,6 +449,26 @@ static void test_rules(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(t.text, "credentials changed 1-1 - cap_amb"));
 }
 
+// Every row of the table names a field that is.
+static void test_table(void)
+{
+	static const struct {
+		const ProtobufCMessageDescriptor *type;
+		const char *field;
+	} rows[] = {
+#define R(message, field, rule, group) { &message##__descriptor, #field },
+#include "diff/field_rules.def"
+#undef R
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		CU_ASSERT_PTR_NOT_NULL(
+			protobuf_c_message_descriptor_get_field_by_name(rows[i].type, rows[i].field));
+		for (size_t k = 0; k < i; k++)
+			CU_ASSERT_FALSE(rows[k].type == rows[i].type
+			                && strcmp(rows[k].field, rows[i].field) == 0);
+	}
+}
+
 // Lines.
 struct lines {
 	uint64_t address[64];
@@ -480,15 +502,14 @@ static void test_lines(void)
 	open_made(&y);
 	struct crimg_pages_range range = { 0x10000, 0x12000, CRIMG_PAGES_CHANGED, 0, { NULL, NULL } };
 	struct crimg_page_change change = { .space = { &x.space, &y.space }, .range = &range };
-	struct crimg_image *const images[] = { x.image, y.image };
 	struct crimg_line_visitor visitor = { on_line, &l, 0 };
-	CU_ASSERT_EQUAL(crimg_changed_lines(images, &change, &visitor, &err), 0);
+	CU_ASSERT_EQUAL(crimg_changed_lines(&change, &visitor, &err), 0);
 	CU_ASSERT_EQUAL(l.count, 2);
 	CU_ASSERT_EQUAL(l.address[0], 0x10000);
 	CU_ASSERT_EQUAL(l.address[1], 0x11140);
 	l.count = 0;
 	visitor.around = 2;
-	CU_ASSERT_EQUAL(crimg_changed_lines(images, &change, &visitor, &err), 0);
+	CU_ASSERT_EQUAL(crimg_changed_lines(&change, &visitor, &err), 0);
 	CU_ASSERT_EQUAL(l.count, 3 + 5);
 	CU_ASSERT_EQUAL(l.address[3], 0x11120);
 	CU_ASSERT_TRUE(l.gap[3] && l.same[3] && !l.gap[4]);
@@ -523,6 +544,7 @@ int main(void)
 		{ "matching", test_match },
 		{ "many children", test_many_children },
 		{ "rules of fields", test_rules },
+		{ "table of rules", test_table },
 		{ "changed lines", test_lines },
 	};
 	return SUITE_RUN("comparing images", init, fini, tests);

@@ -5,7 +5,7 @@ const STRIP = { overview: 3, pages: 12, pagesHeight: 60, change: 74, rights: 80,
 
 class Strip extends Drawing {
 	constructor(process, axis, onpick) {
-		super('strip', 'Address space of ' + process.pid, STRIP.height);
+		super('strip', 'Address space of ' + process.pid + ': arrows move, + and - zoom, n and p choose a mapping', STRIP.height);
 		Object.assign(this, { axis, onpick, from: 0, to: Math.max(1, axis.total), picked: -1 });
 		this.groups = groupsOf(axis);
 		this.listen();

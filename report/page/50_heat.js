@@ -11,7 +11,7 @@ function rgb(text) {
 
 class Heat extends Drawing {
 	constructor(process, axis, onpick) {
-		super('heat', 'Pages of ' + process.pid, 10);
+		super('heat', 'Pages of ' + process.pid + ': arrows move, + and - zoom, Enter chooses the mapping', 10);
 		Object.assign(this, { axis, onpick, zoomed: 0, top: 0, picked: -1, cursor: -1 });
 		this.canvas.addEventListener('pointermove', (event) => this.hover(event));
 		this.canvas.addEventListener('pointerleave', () => tip.hide());
@@ -83,7 +83,7 @@ class Heat extends Drawing {
 	}
 
 	onWheel(event) {
-		if (event.ctrlKey || document.activeElement === this.canvas) {
+		if (event.ctrlKey || (document.activeElement === this.canvas && this.rows > this.shown)) {
 			event.preventDefault();
 			if (event.ctrlKey)
 				this.zoom(event.deltaY > 0 ? -1 : 1, this.cellAt(event));

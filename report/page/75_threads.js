@@ -58,7 +58,9 @@ function threadSection(process, beforeProcess) {
 	const rows = threadRows(process);
 	if (rows.length === 0)
 		return section('threads', 'Threads', h('p', { class: 'dim' }, 'none'));
-	const before = new Map(beforeProcess ? threadRows(beforeProcess).map((thread) => [thread.tid, thread]) : []);
+	const old = beforeProcess ? threadRows(beforeProcess) : [];
+	const renumbered = beforeProcess && beforeProcess.pid !== process.pid; // then by their order
+	const before = (thread) => (renumbered ? old[rows.indexOf(thread)] : old.find((one) => one.tid === thread.tid));
 	const changes = new Set((process.changed || []).filter((change) => change.group === 'registers').map((change) => change.thread.b));
 	const detail = h('div', { class: 'detail' });
 	const table = new Table({
@@ -71,7 +73,7 @@ function threadSection(process, beforeProcess) {
 			changes.size > 0 ? { title: 'Change', get: (thread) => (changes.has(thread.tid) ? 'registers' : ''), width: 11, cls: () => 'changed-text' } : null,
 			{ title: 'Blocks', wide: true, get: (thread) => (thread.signals ? thread.signals.blocked : ''), width: 20 },
 		],
-		onpick: (thread) => replace(detail, threadDetail(thread, before.get(thread.tid))),
+		onpick: (thread) => replace(detail, threadDetail(thread, before(thread))),
 	});
 	table.go(0, true);
 	return section('threads', 'Threads', table.node, detail);

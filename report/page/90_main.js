@@ -125,6 +125,7 @@ function showNav(image) {
 	const count = { changes: page.diff === null ? 0 : page.diff.rows.length, findings: image.findings.findings.length, files: (image.inspect.files || []).length };
 	replace(document.getElementById('nav'), there.map(([id, title]) => h('a', { href: '#' + id }, title,
 		count[id] ? h('span', { class: 'n' + (id === 'findings' && image.findings.errors > 0 ? ' error' : '') }, countText(count[id])) : null)));
+	markNav();
 }
 
 // Which of two images is looked at.
@@ -143,6 +144,16 @@ function showChange(change) {
 	if (side !== page.image.side)
 		showImage(page.images[side]);
 	showProcess(change.process[side]);
+}
+
+// Which part is in sight: the last one that begins above the middle of the window.
+function markNav() {
+	const seen = page.parts.filter((id) => document.getElementById(id).getBoundingClientRect().top < innerHeight / 2).pop();
+	for (const link of document.querySelectorAll('#nav a'))
+		if (link.getAttribute('href') === '#' + seen)
+			link.setAttribute('aria-current', 'location');
+		else
+			link.removeAttribute('aria-current');
 }
 
 // Anchors scroll without changing the hash, which names the process.
@@ -194,6 +205,7 @@ function listen() {
 	});
 	addEventListener('hashchange', () => askedPid() !== null && showProcess(askedPid()));
 	document.getElementById('keys').addEventListener('click', showKeys);
+	addEventListener('scroll', perFrame(markNav), { passive: true });
 	let before = null;
 	addEventListener('beforeprint', () => { // paper is white
 		before = root.dataset.theme;
