@@ -15,7 +15,8 @@ struct crimg_report_image {
 
 // Blocks "inspect-SIDE", "spaces-SIDE" and "findings-SIDE". 0: what is wrong with the image stands in them. -1:
 // err, nothing can be told of it, or the page cannot be written.
-CRIMG_MUST_CHECK int crimg_report_blocks(struct crimg_page *page, const struct crimg_report_image *image,
-                                         char side, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_report_blocks(struct crimg_page *page,
+                                         const struct crimg_report_image *image, char side,
+                                         struct crimg_err *err);
 
 #endif

@@ -8,10 +8,10 @@
 
 struct crimg_report {
 	const char *out;                  // "-" is standard output
-	const char *path[2], *format[2];  // of images, the earlier one first; path[1] is NULL: there is one
+	const char *path[2], *format[2];  // of images, the earlier one first; path[1] NULL: one image
 	const char *tmpdir, *sysroot;
-	const struct crimg_diff_options *diff; // how two are compared, but for what is said here; NULL: as usual
-	// When signals shall end it cleanly: begin is called when pipes are read to their end and before there is
+	const struct crimg_diff_options *diff; // how two are compared, but for the above; or NULL
+	// For signals to end it cleanly: begin is called when pipes are read to their end, before there is
 	// anything to clean up; *stopped is not 0 to give up. Or NULL.
 	void (*begin)(void);
 	const volatile sig_atomic_t *stopped;

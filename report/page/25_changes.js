@@ -111,13 +111,21 @@ function valueText(value) {
 
 function noteOf(change) {
 	const values = [valueText(change.a), valueText(change.b)].filter((text) => text !== '').join(' → ');
-	return change.what + (change.field ? ': ' + change.field : '') + (values !== '' && change.what !== 'added' && change.what !== 'gone' ? ' ' + values : '');
+	const both = values !== '' && change.what !== 'added' && change.what !== 'gone';
+	return change.what + (change.field ? ': ' + change.field : '') + (both ? ' ' + values : '');
+}
+
+// "7", or "7 → 9" when it has another number now.
+function numbers(pair) {
+	return pair.a !== null && pair.b !== null && pair.a !== pair.b ? pair.a + ' → ' + pair.b : pair.b === null ? pair.a : pair.b;
 }
 
 function changedProcess(change) {
-	const p = change.process;
-	return p === null ? '' : (p.a !== null && p.b !== null && p.a !== p.b ? p.a + ' → ' + p.b : p.b === null ? p.a : p.b) + ' ' + p.name
-		+ (change.thread && change.thread.b !== p.b && change.thread.a !== p.a ? ' thread ' + (change.thread.b === null ? change.thread.a : change.thread.b) : '');
+	const p = change.process, t = change.thread;
+	if (p === null)
+		return '';
+	const isLeader = !t || t.a === p.a || t.b === p.b;
+	return numbers(p) + ' ' + p.name + (isLeader ? '' : ' thread ' + numbers(t));
 }
 
 function changedWhat(change) {
@@ -127,7 +135,7 @@ function changedWhat(change) {
 }
 
 function changeClass(change) {
-	return change.what === 'added' || change.what === 'new' ? 'added-text' : change.what === 'gone' || change.what === 'dropped' ? 'gone-text' : 'changed-text';
+	return { '+': 'added-text', '−': 'gone-text' }[SIGNS[change.what]] || 'changed-text';
 }
 
 function changeTable(name, rows, withProcess, onpick) {
@@ -149,7 +157,8 @@ function changeTable(name, rows, withProcess, onpick) {
 function totalsText(diff) {
 	const parts = [];
 	for (const [group, counts] of Object.entries(diff.totals)) {
-		const words = typeof counts !== 'object' ? [] : Object.entries(counts).filter(([what, n]) => n > 0 && what !== 'same' && what !== 'untold');
+		const words = typeof counts !== 'object' ? []
+			: Object.entries(counts).filter(([what, n]) => n > 0 && what !== 'same' && what !== 'untold');
 		if (words.length > 0)
 			parts.push([group.replace('_', ' '), words.map(([what, n]) => countText(n) + ' ' + what).join(', ')]);
 	}

@@ -168,7 +168,8 @@ const KIND_ONE = {
 
 function linkTable(image) {
 	const label = (pid) => pid + ' ' + ((image.byPid.get(pid) || {}).comm || '');
-	const ends = (link) => [...link.ends.values()].map((end) => label(end.pid) + ' (' + end.way + ' ' + end.what.join(' ') + ')').join(', ');
+	const ends = (link) => [...link.ends.values()]
+		.map((end) => label(end.pid) + ' (' + end.way + ' ' + end.what.join(' ') + ')').join(', ');
 	return new Table({
 		name: 'Connections', rows: linksOf(image), unit: 'connection', visible: 10,
 		columns: [

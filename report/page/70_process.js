@@ -29,7 +29,7 @@ function processFacts(process) {
 }
 
 function processRest(process) {
-	const rest = [['Changes', (value) => changeTable('Changes', value, false), process.changed && process.changed.length ? process.changed : null],
+	const rest = [['Changes', (value) => changeTable('Changes', value, false), process.changed && process.changed.length > 0 ? process.changed : null],
 		['Environment', environmentView, process.space.environment],
 		['Signals', (value) => jsonView('Signals', value, 0), without(process.signals)],
 		['Timers', (value) => jsonView('Timers', value, 0), without(process.timers)],
@@ -59,7 +59,8 @@ function environmentView(list) {
 
 const PAGE_LEGEND = [['kind-p', 'private, in the image'], ['kind-o', 'in a parent'], ['kind-s', 'shared'], ['kind-f', 'as in the file'],
 	['kind-z', 'zero'], ['kind-l', 'lost'], ['kind-k', 'kernel']];
-const RIGHTS_LEGEND = [['right-x', 'code'], ['right-w', 'writable'], ['right-r', 'read only'], ['right-none', 'no access'], ['right-wx', 'writable code']];
+const RIGHTS_LEGEND = [['right-x', 'code'], ['right-w', 'writable'], ['right-r', 'read only'], ['right-none', 'no access'],
+	['right-wx', 'writable code']];
 
 function legend(rows, changed) {
 	return h('div', { class: 'legend' }, rows.map(([name, word]) => h('span', {}, h('i', { class: 'dot ' + name }), word)),
@@ -72,20 +73,25 @@ function zoomButtons(zoom) {
 }
 
 function areaColumns(process) {
-	const changed = process.changedPages;
-	const notes = process.notes || new Map();
+	const changed = process.changedPages, notes = process.notes || new Map();
 	const note = (area) => notes.get(area.start.slice(2) + '-' + area.end.slice(2)) || '';
 	const what = (area) => areaName(area) + (area.advice ? ' ' + area.advice : '')
 		+ (area.offset !== '0x0' && /FILE/.test(area.status) ? ' +' + area.offset : '');
+	const address = (title, key) => ({
+		title, get: (area) => pageOf(area[key]), text: (area) => area[key].slice(2).padStart(12, '0'), mono: true, width: 15,
+	});
+	const bytes = (title, key) => ({
+		title, get: (area) => area[key], text: (area) => (area[key] > 0 ? bytesText(area[key]) : ''), num: true, width: 10,
+	});
 	return [
-		{ title: 'Start', get: (area) => pageOf(area.start), text: (area) => area.start.slice(2).padStart(12, '0'), mono: true, width: 15 },
-		{ title: 'End', wide: true, get: (area) => pageOf(area.end), text: (area) => area.end.slice(2).padStart(12, '0'), mono: true, width: 15 },
+		address('Start', 'start'), { ...address('End', 'end'), wide: true },
 		{ title: 'Perm', get: (area) => area.permissions, mono: true, width: 8, cls: (area) => rightsName(area.permissions) + '-text' },
-		{ title: 'Size', get: (area) => area.bytes, text: (area) => bytesText(area.bytes), num: true, width: 10 },
-		{ title: 'Here', wide: true, get: (area) => area.bytes_in_image, text: (area) => (area.bytes_in_image ? bytesText(area.bytes_in_image) : ''), num: true, width: 10 },
-		areasOf(process).some((area) => area.bytes_in_parent > 0)
-			? { title: 'Parent', get: (area) => area.bytes_in_parent, text: (area) => (area.bytes_in_parent ? bytesText(area.bytes_in_parent) : ''), num: true, width: 10 } : null,
-		changed ? { title: 'Changed', get: (area) => changed.get(area) || 0, text: (area) => countText(changed.get(area) || null), num: true, width: 10, cls: () => 'changed-text' } : null,
+		bytes('Size', 'bytes'), { ...bytes('Here', 'bytes_in_image'), wide: true },
+		areasOf(process).some((area) => area.bytes_in_parent > 0) ? bytes('Parent', 'bytes_in_parent') : null,
+		changed === undefined ? null : {
+			title: 'Changed', get: (area) => changed.get(area) || 0, text: (area) => countText(changed.get(area) || null),
+			num: true, width: 10, cls: () => 'changed-text',
+		},
 		notes.size > 0 ? { title: 'Mapping', wide: true, get: note, width: 12, cls: () => 'changed-text' } : null,
 		{ title: 'What', get: what, grow: true, width: 30 },
 	];
@@ -96,7 +102,8 @@ function memorySection(process) {
 	const two = process.changes !== undefined;
 	const areas = areasOf(process);
 	if (areas.length === 0)
-		return section('memory', 'Memory', h('p', { class: 'dim' }, process.row.state === 'alive' ? 'The image tells of no areas.' : 'A dead process has none.'));
+		return section('memory', 'Memory', h('p', { class: 'dim' },
+			process.row.state === 'alive' ? 'The image tells of no areas.' : 'A dead process has none.'));
 	const place = new Map(areas.map((area, i) => [area, i]));
 	const pick = (i) => {
 		strip.pick(i);
@@ -121,12 +128,14 @@ function memorySection(process) {
 	})).observe(heat.canvas);
 	const kinds = new Set(process.space.pages.join('').replace(/\d/g, ''));
 	const rights = new Set(areas.map((area) => rightsName(area.permissions)));
+	const shown = [...PAGE_LEGEND.filter(([name]) => kinds.has(name.slice(-1))), ...RIGHTS_LEGEND.filter(([name]) => rights.has(name))];
+	const cut = 'The image has too many runs of pages to show all of them: some areas are drawn as one.';
 	return section('memory', 'Memory',
 		h('div', { class: 'head' }, h('h3', {}, 'Address space'),
 			zoomButtons((way) => strip.zoom(way === 0 ? Infinity : way > 0 ? 0.5 : 2))),
-		process.space.pages.includes(null) ? h('p', { class: 'more' }, 'The image has too many runs of pages to show all of them: some areas are drawn as one.') : null,
+		process.space.pages.includes(null) ? h('p', { class: 'more' }, cut) : null,
 		strip.canvas,
-		legend([...PAGE_LEGEND.filter(([name]) => kinds.has(name.slice(-1))), ...RIGHTS_LEGEND.filter(([name]) => rights.has(name))], two),
+		legend(shown, two),
 		h('div', { class: 'head' }, h('h3', {}, two ? 'Pages and their changes' : 'Pages'), scale,
 			zoomButtons((way) => heat.zoom(way === 0 ? -Infinity : way))),
 		heat.canvas, heat.status,

@@ -4,7 +4,8 @@ function frameText(frame) {
 	const module = frame.module === null ? '' : basename(frame.module);
 	const line = frame.file === null ? '' : ' at ' + basename(frame.file) + ':' + frame.line;
 	if (frame.function !== null)
-		return frame.function + (frame.offset !== null && frame.offset !== '0x0' ? '+' + frame.offset : '') + (module ? ' (' + module + ')' : '') + line;
+		return frame.function + (frame.offset !== null && frame.offset !== '0x0' ? '+' + frame.offset : '')
+			+ (module ? ' (' + module + ')' : '') + line;
 	return module === '' ? frame.address : module + '+' + frame.module_offset;
 }
 
@@ -33,7 +34,8 @@ function registerGrid(thread, before) {
 		const more = register.string || register.where || '';
 		const was = old[name] && old[name].value !== register.value ? old[name].value : null;
 		return h('div', { class: was ? 'changed-text' : null, title: was ? 'was ' + was : null },
-			h('dt', {}, name), h('dd', {}, h('code', {}, register.value), more ? h('span', { class: 'dim' }, ' ' + shorten(more, 40)) : null));
+			h('dt', {}, name),
+			h('dd', {}, h('code', {}, register.value), more ? h('span', { class: 'dim' }, ' ' + shorten(more, 40)) : null));
 	}));
 }
 
@@ -70,7 +72,8 @@ function threadSection(process, beforeProcess) {
 			{ title: 'Name', get: (thread) => thread.comm, width: 17 },
 			{ title: 'Doing', get: doing, mono: true, grow: true, width: 30 },
 			{ title: 'At', wide: true, get: topFrame, mono: true, width: 30 },
-			changes.size > 0 ? { title: 'Change', get: (thread) => (changes.has(thread.tid) ? 'registers' : ''), width: 11, cls: () => 'changed-text' } : null,
+			changes.size > 0
+				? { title: 'Change', get: (thread) => (changes.has(thread.tid) ? 'registers' : ''), width: 11, cls: () => 'changed-text' } : null,
 			{ title: 'Blocks', wide: true, get: (thread) => (thread.signals ? thread.signals.blocked : ''), width: 20 },
 		],
 		onpick: (thread) => replace(detail, threadDetail(thread, before(thread))),

@@ -10,7 +10,8 @@ function verdict(image) {
 	const f = image.findings;
 	const counts = ['error', 'warning', 'note'].filter((word) => f[SEVERITIES[word]] > 0)
 		.map((word) => h('a', { href: '#findings', class: 'badge ' + word }, plural(f[SEVERITIES[word]], word)));
-	const words = f.errors > 0 ? 'It will not restore as it was' : f.warnings > 0 ? 'It may not restore as it was' : 'Nothing is wrong with it';
+	const words = f.errors > 0 ? 'It will not restore as it was'
+		: f.warnings > 0 ? 'It may not restore as it was' : 'Nothing is wrong with it';
 	return h('p', { class: 'verdict ' + (f.errors > 0 ? 'bad' : f.warnings > 0 ? 'doubt' : 'good') }, h('b', {}, words), ' ', counts,
 		image.inspect.error ? h('span', { class: 'told' }, ' ', image.inspect.error) : null);
 }
@@ -20,15 +21,17 @@ function tile(value, word, where) {
 }
 
 function summaryText(s, image) {
-	const made = s.criu_version || (s.criu_at_least ? 'CRIU ' + s.criu_at_least + ' or later' + (s.criu_before ? ', before ' + s.criu_before : '') : '');
+	const least = s.criu_at_least ? 'CRIU ' + s.criu_at_least + ' or later' + (s.criu_before ? ', before ' + s.criu_before : '') : '';
+	const date = s.checkpointed || (s.not_before ? 'not before ' + s.not_before : s.files_dated ? 'files of ' + s.files_dated : '');
+	const c = s.container || {};
 	return [
 		['Kind', [s.kind, s.image_version ? 'image version ' + s.image_version : '', s.store].filter(Boolean).join(', ')],
-		['Format', image.inspect.format], ['Made by', s.made_by || made], ['Kernel', s.kernel], ['CPU', s.cpu],
-		['Checkpointed', s.checkpointed || (s.not_before ? 'not before ' + s.not_before : '') || (s.files_dated ? 'files of ' + s.files_dated : '')],
+		['Format', image.inspect.format], ['Made by', s.made_by || s.criu_version || least], ['Kernel', s.kernel], ['CPU', s.cpu],
+		['Checkpointed', date],
 		['On disk', s.bytes === undefined ? '' : bytesText(s.bytes) + ' in ' + plural(s.file_count, 'file')],
 		['Parent images', s.layers > 1 ? s.layers - 1 + ', the nearest is ' + s.parent : ''],
 		['Own namespaces', (s.own_namespaces || []).join(' ')],
-		['Container', s.container === null || s.container === undefined ? '' : [s.container.name, s.container.image, s.container.engine].filter(Boolean).join(', ')],
+		['Container', [c.name, c.image, c.engine].filter(Boolean).join(', ')],
 	];
 }
 
@@ -87,15 +90,17 @@ function findingSection(image) {
 		{ title: 'Code', wide: true, get: (f) => f.code, mono: true, width: 10 },
 		{ title: 'Finding', get: (f) => f.title + ': ' + f.text, grow: true, width: 36 },
 		{ title: 'File', wide: true, get: (f) => f.file, width: 20 },
-		{ title: 'Offset', wide: true, get: (f) => f.offset, text: (f) => (f.offset === null ? '' : '0x' + f.offset.toString(16)), mono: true, num: true, width: 11 },
+		{ title: 'Offset', wide: true, get: (f) => f.offset, text: (f) => (f.offset === null ? '' : '0x' + f.offset.toString(16)),
+			mono: true, num: true, width: 11 },
 		{ title: 'Field', wide: true, get: (f) => f.field, mono: true, width: 20 },
 	];
 	if (rows.length === 0)
 		return section('findings', 'Findings', h('p', { class: 'verdict good' }, 'validate finds nothing.'));
 	const table = new Table({
-		name: 'Findings', rows: rows.map((f, i) => [f, i]).sort((a, b) => rank[a[0].severity] - rank[b[0].severity] || a[1] - b[1]).map(([f]) => f),
+		name: 'Findings', rows: [...rows].sort((a, b) => rank[a.severity] - rank[b.severity]),
 		unit: 'finding', columns, visible: 10,
-		onpick: (f) => replace(detail, h('p', {}, severity(f.severity), ' ', h('code', {}, f.code), ' ', h('b', {}, f.title)), h('p', {}, f.text),
+		onpick: (f) => replace(detail,
+			h('p', {}, severity(f.severity), ' ', h('code', {}, f.code), ' ', h('b', {}, f.title)), h('p', {}, f.text),
 			h('p', { class: 'advice' }, f.advice)),
 	});
 	table.go(0, true);

@@ -98,7 +98,8 @@ function showImage(image) {
 	page.pid = null;
 	document.body.classList.toggle('two', page.diff !== null);
 	document.title = 'crimg report: ' + basename(clean(image.inspect.image));
-	replace(document.getElementById('title'), h('span', { title: image.inspect.image }, shorten(image.inspect.image === '-' ? 'standard input' : image.inspect.image, innerWidth < 600 ? 24 : 70)),
+	const name = image.inspect.image === '-' ? 'standard input' : image.inspect.image;
+	replace(document.getElementById('title'), h('span', { title: name }, shorten(name, isNarrow() ? 24 : 70)),
 		h('span', { class: 'dim' }, ' ' + image.inspect.format));
 	page.processes = processList(image);
 	replace(document.getElementById('side'), h('h2', {}, 'Processes'), image.processes.length > 0 ? page.processes.node
@@ -108,11 +109,11 @@ function showImage(image) {
 	showSwitch(image);
 	for (const id of ['process', 'memory', 'threads', 'descriptors'])
 		main.append(h('section', { id, hidden: true }));
-	fill(main, [linksOf(image).length === 0 ? null : section('links', 'Connections', page.graph.node, linkTable(image)), fileSection(image),
-		socketSection(image), findingSection(image), restSection(image)]);
-	const wanted = askedPid() !== null ? askedPid() : image.processes.length > 0 ? (image.processes.find((process) => process.maps !== null) || image.processes[0]).pid : null;
-	if (wanted !== null)
-		showProcess(wanted);
+	fill(main, [linksOf(image).length === 0 ? null : section('links', 'Connections', page.graph.node, linkTable(image)),
+		fileSection(image), socketSection(image), findingSection(image), restSection(image)]);
+	const first = image.processes.find((process) => process.maps !== null) || image.processes[0];
+	if (first !== undefined)
+		showProcess(askedPid() !== null ? askedPid() : first.pid);
 	showNav(image);
 }
 
@@ -122,9 +123,13 @@ function showNav(image) {
 		return node !== null && !node.hidden;
 	});
 	page.parts = there.map(([id]) => id);
-	const count = { changes: page.diff === null ? 0 : page.diff.rows.length, findings: image.findings.findings.length, files: (image.inspect.files || []).length };
+	const count = {
+		changes: page.diff === null ? 0 : page.diff.rows.length, findings: image.findings.findings.length,
+		files: (image.inspect.files || []).length,
+	};
+	const number = (id) => h('span', { class: id === 'findings' && image.findings.errors > 0 ? 'n error' : 'n' }, countText(count[id]));
 	replace(document.getElementById('nav'), there.map(([id, title]) => h('a', { href: '#' + id }, title,
-		count[id] ? h('span', { class: 'n' + (id === 'findings' && image.findings.errors > 0 ? ' error' : '') }, countText(count[id])) : null)));
+		count[id] > 0 ? number(id) : null)));
 	markNav();
 }
 
