@@ -235,6 +235,7 @@ enum {
 #define CRIMG_LCR_VMA_TYPE 0u
 #define CRIMG_LCR_VMA_FILE 4u
 #define CRIMG_LCR_VMA_INODE 8u
+#define CRIMG_LCR_VMA_SIZE 16u // of the file
 #define CRIMG_LCR_VMA_START 24u
 #define CRIMG_LCR_VMA_END 32u
 #define CRIMG_LCR_VMA_FLAGS 48u

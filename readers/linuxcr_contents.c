@@ -46,7 +46,7 @@ static int inode_of(struct linuxcr *c, struct linuxcr_record *r, uint32_t at,
 static int read_vma(struct linuxcr *c, struct linuxcr_object *mm, struct crimg_err *err)
 {
 	struct linuxcr_record *r = linuxcr_expect(c, CRIMG_LCR_VMA, LINUXCR_ANY, err);
-	struct linuxcr_object *inode;
+	struct linuxcr_object *inode, *file;
 	const char *source = c->stream.source->name;
 	if (r == NULL)
 		return -1;
@@ -62,8 +62,9 @@ static int read_vma(struct linuxcr *c, struct linuxcr_object *mm, struct crimg_e
 	case CRIMG_LCR_VMA_ANON: return linuxcr_read_pages(c, mm, false, err);
 	case CRIMG_LCR_VMA_FILE_PRIVATE:
 	case CRIMG_LCR_VMA_SHM_FILE:
-		if (linuxcr_need(c, r, CRIMG_LCR_VMA_FILE, CRIMG_LCR_OBJ_FILE, false, NULL, err) < 0)
+		if (linuxcr_need(c, r, CRIMG_LCR_VMA_FILE, CRIMG_LCR_OBJ_FILE, false, &file, err) < 0)
 			return -1;
+		file->size = linuxcr_u64(r, CRIMG_LCR_VMA_SIZE);
 		return type == CRIMG_LCR_VMA_SHM_FILE ? 0 : linuxcr_read_pages(c, mm, false, err);
 	case CRIMG_LCR_VMA_SHM_ANON:
 		return inode_of(c, r, CRIMG_LCR_VMA_INODE, &inode, err) < 0

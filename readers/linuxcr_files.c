@@ -90,6 +90,8 @@ static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_ob
 		put_reg(&f->reg, e->id, o->parts[0], owner);
 		f->reg.flags = flags;
 		f->reg.pos = linuxcr_u64(o->body, CRIMG_LCR_FILE_POS);
+		f->reg.has_size = o->size != 0;
+		f->reg.size = o->size;
 		e->reg = &f->reg;
 		return 1;
 	case CRIMG_LCR_FILE_PIPE:

@@ -34,6 +34,7 @@ struct linuxcr_object {
 	struct linuxcr_run *runs;            // MM, INODE: owned
 	size_t run_count, run_capacity;
 	uint64_t pages, pages_id;
+	uint64_t size;                       // FILE: as a mapping of it tells; 0: none does
 };
 
 // One task: a thread, or a zombie. Records are NULL when the stream ended before them.
