@@ -292,7 +292,7 @@ static int linuxcr_probe(const struct crimg_input *in)
 const struct crimg_reader_driver crimg_reader_linuxcr = {
 	.name = "linux-cr",
 	.summary = "kernel stream of checkpoint(2), v18 to v23-rc2, x86-64 and x86-32",
-	.keeps = "every record as it is, and what CRIU's messages can say of it",
+	.keeps = "every record, bit for bit, and what CRIU's messages can say of it; writes what it read",
 	.loses = "in CRIU's messages: queues of sockets, state of ttys, semaphore undo, debug registers",
 	.probe = linuxcr_probe,
 	.open = linuxcr_open,

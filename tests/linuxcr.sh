@@ -30,6 +30,12 @@ for stream in "$samples"/linux-cr/*.ckpt; do
 	claim "$name: the same" diff -r "$work/dir" "$work/dir2"
 	claim "$name: from a pipe" sh -c 'cat "$2" | "$1" convert - "$3"' sh "$crimg" "$stream" "$work/pipe.crimg"
 	claim "$name: the same" cmp "$work/pipe.crimg" "$work/x.crimg"
+	claim "$name: [R-0810] to itself" "$crimg" convert "$stream" "$work/x.ckpt"
+	claim "$name: the same bytes" cmp "$stream" "$work/x.ckpt"
+	for image in x.crimg dir x.json; do
+		claim "$name: from $image back" "$crimg" convert -t linux-cr "$work/$image" "$work/x.ckpt"
+		claim "$name: the same bytes, from $image" cmp "$stream" "$work/x.ckpt"
+	done
 	if ! $many; then
 		:
 	elif [ "$peer" != none ] && [ -x "$peer/crit" ]; then
@@ -54,4 +60,18 @@ for stream in "$samples"/linux-cr/*error.ckpt; do
 		[ ! -e "$work/to" ] || not_ok "$name: $verb left something"
 	done
 done
+# What cannot be written says why.
+fails() { # WORDS COMMAND…
+	local words=$1 out code
+	shift
+	out=$("$@" 2>&1 >/dev/null)
+	code=$?
+	if [ "$code" = 2 ] && grep -qF "$words" <<<"$out"; then ok; else not_ok "$*: exit $code: $out"; fi
+}
+one=$samples/linux-cr/r5-tree.ckpt
+fails "written to a regular file only" "$crimg" convert -t linux-cr "$one" -
+claim "compressed pages" "$crimg" convert --compress=lz4 "$one" "$work/lz4"
+fails "were changed or compressed" "$crimg" convert "$work/lz4" "$work/y.ckpt"
+claim "compressed pages, made plain" "$crimg" convert --compress=none "$work/lz4" "$work/y.ckpt"
+claim "the same bytes" cmp "$one" "$work/y.ckpt"
 finish

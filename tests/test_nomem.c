@@ -367,6 +367,13 @@ static void test_core(void)
 	deny_each(&(struct way){ .source = "a.core", .to = "criu", .target = "from-core" }, false);
 }
 
+static void test_kernel_stream(void)
+{
+	deny_each(&(struct way){ .source = "a.ckpt" }, false);
+	deny_each(&(struct way){ .source = "a.ckpt", .to = "criu", .target = "from-ckpt" }, false);
+	deny_each(&(struct way){ .source = "a.ckpt", .to = "linux-cr", .target = "b.ckpt" }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -379,8 +386,8 @@ static int init(void)
 	path_of("core.img", single);
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
-	         "cp '%s/cores/kernel32.core' '%s/a.core'", samples, dir, dir, dir, single, samples,
-	         work);
+	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt'",
+	         samples, dir, dir, dir, single, samples, work, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -402,6 +409,7 @@ int main(void)
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
 		{ "core", test_core },
+		{ "kernel stream", test_kernel_stream },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }
