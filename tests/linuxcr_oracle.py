@@ -363,6 +363,16 @@ def check_container():
         null_descriptors(pid)
 
 
+def check_summary():
+    tasks = {t["pid"]: t for t in seen["tree"]}
+    s = seen["summary"]
+    same("the kernel", s["kernel"], "Linux 2.6.33-g70a47ca5-dirty x86_64")
+    same("not CRIU's", [s[k] for k in ("criu_version", "criu_at_least", "criu_before")], [None] * 3)
+    same("the year", s["not_before"][:4], "2026")
+    same("complete", (s["complete"], s["processes"] + s["zombies"]), (True, len(tasks)))
+
+
+check_summary()
 check_proc()
 globals()["check_" + role]()
 if claims < 40:

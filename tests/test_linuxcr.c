@@ -421,6 +421,162 @@ static void test_zombies(void)
 	free(s.data);
 }
 
+// Streams of postings that no image is at hand of, made from those that are: each record in turn is given to a
+// function that puts what the other posting has instead.
+
+struct making {
+	uint8_t *data;
+	size_t length;
+	uint64_t pages; // of the PGARR before
+};
+
+static void put(struct making *m, uint32_t type, const uint8_t *payload, size_t length)
+{
+	uint8_t *to = m->data + m->length;
+	crimg_put_u32(to, type);
+	crimg_put_u32(to + 4, (uint32_t)(8 + length));
+	memcpy(to + 8, payload, length);
+	m->length += 8 + length;
+}
+
+static void longer(struct making *m, uint32_t type, const uint8_t *payload, size_t length, size_t by)
+{
+	uint8_t copy[4096] = { 0 };
+	memcpy(copy, payload, length);
+	put(m, type, copy, length + by);
+}
+
+typedef void rewriting(struct making *m, uint32_t type, const uint8_t *payload, size_t length);
+
+static struct stream rewrite(const struct stream *from, rewriting *f)
+{
+	struct making m = { .data = malloc(2 << 20) };
+	for (size_t i = 0; i < from->count; i++) {
+		const uint8_t *r = from->data + from->at[i];
+		uint32_t type = crimg_get_u32(r);
+		f(&m, type, r + 8, crimg_get_u32(r + 4) - 8);
+		m.pages = type == CRIMG_LCR_PGARR ? crimg_get_u64(r + 8) : 0;
+	}
+	struct stream s = { .data = m.data, .length = m.length };
+	find_records(&s);
+	return s;
+}
+
+static void to_revision(struct making *m, const uint8_t *payload, size_t length, uint16_t rev)
+{
+	uint8_t copy[64];
+	memcpy(copy, payload, length);
+	crimg_put_u16(copy + CRIMG_LCR_HEADER_REV, rev);
+	put(m, CRIMG_LCR_HEADER, copy, length);
+}
+
+// Addresses of pages have 4 bytes.
+static void to_i386(struct making *m, uint32_t type, const uint8_t *payload, size_t length)
+{
+	if (type == CRIMG_LCR_BUFFER && m->pages > 0) {
+		uint8_t *copy = calloc(1, length);
+		size_t pages = (size_t)m->pages;
+		for (size_t i = 0; i < pages; i++)
+			crimg_put_u32(copy + 4 * i, crimg_get_u32(payload + 8 * i));
+		memcpy(copy + 4 * pages, payload + 8 * pages, pages * CRIMG_PAGE_BYTES);
+		put(m, type, copy, length - 4 * pages);
+		free(copy);
+		return;
+	}
+	put(m, type, payload, length);
+	if (type == CRIMG_LCR_HEADER)
+		crimg_put_u16(m->data + 8 + CRIMG_LCR_HEADER_ARCH_ID, 1);
+}
+
+// v19-rc1: debug registers behind the others.
+static void to_v19_rc1(struct making *m, uint32_t type, const uint8_t *payload, size_t length)
+{
+	if (type == CRIMG_LCR_HEADER)
+		to_revision(m, payload, length, 4);
+	else if (type == 107)
+		longer(m, type, payload, length, 48);
+	else
+		put(m, type, payload, length);
+}
+
+// v18: no security module.
+static void to_v18(struct making *m, uint32_t type, const uint8_t *payload, size_t length)
+{
+	static bool skip_buffer;
+	uint8_t copy[128];
+	if (type == CRIMG_LCR_CONTAINER)
+		skip_buffer = true;
+	if (type == CRIMG_LCR_HEADER)
+		to_revision(m, payload, length, 3);
+	else if (type == 107)
+		longer(m, type, payload, length, 48);
+	else if (type == CRIMG_LCR_LSM_INFO || (type == CRIMG_LCR_BUFFER && skip_buffer))
+		skip_buffer = false;
+	else if (type == CRIMG_LCR_FILE || type == 114) { // 114: CRED; both lose a reference to a label
+		size_t at = type == 114 ? 40 : 32;
+		memcpy(copy, payload, at);
+		memcpy(copy + at, payload + at + 8, length - at - 8);
+		put(m, type, copy, length - 8);
+	} else {
+		put(m, type, payload, length);
+	}
+}
+
+static void to_v21(struct making *m, uint32_t type, const uint8_t *payload, size_t length)
+{
+	if (type == CRIMG_LCR_HEADER)
+		to_revision(m, payload, length, 6);
+	else if (type == 108) // NS
+		longer(m, type, payload, length, 8);
+	else
+		put(m, type, payload, length);
+}
+
+// v23 with PIDS, from v23-rc2: TASK in another order, VMA shorter, MM_CONTEXT 404.
+static void to_v23_pids(struct making *m, uint32_t type, const uint8_t *payload, size_t length)
+{
+	static const struct { uint8_t from, to, length; } moves[] = {
+		{ 4, 0, 20 }, { 52, 20, 8 }, { 60, 28, 4 }, { 64, 32, 8 }, { 24, 40, 16 }, { 40, 56, 12 },
+	};
+	uint8_t copy[72] = { 0 };
+	if (type == CRIMG_LCR_TASK) {
+		for (size_t i = 0; i < 6; i++)
+			memcpy(copy + moves[i].to, payload + moves[i].from, moves[i].length);
+		put(m, type, copy, 72);
+	} else if (type == CRIMG_LCR_VMA) {
+		put(m, type, payload, 64);
+	} else {
+		put(m, type == CRIMG_LCR_MM_CONTEXT ? CRIMG_LCR_HPAGE : type, payload, length);
+	}
+}
+
+// [R-0812]
+static void test_other_postings(void)
+{
+	static const struct {
+		const char *from;
+		rewriting *f;
+	} made[] = {
+		{ "r5-ia32", to_i386 }, { "r5-tree", to_v19_rc1 }, { "r5-files", to_v18 },
+		{ "r5-tree", to_v18 }, { "r5-tree", to_v21 }, { "r5-shm", to_v21 },
+		{ "r6-tree", to_v23_pids }, { "r6-sleep", to_v23_pids },
+	};
+	for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+		struct stream from = load(made[i].from), s = rewrite(&from, made[i].f);
+		struct result a = drain(from.data, from.length), b = drain(s.data, s.length);
+		if (b.rc != 0)
+			printf("%zu, %s: %s\n", i, made[i].from, b.err.text);
+		CU_ASSERT_EQUAL(b.rc, 0);
+		CU_ASSERT_EQUAL(memcmp(a.kinds, b.kinds, sizeof a.kinds), 0);
+		CU_ASSERT_EQUAL(a.payload_bytes, b.payload_bytes);
+		same_but_pages(&s, &b);
+		crimg_buf_fini(&a.again);
+		crimg_buf_fini(&b.again);
+		free(from.data);
+		free(s.data);
+	}
+}
+
 static void test_no_stream(void)
 {
 	struct crimg_input in = { .path = NULL };
@@ -448,6 +604,7 @@ int main(void)
 		{ "tail", test_tail },
 		{ "an unknown record", test_unknown },
 		{ "zombies", test_zombies },
+		{ "other postings", test_other_postings },
 		{ "no stream", test_no_stream },
 	};
 	return SUITE_RUN("kernel streams", NULL, NULL, tests);
