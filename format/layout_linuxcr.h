@@ -1,5 +1,5 @@
-// The kernel stream of checkpoint(2), "linux-cr" (2009 to 2011): numbers of records and objects, and the
-// places of fields. Constants alone. Types and objects are numbered as in v23-rc2, the last posting; the
+// The kernel stream of checkpoint(2), "linux-cr" (2009 to 2011): numbers of records and objects, and
+// the places of fields. Constants alone. Types and objects are numbered as in v23-rc2, the last; the
 // older ones are brought to these numbers by the reader (linuxcr_profile.h). Offsets count from the
 // record's payload: 8 less than in the kernel's structures, which begin with the header.
 // Source: SPEC.md, chapter "Kernel streams", with the evidence for each.
@@ -175,7 +175,8 @@ enum crimg_lcr_object {
 #define CRIMG_LCR_CRED_PAYLOAD 88u
 #define CRIMG_LCR_CRED_USER 32u
 #define CRIMG_LCR_CRED_GROUPS 36u
-#define CRIMG_LCR_CRED_CAPS 48u // inheritable, permitted, effective, bounding: 2 u32 each; securebits
+// inheritable, permitted, effective, bounding: 2 u32 each; securebits
+#define CRIMG_LCR_CRED_CAPS 48u
 #define CRIMG_LCR_GROUPS_ARRAY 4u
 #define CRIMG_LCR_USER_PAYLOAD 8u
 #define CRIMG_LCR_USER_NS_REF 4u

@@ -1,6 +1,6 @@
-// Claim: any bytes as a kernel stream end in records or in an error; all pages that its page maps tell of are in its
-// pages; what such a stream says never breaks the index or a writer; and one that is read without an error comes
-// back byte for byte, also through another format.
+// Claim: any bytes as a kernel stream end in records or in an error; all pages that its page maps
+// tell of are in its pages; what such a stream says never breaks the index or a writer; and one
+// that is read without an error comes back byte for byte, also through another format.
 #include <string.h>
 
 #include "fuzz/harness.h"
@@ -44,10 +44,11 @@ static void try_index(const uint8_t *data, size_t size)
 }
 
 // The output, or NULL when the stream cannot be converted.
-static struct crimg_output *converted(const uint8_t *data, size_t size, const char *from, const char *to)
+static struct crimg_output *converted(const uint8_t *data, size_t size, const char *from,
+				      const char *to)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
-	struct crimg_writer_options options = { .level = 0 };
+	struct crimg_writer_options options = {.level = 0};
 	struct crimg_output *out = NULL;
 	struct crimg_input in;
 	if (!harness_input_bytes(&in, "fuzz.ckpt", data, size, false))
@@ -63,8 +64,9 @@ static struct crimg_output *converted(const uint8_t *data, size_t size, const ch
 static void check_same(const uint8_t *data, size_t size, struct crimg_output *out)
 {
 	const struct crimg_mem_member *m = out == NULL ? NULL : crimg_output_mem_find(out, "");
-	harness_claim(m == NULL || (m->data.length == size && memcmp(m->data.data, data, size) == 0),
-	              "a stream that is read without an error comes back byte for byte");
+	harness_claim(m == NULL
+			      || (m->data.length == size && memcmp(m->data.data, data, size) == 0),
+		      "a stream that is read without an error comes back byte for byte");
 	crimg_output_close(out);
 }
 
@@ -83,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (stream != NULL) {
 		const struct crimg_mem_member *m = crimg_output_mem_find(stream, "");
 		if (m != NULL)
-			check_same(data, size, converted(m->data.data, m->data.length, "crimg", "linux-cr"));
+			check_same(data, size,
+				   converted(m->data.data, m->data.length, "crimg", "linux-cr"));
 	}
 	crimg_output_close(stream);
 	return 0;

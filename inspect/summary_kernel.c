@@ -28,10 +28,10 @@ void crimg_summary_kernel_origin(struct crimg_view *view, struct crimg_origin *o
 	const KernelRecordEntry *release = record(view, 1, 1), *machine = record(view, 3, 1);
 	if (release != NULL && machine != NULL)
 		snprintf(out->kernel, sizeof out->kernel, "Linux %.*s %.*s",
-		         (int)strnlen((char *)release->payload.data, release->payload.len),
-		         (char *)release->payload.data,
-		         (int)strnlen((char *)machine->payload.data, machine->payload.len),
-		         (char *)machine->payload.data);
+			 (int)strnlen((char *)release->payload.data, release->payload.len),
+			 (char *)release->payload.data,
+			 (int)strnlen((char *)machine->payload.data, machine->payload.len),
+			 (char *)machine->payload.data);
 	if (header == NULL)
 		return;
 	out->newest_time = crimg_get_u64(header->payload.data + CRIMG_LCR_HEADER_TIME);
@@ -41,8 +41,8 @@ void crimg_summary_kernel_origin(struct crimg_view *view, struct crimg_origin *o
 // CRIU had no part in it.
 void crimg_summary_kernel_maker(struct crimg_table *t, const struct crimg_origin *o)
 {
-	static const char *const of_criu[] = { "criu_version", "criu_at_least", "criu_before",
-		                               "run_id" };
+	static const char *const of_criu[] = {"criu_version", "criu_at_least", "criu_before",
+					      "run_id"};
 	for (size_t i = 0; i < sizeof of_criu / sizeof of_criu[0]; i++) {
 		crimg_field(t, of_criu[i], NULL);
 		crimg_cell_text(t, NULL);

@@ -4,7 +4,7 @@
 
 // Chunks of pages until an empty one.
 int linuxcr_read_pages(struct linuxcr *c, struct linuxcr_object *o, bool shared,
-                       struct crimg_err *err)
+		       struct crimg_err *err)
 {
 	for (;;) {
 		uint32_t kind, length;
@@ -19,10 +19,10 @@ int linuxcr_read_pages(struct linuxcr *c, struct linuxcr_object *o, bool shared,
 			return -1;
 		if (kind != CRIMG_LCR_BUFFER)
 			return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name,
-			                  c->stream.window.offset,
-			                  "%s found, the BUFFER of %llu pages wanted",
-			                  kind == 0 ? "the end" : linuxcr_kind_name(kind),
-			                  (unsigned long long)pages);
+					  c->stream.window.offset,
+					  "%s found, the BUFFER of %llu pages wanted",
+					  kind == 0 ? "the end" : linuxcr_kind_name(kind),
+					  (unsigned long long)pages);
 		r = linuxcr_stream_take(&c->stream, pages, err);
 		if (r == NULL || linuxcr_add_pages(c, o, r, shared, err) < 0)
 			return -1;
@@ -32,7 +32,7 @@ int linuxcr_read_pages(struct linuxcr *c, struct linuxcr_object *o, bool shared,
 
 // The inode behind a shared area or segment: it has no record of its own.
 static int inode_of(struct linuxcr *c, struct linuxcr_record *r, uint32_t at,
-                    struct linuxcr_object **out, struct crimg_err *err)
+		    struct linuxcr_object **out, struct crimg_err *err)
 {
 	*out = linuxcr_find(c, 0, linuxcr_ref(r, at));
 	if (*out != NULL)
@@ -52,31 +52,35 @@ static int read_vma(struct linuxcr *c, struct linuxcr_object *mm, struct crimg_e
 		return -1;
 	if (r->length != CRIMG_LCR_VMA_PAYLOAD && r->length != CRIMG_LCR_VMA_PAYLOAD_RC2)
 		return crimg_fail(err, CRIMG_E_FORMAT, source, r->offset,
-		                  "VMA: a payload of %u bytes found, %u or %u wanted", r->length,
-		                  CRIMG_LCR_VMA_PAYLOAD, CRIMG_LCR_VMA_PAYLOAD_RC2);
+				  "VMA: a payload of %u bytes found, %u or %u wanted", r->length,
+				  CRIMG_LCR_VMA_PAYLOAD, CRIMG_LCR_VMA_PAYLOAD_RC2);
 	c->stream.profile.rc2 = r->length == CRIMG_LCR_VMA_PAYLOAD_RC2;
 	linuxcr_list_add(mm, r);
 	uint32_t type = linuxcr_u32(r, CRIMG_LCR_VMA_TYPE);
 	switch (type) {
-	case CRIMG_LCR_VMA_VDSO: return 0;
-	case CRIMG_LCR_VMA_ANON: return linuxcr_read_pages(c, mm, false, err);
+	case CRIMG_LCR_VMA_VDSO:
+		return 0;
+	case CRIMG_LCR_VMA_ANON:
+		return linuxcr_read_pages(c, mm, false, err);
 	case CRIMG_LCR_VMA_FILE_PRIVATE:
 	case CRIMG_LCR_VMA_SHM_FILE:
-		if (linuxcr_need(c, r, CRIMG_LCR_VMA_FILE, CRIMG_LCR_OBJ_FILE, false, &file, err) < 0)
+		if (linuxcr_need(c, r, CRIMG_LCR_VMA_FILE, CRIMG_LCR_OBJ_FILE, false, &file, err)
+		    < 0)
 			return -1;
 		file->size = linuxcr_u64(r, CRIMG_LCR_VMA_SIZE);
 		return type == CRIMG_LCR_VMA_SHM_FILE ? 0 : linuxcr_read_pages(c, mm, false, err);
 	case CRIMG_LCR_VMA_SHM_ANON:
 		return inode_of(c, r, CRIMG_LCR_VMA_INODE, &inode, err) < 0
-		               ? -1
-		               : linuxcr_read_pages(c, inode, true, err);
+			       ? -1
+			       : linuxcr_read_pages(c, inode, true, err);
 	case CRIMG_LCR_VMA_SHM_ANON_SKIP:
 	case CRIMG_LCR_VMA_SHM_IPC:
 	case CRIMG_LCR_VMA_SHM_IPC_SKIP:
 		return inode_of(c, r, CRIMG_LCR_VMA_INODE, &inode, err);
 	default:
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, source, r->offset + CRIMG_LCR_HEADER_BYTES,
-		                  "VMA of type %u found, 1 to 8 wanted", type);
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, source,
+				  r->offset + CRIMG_LCR_HEADER_BYTES,
+				  "VMA of type %u found, 1 to 8 wanted", type);
 	}
 }
 
@@ -97,21 +101,22 @@ int linuxcr_read_mm(struct linuxcr *c, struct linuxcr_object *o, struct crimg_er
 	uint64_t bytes = (uint64_t)linuxcr_u32(o->parts[1], 8) * linuxcr_u32(o->parts[1], 12);
 	if (bytes > CRIMG_MAX_MESSAGE_BYTES)
 		return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, o->parts[1]->offset,
-		                  "MM_CONTEXT: %u descriptors of %u bytes",
-		                  linuxcr_u32(o->parts[1], 12), linuxcr_u32(o->parts[1], 8));
+				  "MM_CONTEXT: %u descriptors of %u bytes",
+				  linuxcr_u32(o->parts[1], 12), linuxcr_u32(o->parts[1], 8));
 	o->parts[2] = linuxcr_expect(c, CRIMG_LCR_LDT, (uint32_t)bytes, err);
 	return o->parts[2] == NULL ? -1 : 0;
 }
 
 // What is in a pipe follows the first of its files.
 static int read_pipe(struct linuxcr *c, struct linuxcr_object *file, uint32_t at,
-                     struct crimg_err *err)
+		     struct crimg_err *err)
 {
 	struct linuxcr_object *inode;
 	if (linuxcr_find(c, 0, linuxcr_ref(file->body, at)) != NULL)
 		return linuxcr_need(c, file->body, at, CRIMG_LCR_OBJ_INODE, false, NULL, err);
 	if (linuxcr_introduce(c, CRIMG_LCR_OBJ_INODE, linuxcr_ref(file->body, at),
-	                      file->body->offset, &inode, err) < 0)
+			      file->body->offset, &inode, err)
+	    < 0)
 		return -1;
 	inode->parts[0] = file->body;
 	inode->body = linuxcr_expect(c, CRIMG_LCR_PIPE_BUF, LINUXCR_ANY, err);
@@ -126,32 +131,37 @@ static int read_name(struct linuxcr *c, struct linuxcr_object *o, struct crimg_e
 
 int linuxcr_read_file(struct linuxcr *c, struct linuxcr_object *o, struct crimg_err *err)
 {
-	static const uint8_t extra[] = { [CRIMG_LCR_FILE_GENERIC] = 0, [CRIMG_LCR_FILE_PIPE] = 8,
-		                         [CRIMG_LCR_FILE_FIFO] = 8, [CRIMG_LCR_FILE_SOCKET] = 8,
-		                         [CRIMG_LCR_FILE_TTY] = 8, [CRIMG_LCR_FILE_EPOLL] = 0,
-		                         [CRIMG_LCR_FILE_EVENTFD] = 16 };
-	uint32_t fixed = c->stream.profile.rev < 4 ? CRIMG_LCR_FILE_PAYLOAD_V18
-	                                           : CRIMG_LCR_FILE_PAYLOAD;
+	static const uint8_t extra[] = {
+		[CRIMG_LCR_FILE_GENERIC] = 0, [CRIMG_LCR_FILE_PIPE] = 8, [CRIMG_LCR_FILE_FIFO] = 8,
+		[CRIMG_LCR_FILE_SOCKET] = 8,  [CRIMG_LCR_FILE_TTY] = 8,  [CRIMG_LCR_FILE_EPOLL] = 0,
+		[CRIMG_LCR_FILE_EVENTFD] = 16};
+	uint32_t fixed =
+		c->stream.profile.rev < 4 ? CRIMG_LCR_FILE_PAYLOAD_V18 : CRIMG_LCR_FILE_PAYLOAD;
 	struct linuxcr_record *r = o->body = linuxcr_expect(c, CRIMG_LCR_FILE, LINUXCR_ANY, err);
 	if (r == NULL)
 		return -1;
 	uint32_t type = linuxcr_u32(r, CRIMG_LCR_FILE_TYPE);
 	if (type == 0 || type >= sizeof extra || r->length != fixed + extra[type])
-		return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, r->offset,
-		                  "FILE of type %u in %u bytes found, 1 to 7 in %u and what the type adds "
-		                  "wanted", type, r->length, fixed);
+		return crimg_fail(
+			err, CRIMG_E_FORMAT, c->stream.source->name, r->offset,
+			"FILE of type %u in %u bytes found, 1 to 7 in %u and what the type adds "
+			"wanted",
+			type, r->length, fixed);
 	if (linuxcr_need(c, r, CRIMG_LCR_FILE_CRED, CRIMG_LCR_OBJ_CRED, false, NULL, err) < 0)
 		return -1;
 	switch (type) {
-	case CRIMG_LCR_FILE_GENERIC: return read_name(c, o, err);
+	case CRIMG_LCR_FILE_GENERIC:
+		return read_name(c, o, err);
 	case CRIMG_LCR_FILE_FIFO:
 		return read_name(c, o, err) < 0 ? -1 : read_pipe(c, o, fixed, err);
-	case CRIMG_LCR_FILE_PIPE: return read_pipe(c, o, fixed, err);
+	case CRIMG_LCR_FILE_PIPE:
+		return read_pipe(c, o, fixed, err);
 	case CRIMG_LCR_FILE_SOCKET:
 		return linuxcr_need(c, r, fixed, CRIMG_LCR_OBJ_SOCK, false, NULL, err);
 	case CRIMG_LCR_FILE_TTY:
 		return linuxcr_need(c, r, fixed, CRIMG_LCR_OBJ_TTY, false, NULL, err);
-	default: return 0;
+	default:
+		return 0;
 	}
 }
 
@@ -168,7 +178,7 @@ static int read_epoll(struct linuxcr *c, struct crimg_err *err)
 		return 0;
 	if (bytes > CRIMG_MAX_MESSAGE_BYTES)
 		return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, r->offset,
-		                  "EPOLL_ITEMS: %u items", linuxcr_u32(r, 4));
+				  "EPOLL_ITEMS: %u items", linuxcr_u32(r, 4));
 	file->parts[2] = linuxcr_expect(c, CRIMG_LCR_BUFFER, (uint32_t)bytes, err);
 	return file->parts[2] == NULL ? -1 : 0;
 }
@@ -221,11 +231,11 @@ int linuxcr_read_table(struct linuxcr *c, struct linuxcr_object *o, struct crimg
 }
 
 static int read_messages(struct linuxcr *c, struct linuxcr_object *o, uint64_t count,
-                         struct crimg_err *err)
+			 struct crimg_err *err)
 {
 	for (; count > 0; count--) {
 		struct linuxcr_record *r = linuxcr_expect(c, CRIMG_LCR_IPC_MSG_MSG,
-		                                          CRIMG_LCR_IPC_MSG_MSG_PAYLOAD, err);
+							  CRIMG_LCR_IPC_MSG_MSG_PAYLOAD, err);
 		if (r == NULL)
 			return -1;
 		linuxcr_list_add(o, r);
@@ -235,9 +245,10 @@ static int read_messages(struct linuxcr *c, struct linuxcr_object *o, uint64_t c
 			if (b == NULL)
 				return -1;
 			if (b->length == 0 || b->length > left)
-				return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, b->offset,
-				                  "%u bytes of a message found, 1 to %u wanted", b->length,
-				                  left);
+				return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name,
+						  b->offset,
+						  "%u bytes of a message found, 1 to %u wanted",
+						  b->length, left);
 			linuxcr_list_add(o, b);
 			left -= b->length;
 		}
@@ -258,7 +269,7 @@ static int read_segment(struct linuxcr *c, struct linuxcr_object *o, struct crim
 }
 
 static int read_queue_of_messages(struct linuxcr *c, struct linuxcr_object *o,
-                                  struct crimg_err *err)
+				  struct crimg_err *err)
 {
 	struct linuxcr_record *r =
 		linuxcr_expect(c, CRIMG_LCR_IPC_MSG, CRIMG_LCR_IPC_MSG_PAYLOAD, err);
@@ -271,8 +282,9 @@ static int read_queue_of_messages(struct linuxcr *c, struct linuxcr_object *o,
 // The kernel wrote its own structures: 8, 16 or 24 bytes a semaphore, its value first.
 static int read_semaphores(struct linuxcr *c, struct linuxcr_object *o, struct crimg_err *err)
 {
-	struct linuxcr_record *r =
-		linuxcr_expect(c, CRIMG_LCR_IPC_SEM, CRIMG_LCR_IPC_SEM_PAYLOAD, err), *b;
+	struct linuxcr_record *r = linuxcr_expect(c, CRIMG_LCR_IPC_SEM, CRIMG_LCR_IPC_SEM_PAYLOAD,
+						  err),
+			      *b;
 	if (r == NULL)
 		return -1;
 	linuxcr_list_add(o, r);
@@ -284,18 +296,21 @@ static int read_semaphores(struct linuxcr *c, struct linuxcr_object *o, struct c
 	uint32_t each = b->length / count;
 	if (b->length % count != 0 || (each != 8 && each != 16 && each != 24))
 		return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, b->offset,
-		                  "%u semaphores found in %u bytes, 8, 16 or 24 each wanted", count,
-		                  b->length);
+				  "%u semaphores found in %u bytes, 8, 16 or 24 each wanted", count,
+				  b->length);
 	linuxcr_list_add(o, b);
 	return 0;
 }
 
 int linuxcr_read_ipc(struct linuxcr *c, struct linuxcr_object *o, struct crimg_err *err)
 {
-	static int (*const items[])(struct linuxcr *, struct linuxcr_object *, struct crimg_err *) = {
-		read_segment, read_queue_of_messages, read_semaphores,
+	static int (*const items[])(struct linuxcr *, struct linuxcr_object *,
+				    struct crimg_err *) = {
+		read_segment,
+		read_queue_of_messages,
+		read_semaphores,
 	};
-	static const uint32_t kinds[] = { CRIMG_LCR_IPC_SHM, CRIMG_LCR_IPC_MSG, CRIMG_LCR_IPC_SEM };
+	static const uint32_t kinds[] = {CRIMG_LCR_IPC_SHM, CRIMG_LCR_IPC_MSG, CRIMG_LCR_IPC_SEM};
 	o->body = linuxcr_expect(c, CRIMG_LCR_IPC_NS, CRIMG_LCR_IPC_NS_PAYLOAD, err);
 	if (o->body == NULL)
 		return -1;
@@ -306,7 +321,8 @@ int linuxcr_read_ipc(struct linuxcr *c, struct linuxcr_object *o, struct crimg_e
 			return -1;
 		if (linuxcr_u32(r, 0) != kinds[i])
 			return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, r->offset,
-			                  "IPC of type %u found, %u wanted", linuxcr_u32(r, 0), kinds[i]);
+					  "IPC of type %u found, %u wanted", linuxcr_u32(r, 0),
+					  kinds[i]);
 		for (uint32_t n = linuxcr_u32(r, 4); n > 0; n--)
 			if (items[i](c, o, err) < 0)
 				return -1;

@@ -13,7 +13,8 @@
 
 static void *make(struct linuxcr_image *m, size_t count, size_t size, struct crimg_err *err)
 {
-	void *p = count > SIZE_MAX / 4 / size ? NULL : crimg_arena_alloc(&m->arena, (count + 1) * size);
+	void *p = count > SIZE_MAX / 4 / size ? NULL
+					      : crimg_arena_alloc(&m->arena, (count + 1) * size);
 	if (p != NULL)
 		memset(p, 0, (count + 1) * size);
 	else
@@ -23,7 +24,8 @@ static void *make(struct linuxcr_image *m, size_t count, size_t size, struct cri
 
 static void put_timer(ItimerEntry *e, const struct linuxcr_record *r, uint32_t at)
 {
-	uint64_t value = linuxcr_u64(r, at) / NS_PER_US, interval = linuxcr_u64(r, at + 8) / NS_PER_US;
+	uint64_t value = linuxcr_u64(r, at) / NS_PER_US,
+		 interval = linuxcr_u64(r, at + 8) / NS_PER_US;
 	itimer_entry__init(e);
 	e->isec = interval / US_PER_S;
 	e->iusec = interval % US_PER_S;
@@ -33,7 +35,7 @@ static void put_timer(ItimerEntry *e, const struct linuxcr_record *r, uint32_t a
 
 // Limits and timers; they belong to the process.
 static int add_signal(struct linuxcr_image *m, TaskCoreEntry *tc, const struct linuxcr_object *o,
-                      struct crimg_err *err)
+		      struct crimg_err *err)
 {
 	uint32_t count = linuxcr_u16(m->c.header, CRIMG_LCR_CONST_RLIMITS);
 	TaskRlimitsEntry *limits = make(m, 1, sizeof *limits, err);
@@ -65,7 +67,7 @@ static int add_signal(struct linuxcr_image *m, TaskCoreEntry *tc, const struct l
 }
 
 static int add_handlers(struct linuxcr_image *m, TaskCoreEntry *tc, const struct linuxcr_object *o,
-                        bool is_32, struct crimg_err *err)
+			bool is_32, struct crimg_err *err)
 {
 	uint32_t count = o->body->length / CRIMG_LCR_SIGACTION_BYTES;
 	SaEntry *list = make(m, count, sizeof *list, err);
@@ -88,15 +90,15 @@ static int add_handlers(struct linuxcr_image *m, TaskCoreEntry *tc, const struct
 	return 0;
 }
 
-// The kernel's siginfo from the words of the image. What the union holds follows from signal and code; in v19
-// its members share fields.
+// The kernel's siginfo from the words of the image. What the union holds follows from signal and
+// code; in v19 its members share fields.
 static void put_siginfo(uint8_t *to, const struct linuxcr_record *r, uint32_t at, bool v23)
 {
 	enum { CHILD = 17, POLL = 29 };
 	uint32_t signo = linuxcr_u32(r, at), code = linuxcr_u32(r, at + 8);
 	uint32_t status = linuxcr_u32(r, at + (v23 ? 40 : 20));
-	bool sent = (int32_t)code <= 0, fault = signo == 4 || signo == 5 || signo == 7 || signo == 8
-		|| signo == 11;
+	bool sent = (int32_t)code <= 0,
+	     fault = signo == 4 || signo == 5 || signo == 7 || signo == 8 || signo == 11;
 	crimg_put_u32(to, signo);
 	crimg_put_u32(to + 4, linuxcr_u32(r, at + 4));
 	// The class of the code, in its upper half, is the kernel's own.
@@ -122,7 +124,7 @@ static void put_siginfo(uint8_t *to, const struct linuxcr_record *r, uint32_t at
 
 // Only those in the queue: a bit of the set without one says less than a siginfo would.
 SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_record *pending,
-                                  struct crimg_err *err)
+				  struct crimg_err *err)
 {
 	bool v23 = m->c.stream.profile.task_v23;
 	uint32_t each = v23 ? CRIMG_LCR_SIGINFO_V23 : CRIMG_LCR_SIGINFO_V19;
@@ -139,8 +141,8 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 	for (uint32_t i = 0; i < count; i++) {
 		SiginfoEntry *e = &list[i];
 		siginfo_entry__init(e);
-		e->siginfo = (ProtobufCBinaryData){ .len = SIGINFO_BYTES,
-			                            .data = bytes + (size_t)i * SIGINFO_BYTES };
+		e->siginfo = (ProtobufCBinaryData){.len = SIGINFO_BYTES,
+						   .data = bytes + (size_t)i * SIGINFO_BYTES};
 		put_siginfo(e->siginfo.data, pending, CRIMG_LCR_SIGPENDING_PAYLOAD + i * each, v23);
 		queue->signals[queue->n_signals++] = e;
 	}
@@ -148,10 +150,10 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 }
 
 static int add_groups(struct linuxcr_image *m, CredsEntry *e, const struct linuxcr_record *cred,
-                      struct crimg_err *err)
+		      struct crimg_err *err)
 {
 	const struct linuxcr_object *o = linuxcr_find(&m->c, CRIMG_LCR_OBJ_GROUPINFO,
-	                                              linuxcr_ref(cred, CRIMG_LCR_CRED_GROUPS));
+						      linuxcr_ref(cred, CRIMG_LCR_CRED_GROUPS));
 	if (o == NULL || o->body == NULL)
 		return 0;
 	uint32_t count = linuxcr_u32(o->body, 0);
@@ -167,7 +169,7 @@ static int add_groups(struct linuxcr_image *m, CredsEntry *e, const struct linux
 }
 
 CredsEntry *linuxcr_creds(struct linuxcr_image *m, const struct linuxcr_task *t,
-                          struct crimg_err *err)
+			  struct crimg_err *err)
 {
 	const struct linuxcr_record *r =
 		linuxcr_find(&m->c, CRIMG_LCR_OBJ_CRED, linuxcr_ref(t->creds, 0))->body;
@@ -177,8 +179,8 @@ CredsEntry *linuxcr_creds(struct linuxcr_image *m, const struct linuxcr_task *t,
 	if (e == NULL || caps == NULL)
 		return NULL;
 	creds_entry__init(e);
-	uint32_t *const fields[] = { &e->uid, &e->suid, &e->euid, &e->fsuid,
-		                     &e->gid, &e->sgid, &e->egid, &e->fsgid };
+	uint32_t *const fields[] = {&e->uid, &e->suid, &e->euid, &e->fsuid,
+				    &e->gid, &e->sgid, &e->egid, &e->fsgid};
 	for (uint32_t i = 0; i < 8; i++)
 		*fields[i] = linuxcr_u32(r, 4 * i);
 	for (uint32_t i = 0; i < 4 * CAP_WORDS; i++)
@@ -193,7 +195,7 @@ CredsEntry *linuxcr_creds(struct linuxcr_image *m, const struct linuxcr_task *t,
 }
 
 static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxcr_task *t,
-                                    struct crimg_err *err)
+				    struct crimg_err *err)
 {
 	const struct linuxcr_task_places *at = linuxcr_task_places(&m->c.stream.profile);
 	ThreadCoreEntry *e = make(m, 1, sizeof *e, err);
@@ -216,7 +218,7 @@ static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxc
 	}
 	if (t->comm != NULL)
 		e->comm = crimg_arena_text(&m->arena, (const char *)t->comm->data,
-		                           strnlen((const char *)t->comm->data, t->comm->length));
+					   strnlen((const char *)t->comm->data, t->comm->length));
 	if (t->pending != NULL && (e->signals_p = linuxcr_signals(m, t->pending, err)) == NULL)
 		return NULL;
 	if (t->creds != NULL && t->ns != NULL && (e->creds = linuxcr_creds(m, t, err)) == NULL)
@@ -225,7 +227,7 @@ static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxc
 }
 
 static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_task *t,
-                                const ThreadCoreEntry *thread, bool is_32, struct crimg_err *err)
+				const ThreadCoreEntry *thread, bool is_32, struct crimg_err *err)
 {
 	const struct linuxcr_task_places *at = linuxcr_task_places(&m->c.stream.profile);
 	TaskCoreEntry *e = make(m, 1, sizeof *e, err);
@@ -233,8 +235,9 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 		return NULL;
 	task_core_entry__init(e);
 	uint32_t state = linuxcr_u32(t->task, at->state);
-	e->task_state = t->zombie ? CRIMG_TASK_DEAD
-		: (state & CRIMG_LCR_STATE_STOPPED) != 0 ? CRIMG_TASK_STOPPED : CRIMG_TASK_ALIVE;
+	e->task_state = t->zombie                                ? CRIMG_TASK_DEAD
+			: (state & CRIMG_LCR_STATE_STOPPED) != 0 ? CRIMG_TASK_STOPPED
+								 : CRIMG_TASK_ALIVE;
 	e->exit_code = linuxcr_u32(t->task, at->exit_code);
 	e->blk_sigset = thread->blk_sigset;
 	e->comm = thread->comm != NULL ? thread->comm : e->comm;
@@ -247,7 +250,7 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 }
 
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
-                     struct linuxcr_entry *out, struct crimg_err *err)
+		     struct linuxcr_entry *out, struct crimg_err *err)
 {
 	const struct linuxcr_task *t = &m->c.tasks[m->by_tid[object]];
 	CoreEntry e = CORE_ENTRY__INIT;

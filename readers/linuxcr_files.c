@@ -23,13 +23,13 @@ static uint32_t fixed_bytes(const struct linuxcr_image *m)
 
 static FdTypes fd_type(const struct linuxcr_image *m, const struct linuxcr_object *o)
 {
-	static const FdTypes types[] = { FD_TYPES__UND, FD_TYPES__REG, FD_TYPES__PIPE, FD_TYPES__FIFO,
-		                         FD_TYPES__UNIXSK, FD_TYPES__TTY, FD_TYPES__EVENTPOLL,
-		                         FD_TYPES__EVENTFD };
+	static const FdTypes types[] = {FD_TYPES__UND,       FD_TYPES__REG,    FD_TYPES__PIPE,
+					FD_TYPES__FIFO,      FD_TYPES__UNIXSK, FD_TYPES__TTY,
+					FD_TYPES__EVENTPOLL, FD_TYPES__EVENTFD};
 	uint32_t type = file_type(o);
 	if (type == CRIMG_LCR_FILE_SOCKET) {
-		const struct linuxcr_object *s = linuxcr_find(
-			&m->c, CRIMG_LCR_OBJ_SOCK, linuxcr_ref(o->body, fixed_bytes(m)));
+		const struct linuxcr_object *s = linuxcr_find(&m->c, CRIMG_LCR_OBJ_SOCK,
+							      linuxcr_ref(o->body, fixed_bytes(m)));
 		if (s != NULL && s->parts[0] != NULL && s->parts[0]->kind == CRIMG_LCR_SOCKET_INET)
 			return FD_TYPES__INETSK;
 	}
@@ -47,12 +47,12 @@ union any_file {
 
 // A name that is not terminated ends with its record, behind which there is a zero.
 static void put_reg(RegFileEntry *e, uint32_t id, const struct linuxcr_record *name,
-                    FownEntry *owner)
+		    FownEntry *owner)
 {
 	union {
 		const uint8_t *lent;
 		char *text; // protobuf-c asks for this; encoding changes nothing
-	} u = { .lent = name->data };
+	} u = {.lent = name->data};
 	reg_file_entry__init(e);
 	e->id = id;
 	e->name = u.text;
@@ -60,7 +60,7 @@ static void put_reg(RegFileEntry *e, uint32_t id, const struct linuxcr_record *n
 }
 
 static int put_epoll(struct linuxcr_image *m, EventpollFileEntry *e,
-                     const struct linuxcr_record *items, struct crimg_err *err)
+		     const struct linuxcr_record *items, struct crimg_err *err)
 {
 	size_t count = items == NULL ? 0 : items->length / CRIMG_LCR_EPOLL_ITEM_BYTES;
 	EventpollTfdEntry *list = crimg_arena_alloc(&m->arena, (count + 1) * sizeof *list);
@@ -81,8 +81,8 @@ static int put_epoll(struct linuxcr_image *m, EventpollFileEntry *e,
 }
 
 // Fills the message of the file's type. 0: it has none that we make (sockets).
-static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_object *o, FileEntry *e,
-                    union any_file *f, FownEntry *owner, struct crimg_err *err)
+static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_object *o,
+		    FileEntry *e, union any_file *f, FownEntry *owner, struct crimg_err *err)
 {
 	uint32_t flags = linuxcr_u32(o->body, CRIMG_LCR_FILE_FLAGS), at = fixed_bytes(m);
 	switch (file_type(o)) {
@@ -96,15 +96,20 @@ static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_ob
 		return 1;
 	case CRIMG_LCR_FILE_PIPE:
 		pipe_entry__init(&f->pipe);
-		f->pipe = (PipeEntry){ .base = f->pipe.base, .id = e->id, .flags = flags,
-			               .pipe_id = linuxcr_u32(o->body, at), .fown = owner };
+		f->pipe = (PipeEntry){.base = f->pipe.base,
+				      .id = e->id,
+				      .flags = flags,
+				      .pipe_id = linuxcr_u32(o->body, at),
+				      .fown = owner};
 		e->pipe = &f->pipe;
 		return 1;
 	case CRIMG_LCR_FILE_FIFO:
 		fifo_entry__init(&f->fifo);
-		f->fifo = (FifoEntry){ .base = f->fifo.base, .id = e->id, .has_regf_id = true,
-			               .pipe_id = linuxcr_u32(o->body, at),
-			               .regf_id = extra_id(m, nth) };
+		f->fifo = (FifoEntry){.base = f->fifo.base,
+				      .id = e->id,
+				      .has_regf_id = true,
+				      .pipe_id = linuxcr_u32(o->body, at),
+				      .regf_id = extra_id(m, nth)};
 		e->fifo = &f->fifo;
 		return 1;
 	case CRIMG_LCR_FILE_EPOLL:
@@ -116,15 +121,20 @@ static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_ob
 		return put_epoll(m, &f->epfd, o->parts[2], err) < 0 ? -1 : 1;
 	case CRIMG_LCR_FILE_EVENTFD:
 		eventfd_file_entry__init(&f->efd);
-		f->efd = (EventfdFileEntry){ .base = f->efd.base, .id = e->id, .fown = owner,
-			                     .flags = flags | linuxcr_u32(o->body, at + 8),
-			                     .counter = linuxcr_u64(o->body, at) };
+		f->efd = (EventfdFileEntry){.base = f->efd.base,
+					    .id = e->id,
+					    .fown = owner,
+					    .flags = flags | linuxcr_u32(o->body, at + 8),
+					    .counter = linuxcr_u64(o->body, at)};
 		e->efd = &f->efd;
 		return 1;
 	case CRIMG_LCR_FILE_TTY:
 		tty_file_entry__init(&f->tty);
-		f->tty = (TtyFileEntry){ .base = f->tty.base, .id = e->id, .flags = flags,
-			                 .tty_info_id = linuxcr_u32(o->body, at), .fown = owner };
+		f->tty = (TtyFileEntry){.base = f->tty.base,
+					.id = e->id,
+					.flags = flags,
+					.tty_info_id = linuxcr_u32(o->body, at),
+					.fown = owner};
 		e->tty = &f->tty;
 		return 1;
 	default:
@@ -137,10 +147,10 @@ static bool is_whole(const struct linuxcr_object *o)
 	return o->body != NULL && !o->partial;
 }
 
-// Files as they came; then what a message refers to and the stream has no number for: the names of FIFOs,
-// and directories of tasks.
+// Files as they came; then what a message refers to and the stream has no number for: the names of
+// FIFOs, and directories of tasks.
 int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
-                     struct linuxcr_entry *out, struct crimg_err *err)
+		     struct linuxcr_entry *out, struct crimg_err *err)
 {
 	size_t files = linuxcr_count(&m->c, CRIMG_LCR_OBJ_FILE);
 	size_t dirs = linuxcr_count(&m->c, CRIMG_LCR_OBJ_FS);
@@ -189,12 +199,13 @@ int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 }
 
 int linuxcr_put_fd(struct linuxcr_image *m, size_t object, uint64_t index,
-                   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct linuxcr_entry *out, struct crimg_err *err)
 {
 	FdinfoEntry e = FDINFO_ENTRY__INIT;
 	const struct linuxcr_record *r = m->record =
-		index == 0 ? linuxcr_nth(&m->c, CRIMG_LCR_OBJ_FILE_TABLE, object)->first
-		           : m->record == NULL ? NULL : m->record->sibling;
+		index == 0          ? linuxcr_nth(&m->c, CRIMG_LCR_OBJ_FILE_TABLE, object)->first
+		: m->record == NULL ? NULL
+				    : m->record->sibling;
 	if (r == NULL || r->kind != CRIMG_LCR_FILE_DESC)
 		return 0;
 	const struct linuxcr_object *o = linuxcr_find(&m->c, CRIMG_LCR_OBJ_FILE, linuxcr_ref(r, 0));
@@ -209,7 +220,7 @@ int linuxcr_put_fd(struct linuxcr_image *m, size_t object, uint64_t index,
 }
 
 int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,
-                   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct linuxcr_entry *out, struct crimg_err *err)
 {
 	FsEntry e = FS_ENTRY__INIT;
 	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
@@ -228,16 +239,16 @@ int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,
 }
 
 int linuxcr_put_pipe_data(struct linuxcr_image *m, bool fifo, uint64_t index,
-                          struct linuxcr_entry *out, struct crimg_err *err)
+			  struct linuxcr_entry *out, struct crimg_err *err)
 {
 	PipeDataEntry e = PIPE_DATA_ENTRY__INIT;
 	if (index == 0)
 		m->cursor = 0;
 	for (; m->cursor < linuxcr_count(&m->c, CRIMG_LCR_OBJ_INODE); m->cursor++) {
-		const struct linuxcr_object *o =
-			linuxcr_nth(&m->c, CRIMG_LCR_OBJ_INODE, m->cursor);
+		const struct linuxcr_object *o = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_INODE, m->cursor);
 		if (o->parts[0] == NULL || o->body == NULL
-		    || (linuxcr_u32(o->parts[0], CRIMG_LCR_FILE_TYPE) == CRIMG_LCR_FILE_FIFO) != fifo)
+		    || (linuxcr_u32(o->parts[0], CRIMG_LCR_FILE_TYPE) == CRIMG_LCR_FILE_FIFO)
+			       != fifo)
 			continue;
 		m->cursor++;
 		e.pipe_id = (uint32_t)o->ref;

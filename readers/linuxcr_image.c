@@ -41,7 +41,7 @@ static int sort_tasks(struct linuxcr_image *m, struct crimg_err *err)
 		return crimg_fail_nomem(err, count * sizeof *list);
 	}
 	for (size_t i = 0; i < count; i++)
-		list[i] = (struct ranked){ &m->c.tasks[i], i };
+		list[i] = (struct ranked){&m->c.tasks[i], i};
 	qsort(list, count, sizeof *list, by_number);
 	for (size_t i = 0; i < count; i++) {
 		m->by_tid[i] = list[i].index;
@@ -49,7 +49,7 @@ static int sort_tasks(struct linuxcr_image *m, struct crimg_err *err)
 			int pid = list[i].task->pid;
 			free(list);
 			return crimg_fail(err, CRIMG_E_FORMAT, m->c.stream.source->name,
-			                  CRIMG_NO_OFFSET, "two tasks with number %d found", pid);
+					  CRIMG_NO_OFFSET, "two tasks with number %d found", pid);
 		}
 	}
 	qsort(list, count, sizeof *list, by_group);
@@ -74,8 +74,10 @@ static int find_processes(struct linuxcr_image *m, struct crimg_err *err)
 		const struct linuxcr_task *t = &m->c.tasks[m->by_process[i]];
 		struct linuxcr_process *p = &m->processes[m->process_count];
 		if (m->process_count == 0 || p[-1].pid != t->tgid) {
-			*p = (struct linuxcr_process){ .pid = t->tgid, .first = i, .dead = true,
-			                               .order = m->by_process[i] };
+			*p = (struct linuxcr_process){.pid = t->tgid,
+						      .first = i,
+						      .dead = true,
+						      .order = m->by_process[i]};
 			m->process_count++;
 		} else {
 			p--;
@@ -132,15 +134,16 @@ void linuxcr_image_fini(struct linuxcr_image *m)
 int linuxcr_payload_begin(struct linuxcr_image *m, struct crimg_err *err)
 {
 	void *array = m->payloads;
-	if (crimg_grow(&array, &m->payload_capacity, m->payload_count, sizeof *m->payloads, err) < 0)
+	if (crimg_grow(&array, &m->payload_capacity, m->payload_count, sizeof *m->payloads, err)
+	    < 0)
 		return -1;
 	m->payloads = array;
-	m->payloads[m->payload_count++] = (struct linuxcr_payload){ .first = m->piece_count };
+	m->payloads[m->payload_count++] = (struct linuxcr_payload){.first = m->piece_count};
 	return 0;
 }
 
 int linuxcr_payload_add(struct linuxcr_image *m, const uint8_t *bytes, uint64_t offset,
-                        uint64_t length, struct crimg_err *err)
+			uint64_t length, struct crimg_err *err)
 {
 	struct linuxcr_payload *p = &m->payloads[m->payload_count - 1];
 	void *array = m->pieces;
@@ -149,8 +152,8 @@ int linuxcr_payload_add(struct linuxcr_image *m, const uint8_t *bytes, uint64_t 
 	if (crimg_grow(&array, &m->piece_capacity, m->piece_count, sizeof *m->pieces, err) < 0)
 		return -1;
 	m->pieces = array;
-	m->pieces[m->piece_count++] =
-		(struct linuxcr_piece){ .at = p->length, .length = length, .bytes = bytes, .offset = offset };
+	m->pieces[m->piece_count++] = (struct linuxcr_piece){
+		.at = p->length, .length = length, .bytes = bytes, .offset = offset};
 	p->length += length;
 	p->count++;
 	return 0;

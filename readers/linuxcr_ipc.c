@@ -16,7 +16,7 @@ static void put_perms(IpcDescEntry *e, const struct linuxcr_record *r)
 }
 
 int linuxcr_put_ipc_var(struct linuxcr_image *m, size_t object, uint64_t index,
-                        struct linuxcr_entry *out, struct crimg_err *err)
+			struct linuxcr_entry *out, struct crimg_err *err)
 {
 	IpcVarEntry e = IPC_VAR_ENTRY__INIT;
 	const struct linuxcr_record *r = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_IPC_NS, object)->body;
@@ -39,18 +39,19 @@ int linuxcr_put_ipc_var(struct linuxcr_image *m, size_t object, uint64_t index,
 
 // The next record of this kind in the namespace's list; entries are asked for in order.
 static struct linuxcr_record *next_of(struct linuxcr_image *m, size_t object, uint64_t index,
-                                      uint32_t kind)
+				      uint32_t kind)
 {
-	struct linuxcr_record *r =
-		index == 0 ? linuxcr_nth(&m->c, CRIMG_LCR_OBJ_IPC_NS, object)->first
-		           : m->record == NULL ? NULL : m->record->sibling;
+	struct linuxcr_record *r = index == 0
+					   ? linuxcr_nth(&m->c, CRIMG_LCR_OBJ_IPC_NS, object)->first
+				   : m->record == NULL ? NULL
+						       : m->record->sibling;
 	while (r != NULL && r->kind != kind)
 		r = r->sibling;
 	return m->record = r;
 }
 
 int linuxcr_put_ipc_shm(struct linuxcr_image *m, size_t object, uint64_t index,
-                        struct linuxcr_entry *out, struct crimg_err *err)
+			struct linuxcr_entry *out, struct crimg_err *err)
 {
 	IpcShmEntry e = IPC_SHM_ENTRY__INIT;
 	IpcDescEntry desc;
@@ -70,7 +71,7 @@ int linuxcr_put_ipc_shm(struct linuxcr_image *m, size_t object, uint64_t index,
 
 // CRIU keeps 16 bits a semaphore, filled up to 8 bytes.
 int linuxcr_put_ipc_sem(struct linuxcr_image *m, size_t object, uint64_t index,
-                        struct linuxcr_entry *out, struct crimg_err *err)
+			struct linuxcr_entry *out, struct crimg_err *err)
 {
 	IpcSemEntry e = IPC_SEM_ENTRY__INIT;
 	IpcDescEntry desc;
@@ -86,7 +87,8 @@ int linuxcr_put_ipc_sem(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (payload == NULL)
 		return -1;
 	for (uint32_t i = 0; i < count; i++)
-		crimg_put_u16(payload + 2 * (size_t)i, linuxcr_u16(values, values->length / count * i));
+		crimg_put_u16(payload + 2 * (size_t)i,
+			      linuxcr_u16(values, values->length / count * i));
 	put_perms(&desc, r);
 	e.desc = &desc;
 	e.nsems = count;
@@ -98,12 +100,13 @@ int linuxcr_put_ipc_sem(struct linuxcr_image *m, size_t object, uint64_t index,
 }
 
 // One message: its length, its head, its bytes filled up to 8. *last is its last record.
-static int add_message(struct linuxcr_image *m, const struct linuxcr_record *r, struct crimg_err *err)
+static int add_message(struct linuxcr_image *m, const struct linuxcr_record *r,
+		       struct crimg_err *err)
 {
 	IpcMsg e = IPC_MSG__INIT;
 	struct crimg_buf head = CRIMG_BUF_INIT;
 	uint32_t size = linuxcr_u32(r, CRIMG_LCR_MSG_MSG_SIZE);
-	static const uint8_t zeros[8] = { 0 };
+	static const uint8_t zeros[8] = {0};
 	e.mtype = linuxcr_u64(r, 0);
 	e.msize = size;
 	uint8_t *copy = NULL;
@@ -130,13 +133,14 @@ static bool is_whole(const struct linuxcr_record *r)
 {
 	uint64_t bytes = 0;
 	uint32_t size = linuxcr_u32(r, CRIMG_LCR_MSG_MSG_SIZE);
-	for (r = r->sibling; bytes < size && r != NULL && r->kind == CRIMG_LCR_BUFFER; r = r->sibling)
+	for (r = r->sibling; bytes < size && r != NULL && r->kind == CRIMG_LCR_BUFFER;
+	     r = r->sibling)
 		bytes += r->length;
 	return bytes == size;
 }
 
 int linuxcr_put_ipc_msg(struct linuxcr_image *m, size_t object, uint64_t index,
-                        struct linuxcr_entry *out, struct crimg_err *err)
+			struct linuxcr_entry *out, struct crimg_err *err)
 {
 	IpcMsgEntry e = IPC_MSG_ENTRY__INIT;
 	IpcDescEntry desc;

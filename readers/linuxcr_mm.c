@@ -21,18 +21,18 @@
 static const struct {
 	uint32_t vm, user;
 } map_flags[] = {
-	{ CRIMG_LCR_VM_GROWSDOWN, 0x100 },
-	{ CRIMG_LCR_VM_LOCKED, 0x2000 },
-	{ CRIMG_LCR_VM_NORESERVE, 0x4000 },
-	{ CRIMG_LCR_VM_HUGETLB, 0x40000 },
+	{CRIMG_LCR_VM_GROWSDOWN, 0x100},
+	{CRIMG_LCR_VM_LOCKED, 0x2000},
+	{CRIMG_LCR_VM_NORESERVE, 0x4000},
+	{CRIMG_LCR_VM_HUGETLB, 0x40000},
 };
 
 static const struct {
 	uint32_t vm, advice;
 } advices[] = {
-	{ CRIMG_LCR_VM_RAND_READ, 1 },
-	{ CRIMG_LCR_VM_SEQ_READ, 2 },
-	{ CRIMG_LCR_VM_DONTCOPY, 10 },
+	{CRIMG_LCR_VM_RAND_READ, 1},
+	{CRIMG_LCR_VM_SEQ_READ, 2},
+	{CRIMG_LCR_VM_DONTCOPY, 10},
 };
 
 static uint64_t mm_word(const struct linuxcr_object *mm, uint32_t which)
@@ -52,7 +52,7 @@ static uint32_t place_status(const struct linuxcr_object *mm, uint64_t start, ui
 }
 
 static void put_type(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_object *mm,
-                     const struct linuxcr_record *r)
+		     const struct linuxcr_record *r)
 {
 	const struct linuxcr_object *inode =
 		linuxcr_find(c, CRIMG_LCR_OBJ_INODE, linuxcr_ref(r, CRIMG_LCR_VMA_INODE));
@@ -89,7 +89,7 @@ static void put_type(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_
 }
 
 static void put_vma(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_object *mm,
-                    const struct linuxcr_record *r)
+		    const struct linuxcr_record *r)
 {
 	uint64_t flags = linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS);
 	vma_entry__init(e);
@@ -113,7 +113,7 @@ static void put_vma(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_o
 }
 
 static int add_vmas(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_object *mm,
-                    struct crimg_err *err)
+		    struct crimg_err *err)
 {
 	size_t count = 0;
 	for (const struct linuxcr_record *r = mm->first; r != NULL; r = r->sibling)
@@ -132,7 +132,7 @@ static int add_vmas(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_ob
 
 // The kernel's array of longs in words of 64 bits; a 32-bit kernel's longs are half of one.
 static int add_auxv(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_record *r,
-                    struct crimg_err *err)
+		    struct crimg_err *err)
 {
 	size_t count = r == NULL ? 0 : r->length / 8;
 	bool narrow = m->c.stream.profile.word == 4;
@@ -149,17 +149,17 @@ static int add_auxv(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_re
 }
 
 int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
-                   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct linuxcr_entry *out, struct crimg_err *err)
 {
 	MmEntry e = MM_ENTRY__INIT;
 	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
 	const struct linuxcr_object *mm = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 1);
 	if (index > 0 || mm == NULL)
 		return 0;
-	uint64_t *const words[] = { &e.mm_start_code, &e.mm_end_code, &e.mm_start_data,
-		                    &e.mm_end_data, &e.mm_start_brk, &e.mm_brk, &e.mm_start_stack,
-		                    &e.mm_arg_start, &e.mm_arg_end, &e.mm_env_start,
-		                    &e.mm_env_end };
+	uint64_t *const words[] = {&e.mm_start_code,  &e.mm_end_code,  &e.mm_start_data,
+				   &e.mm_end_data,    &e.mm_start_brk, &e.mm_brk,
+				   &e.mm_start_stack, &e.mm_arg_start, &e.mm_arg_end,
+				   &e.mm_env_start,   &e.mm_env_end};
 	for (uint32_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		*words[i] = mm_word(mm, i);
 	e.exe_file_id = linuxcr_u32(mm->body, CRIMG_LCR_MM_EXE);

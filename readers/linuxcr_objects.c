@@ -38,19 +38,19 @@ static int make_room(struct linuxcr *c, struct crimg_err *err)
 }
 
 int linuxcr_introduce(struct linuxcr *c, uint32_t type, int32_t ref, uint64_t offset,
-                      struct linuxcr_object **out, struct crimg_err *err)
+		      struct linuxcr_object **out, struct crimg_err *err)
 {
 	const char *source = c->stream.source->name, *name = linuxcr_object_name(type);
 	struct linuxcr_object *o = linuxcr_find(c, 0, ref);
 	if (ref <= 0)
 		return crimg_fail(err, CRIMG_E_FORMAT, source, offset,
-		                  "reference %d of a %s found, a positive number wanted", ref, name);
+				  "reference %d of a %s found, a positive number wanted", ref,
+				  name);
 	if (o != NULL)
 		return crimg_fail(err, CRIMG_E_FORMAT, source, offset,
-		                  "reference %d is given to a %s, and a %s has it already", ref, name,
-		                  linuxcr_object_name(o->type));
-	if (make_room(c, err) < 0
-	    || (o = linuxcr_stream_alloc(&c->stream, sizeof *o, err)) == NULL)
+				  "reference %d is given to a %s, and a %s has it already", ref,
+				  name, linuxcr_object_name(o->type));
+	if (make_room(c, err) < 0 || (o = linuxcr_stream_alloc(&c->stream, sizeof *o, err)) == NULL)
 		return -1;
 	o->ref = ref;
 	o->type = type;
@@ -70,18 +70,18 @@ void linuxcr_list_add(struct linuxcr_object *o, struct linuxcr_record *r)
 }
 
 static int add_page(struct linuxcr *c, struct linuxcr_object *o, uint64_t start, uint64_t offset,
-                    struct crimg_err *err)
+		    struct crimg_err *err)
 {
 	struct linuxcr_run *last = o->run_count > 0 ? &o->runs[o->run_count - 1] : NULL;
 	uint64_t end = last == NULL ? 0 : last->start + last->pages * CRIMG_PAGE_BYTES;
 	if (start % CRIMG_PAGE_BYTES != 0 || start > UINT64_MAX - 2 * CRIMG_PAGE_BYTES)
 		return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, offset,
-		                  "a page at 0x%llx found, an address of a page wanted",
-		                  (unsigned long long)start);
+				  "a page at 0x%llx found, an address of a page wanted",
+				  (unsigned long long)start);
 	if (start < end)
 		return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, offset,
-		                  "a page at 0x%llx found, one at 0x%llx or above wanted",
-		                  (unsigned long long)start, (unsigned long long)end);
+				  "a page at 0x%llx found, one at 0x%llx or above wanted",
+				  (unsigned long long)start, (unsigned long long)end);
 	if (last != NULL && start == end
 	    && offset == last->offset + last->pages * CRIMG_PAGE_BYTES) {
 		last->pages++;
@@ -90,16 +90,16 @@ static int add_page(struct linuxcr *c, struct linuxcr_object *o, uint64_t start,
 	void *array = o->runs;
 	if (o->run_count >= CRIMG_MAX_PAGE_RUNS)
 		return crimg_fail(err, CRIMG_E_LIMIT, c->stream.source->name, offset,
-		                  "more than %u runs of pages", CRIMG_MAX_PAGE_RUNS);
+				  "more than %u runs of pages", CRIMG_MAX_PAGE_RUNS);
 	if (crimg_grow(&array, &o->run_capacity, o->run_count, sizeof *o->runs, err) < 0)
 		return -1;
 	o->runs = array;
-	o->runs[o->run_count++] = (struct linuxcr_run){ start, 1, offset };
+	o->runs[o->run_count++] = (struct linuxcr_run){start, 1, offset};
 	return 0;
 }
 
 int linuxcr_add_pages(struct linuxcr *c, struct linuxcr_object *o, struct linuxcr_record *r,
-                      bool shared, struct crimg_err *err)
+		      bool shared, struct crimg_err *err)
 {
 	unsigned word = c->stream.profile.word;
 	uint64_t contents = r->offset + CRIMG_LCR_HEADER_BYTES + r->length;

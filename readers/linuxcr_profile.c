@@ -8,42 +8,55 @@ struct row {
 	const char *name;
 };
 
-#define R(name) { CRIMG_LCR_##name, #name }
+#define R(name)                                                                                    \
+	{                                                                                          \
+		CRIMG_LCR_##name, #name                                                            \
+	}
 static const struct row kinds[] = {
-	R(HEADER), R(HEADER_ARCH), R(CONTAINER), R(BUFFER), R(STRING), R(OBJREF), R(LSM_INFO),
-	R(SECURITY), R(PIDS), R(TREE), R(TASK), R(TASK_NS), R(TASK_OBJS), R(RESTART_BLOCK),
-	R(THREAD), R(CPU), R(NS), R(UTS_NS), R(IPC_NS), R(MNT_NS), R(CAPABILITIES), R(USER_NS),
-	R(CRED), R(USER), R(GROUPINFO), R(TASK_CREDS), R(CPU_FPU), R(LDT), R(FILE_TABLE),
-	R(FILE_DESC), R(FILE_NAME), R(FILE), R(PIPE_BUF), R(TTY), R(TTY_LDISC), R(EPOLL_ITEMS),
-	R(MM), R(VMA), R(PGARR), R(HPAGE), R(MM_CONTEXT), R(FS), R(IPC), R(IPC_SHM), R(IPC_MSG),
-	R(IPC_MSG_MSG), R(IPC_SEM), R(SEM_UNDO_LIST), R(SEM_UNDO), R(SIGHAND), R(SIGNAL),
-	R(SIGNAL_TASK), R(SIGPENDING), R(SOCKET), R(SOCKET_QUEUE), R(SOCKET_BUFFER), R(SOCKET_FRAG),
-	R(SOCKET_UNIX), R(SOCKET_INET), R(NET_NS), R(NETDEV), R(NETDEV_ADDR), R(TAIL), R(ERROR),
+	R(HEADER),        R(HEADER_ARCH), R(CONTAINER),     R(BUFFER),        R(STRING),
+	R(OBJREF),        R(LSM_INFO),    R(SECURITY),      R(PIDS),          R(TREE),
+	R(TASK),          R(TASK_NS),     R(TASK_OBJS),     R(RESTART_BLOCK), R(THREAD),
+	R(CPU),           R(NS),          R(UTS_NS),        R(IPC_NS),        R(MNT_NS),
+	R(CAPABILITIES),  R(USER_NS),     R(CRED),          R(USER),          R(GROUPINFO),
+	R(TASK_CREDS),    R(CPU_FPU),     R(LDT),           R(FILE_TABLE),    R(FILE_DESC),
+	R(FILE_NAME),     R(FILE),        R(PIPE_BUF),      R(TTY),           R(TTY_LDISC),
+	R(EPOLL_ITEMS),   R(MM),          R(VMA),           R(PGARR),         R(HPAGE),
+	R(MM_CONTEXT),    R(FS),          R(IPC),           R(IPC_SHM),       R(IPC_MSG),
+	R(IPC_MSG_MSG),   R(IPC_SEM),     R(SEM_UNDO_LIST), R(SEM_UNDO),      R(SIGHAND),
+	R(SIGNAL),        R(SIGNAL_TASK), R(SIGPENDING),    R(SOCKET),        R(SOCKET_QUEUE),
+	R(SOCKET_BUFFER), R(SOCKET_FRAG), R(SOCKET_UNIX),   R(SOCKET_INET),   R(NET_NS),
+	R(NETDEV),        R(NETDEV_ADDR), R(TAIL),          R(ERROR),
 };
 #undef R
 
 static const char *const objects[CRIMG_LCR_OBJ_COUNT] = {
-	"unknown", "PID", "INODE", "FILE_TABLE", "FILE", "MM", "FS", "SIGHAND", "SIGNAL", "NS",
-	"UTS_NS", "IPC_NS", "MNT_NS", "USER_NS", "CRED", "USER", "GROUPINFO", "SOCK", "TTY",
-	"SECURITY_PTR", "SECURITY", "NET_NS", "NETDEV", "SEM_UNDO",
+	"unknown",   "PID",  "INODE",  "FILE_TABLE",   "FILE",     "MM",      "FS",     "SIGHAND",
+	"SIGNAL",    "NS",   "UTS_NS", "IPC_NS",       "MNT_NS",   "USER_NS", "CRED",   "USER",
+	"GROUPINFO", "SOCK", "TTY",    "SECURITY_PTR", "SECURITY", "NET_NS",  "NETDEV", "SEM_UNDO",
 };
 
 int linuxcr_profile_begin(uint16_t arch, uint16_t rev, const char *source, uint64_t offset,
-                          struct linuxcr_profile *out, struct crimg_err *err)
+			  struct linuxcr_profile *out, struct crimg_err *err)
 {
-	static const char *const machines[] = { "", "", "", "S390", "PPC32 or ARM", "PPC64" };
+	static const char *const machines[] = {"", "", "", "S390", "PPC32 or ARM", "PPC64"};
 	if (arch != CRIMG_LCR_ARCH_X86_32 && arch != CRIMG_LCR_ARCH_X86_64)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, source, offset,
-		                  "a kernel stream of machine %u%s%s%s found, x86-32 (1) or x86-64 (2) "
-		                  "wanted", arch, arch > 2 && arch < 6 ? " (" : "",
-		                  arch > 2 && arch < 6 ? machines[arch] : "",
-		                  arch > 2 && arch < 6 ? ")" : "");
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, source, offset,
+			"a kernel stream of machine %u%s%s%s found, x86-32 (1) or x86-64 (2) "
+			"wanted",
+			arch, arch > 2 && arch < 6 ? " (" : "",
+			arch > 2 && arch < 6 ? machines[arch] : "",
+			arch > 2 && arch < 6 ? ")" : "");
 	if (rev < 3 || rev > 6)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, source, offset,
-		                  "a kernel stream of revision %u (%s) found, 3 to 6 (v18 to v23-rc2) "
-		                  "wanted", rev, rev < 3 ? "v14 to v17" : "younger than any known");
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, source, offset,
+			"a kernel stream of revision %u (%s) found, 3 to 6 (v18 to v23-rc2) "
+			"wanted",
+			rev, rev < 3 ? "v14 to v17" : "younger than any known");
 	*out = (struct linuxcr_profile){
-		.arch = arch, .rev = rev, .word = arch == CRIMG_LCR_ARCH_X86_32 ? 4 : 8,
+		.arch = arch,
+		.rev = rev,
+		.word = arch == CRIMG_LCR_ARCH_X86_32 ? 4 : 8,
 	};
 	return 0;
 }
@@ -84,7 +97,8 @@ const char *linuxcr_kind_name(uint32_t kind)
 uint32_t linuxcr_object_type(const struct linuxcr_profile *p, uint32_t type)
 {
 	uint32_t number = p->pids ? type : type + 1;
-	return type == 0 || type >= CRIMG_LCR_OBJ_COUNT || number >= CRIMG_LCR_OBJ_COUNT ? 0 : number;
+	return type == 0 || type >= CRIMG_LCR_OBJ_COUNT || number >= CRIMG_LCR_OBJ_COUNT ? 0
+											 : number;
 }
 
 const char *linuxcr_object_name(uint32_t type)
@@ -95,23 +109,54 @@ const char *linuxcr_object_name(uint32_t type)
 const struct linuxcr_task_places *linuxcr_task_places(const struct linuxcr_profile *p)
 {
 	static const struct linuxcr_task_places v18 = {
-		.state = 0, .exit_state = 4, .exit_code = 8, .exit_signal = 12, .pdeath = 16,
-		.clear_tid = 32, .compat_length = 40, .compat = 44, .robust_length = 48, .robust = 48,
+		.state = 0,
+		.exit_state = 4,
+		.exit_code = 8,
+		.exit_signal = 12,
+		.pdeath = 16,
+		.clear_tid = 32,
+		.compat_length = 40,
+		.compat = 44,
+		.robust_length = 48,
+		.robust = 48,
 	};
 	static const struct linuxcr_task_places v19 = {
-		.state = 0, .exit_state = 4, .exit_code = 8, .exit_signal = 12, .pdeath = 16,
-		.compat_length = 20, .compat = 24, .robust_length = 28, .robust = 32,
+		.state = 0,
+		.exit_state = 4,
+		.exit_code = 8,
+		.exit_signal = 12,
+		.pdeath = 16,
+		.compat_length = 20,
+		.compat = 24,
+		.robust_length = 28,
+		.robust = 32,
 		.clear_tid = 48,
 	};
 	static const struct linuxcr_task_places v23 = {
-		.state = 0, .exit_state = 4, .exit_code = 8, .exit_signal = 12, .pdeath = 16,
-		.compat_length = 20, .compat = 24, .robust_length = 28, .robust = 32,
-		.clear_tid = 48, .sas = 56,
+		.state = 0,
+		.exit_state = 4,
+		.exit_code = 8,
+		.exit_signal = 12,
+		.pdeath = 16,
+		.compat_length = 20,
+		.compat = 24,
+		.robust_length = 28,
+		.robust = 32,
+		.clear_tid = 48,
+		.sas = 56,
 	};
 	static const struct linuxcr_task_places rc2 = {
-		.state = 4, .exit_state = 8, .exit_code = 12, .exit_signal = 16, .pdeath = 20,
-		.clear_tid = 32, .sas = 40, .compat_length = 52, .compat = 56,
-		.robust_length = 60, .robust = 64,
+		.state = 4,
+		.exit_state = 8,
+		.exit_code = 12,
+		.exit_signal = 16,
+		.pdeath = 20,
+		.clear_tid = 32,
+		.sas = 40,
+		.compat_length = 52,
+		.compat = 56,
+		.robust_length = 60,
+		.robust = 64,
 	};
 	if (p->rc2)
 		return &rc2;

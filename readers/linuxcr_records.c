@@ -10,7 +10,7 @@
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 
 int linuxcr_encode(const ProtobufCMessage *message, struct linuxcr_entry *out,
-                   struct crimg_err *err)
+		   struct crimg_err *err)
 {
 	return crimg_message_encode(message, &out->message, err) < 0 ? -1 : 1;
 }
@@ -22,11 +22,11 @@ void linuxcr_from(struct linuxcr_entry *out, const struct linuxcr_record *r)
 }
 
 struct linuxcr_object *linuxcr_task_object(const struct linuxcr *c, const struct linuxcr_task *t,
-                                           unsigned which)
+					   unsigned which)
 {
-	static const uint32_t types[] = { CRIMG_LCR_OBJ_FILE_TABLE, CRIMG_LCR_OBJ_MM,
-		                          CRIMG_LCR_OBJ_FS, CRIMG_LCR_OBJ_SEM_UNDO,
-		                          CRIMG_LCR_OBJ_SIGHAND, CRIMG_LCR_OBJ_SIGNAL };
+	static const uint32_t types[] = {CRIMG_LCR_OBJ_FILE_TABLE, CRIMG_LCR_OBJ_MM,
+					 CRIMG_LCR_OBJ_FS,         CRIMG_LCR_OBJ_SEM_UNDO,
+					 CRIMG_LCR_OBJ_SIGHAND,    CRIMG_LCR_OBJ_SIGNAL};
 	if (t->objs == NULL)
 		return NULL;
 	uint32_t at = 4 * (which > 2 && !c->stream.profile.task_v23 ? which - 1 : which);
@@ -35,7 +35,7 @@ struct linuxcr_object *linuxcr_task_object(const struct linuxcr *c, const struct
 }
 
 const struct linuxcr_task *linuxcr_living(const struct linuxcr_image *m,
-                                          const struct linuxcr_process *p)
+					  const struct linuxcr_process *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		const struct linuxcr_task *t = &m->c.tasks[m->by_process[p->first + i]];
@@ -47,15 +47,15 @@ const struct linuxcr_task *linuxcr_living(const struct linuxcr_image *m,
 
 uint64_t linuxcr_segment_id(const struct linuxcr_object *inode)
 {
-	// A segment of System V is known by its number, which is never negative; one without a name gets a
-	// number that none of those has.
+	// A segment of System V is known by its number, which is never negative; one without a name
+	// gets a number that none of those has.
 	if (inode->body != NULL && inode->body->kind == CRIMG_LCR_IPC_SHM)
 		return linuxcr_u32(inode->body, CRIMG_LCR_PERMS_ID);
 	return 0x80000000u + (uint64_t)inode->ref;
 }
 
 static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
-                         struct linuxcr_entry *out, struct crimg_err *err)
+			 struct linuxcr_entry *out, struct crimg_err *err)
 {
 	InventoryEntry e = INVENTORY_ENTRY__INIT;
 	(void)m;
@@ -69,7 +69,7 @@ static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
 }
 
 static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
-                      struct linuxcr_entry *out, struct crimg_err *err)
+		      struct linuxcr_entry *out, struct crimg_err *err)
 {
 	PstreeEntry e = PSTREE_ENTRY__INIT;
 	(void)object;
@@ -124,7 +124,7 @@ static uint32_t object_ref(const struct linuxcr *c, const struct linuxcr_task *t
 }
 
 static int put_ids(struct linuxcr_image *m, size_t object, uint64_t index,
-                   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct linuxcr_entry *out, struct crimg_err *err)
 {
 	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
 	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
@@ -152,21 +152,22 @@ static uint64_t table_id(const struct linuxcr_image *m, size_t object)
 }
 
 static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
-                      struct linuxcr_entry *out, struct crimg_err *err)
+		      struct linuxcr_entry *out, struct crimg_err *err)
 {
 	KernelRecordEntry e = KERNEL_RECORD_ENTRY__INIT;
 	(void)object;
-	const struct linuxcr_record *r = m->record =
-		index == 0 ? m->c.stream.first : m->record == NULL ? NULL : m->record->next;
+	const struct linuxcr_record *r = m->record = index == 0          ? m->c.stream.first
+						     : m->record == NULL ? NULL
+									 : m->record->next;
 	if (r == NULL)
 		return 0;
 	union {
 		const uint8_t *lent;
 		uint8_t *data; // protobuf-c asks for this; encoding changes nothing
-	} payload = { .lent = r->data };
+	} payload = {.lent = r->data};
 	e.type = r->type;
 	e.has_payload = r->length > 0;
-	e.payload = (ProtobufCBinaryData){ .len = r->length, .data = payload.data };
+	e.payload = (ProtobufCBinaryData){.len = r->length, .data = payload.data};
 	e.has_pages = e.has_pages_id = r->pages > 0;
 	e.pages = r->pages;
 	e.pages_id = r->owner != NULL ? (uint32_t)r->owner->pages_id : 0;
@@ -187,9 +188,9 @@ static uint64_t uts_id(const struct linuxcr_image *m, size_t object)
 // One text of the names that stand one behind the other, each as wide as the header says.
 static char *name_at(struct linuxcr_image *m, const struct linuxcr_record *r, unsigned which)
 {
-	static const uint32_t widths[] = { CRIMG_LCR_CONST_SYSNAME, CRIMG_LCR_CONST_NODENAME,
-		                           CRIMG_LCR_CONST_RELEASE, CRIMG_LCR_CONST_VERSION,
-		                           CRIMG_LCR_CONST_MACHINE, CRIMG_LCR_CONST_DOMAIN };
+	static const uint32_t widths[] = {CRIMG_LCR_CONST_SYSNAME, CRIMG_LCR_CONST_NODENAME,
+					  CRIMG_LCR_CONST_RELEASE, CRIMG_LCR_CONST_VERSION,
+					  CRIMG_LCR_CONST_MACHINE, CRIMG_LCR_CONST_DOMAIN};
 	uint32_t at = 0, width;
 	for (unsigned i = 0; i < which; i++)
 		at += linuxcr_u16(m->c.header, widths[i]);
@@ -201,7 +202,7 @@ static char *name_at(struct linuxcr_image *m, const struct linuxcr_record *r, un
 }
 
 static int put_uts(struct linuxcr_image *m, size_t object, uint64_t index,
-                   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct linuxcr_entry *out, struct crimg_err *err)
 {
 	UtsnsEntry e = UTSNS_ENTRY__INIT;
 	const struct linuxcr_object *o = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_UTS_NS, object);
@@ -227,7 +228,7 @@ static uint64_t ipc_id(const struct linuxcr_image *m, size_t object)
 }
 
 static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct linuxcr_entry *out,
-                        struct crimg_err *err)
+			struct crimg_err *err)
 {
 	PagemapHead head = PAGEMAP_HEAD__INIT;
 	PagemapEntry e = PAGEMAP_ENTRY__INIT;
@@ -248,7 +249,7 @@ static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct l
 }
 
 static int put_pagemap(struct linuxcr_image *m, size_t object, uint64_t index,
-                       struct linuxcr_entry *out, struct crimg_err *err)
+		       struct linuxcr_entry *out, struct crimg_err *err)
 {
 	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
 	const struct linuxcr_object *o = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 1);
@@ -266,20 +267,20 @@ static uint64_t segment_id(const struct linuxcr_image *m, size_t object)
 }
 
 static int put_segment(struct linuxcr_image *m, size_t object, uint64_t index,
-                       struct linuxcr_entry *out, struct crimg_err *err)
+		       struct linuxcr_entry *out, struct crimg_err *err)
 {
 	return put_pages_of(m->segments[object], index, out, err);
 }
 
 static int put_pipe(struct linuxcr_image *m, size_t object, uint64_t index,
-                    struct linuxcr_entry *out, struct crimg_err *err)
+		    struct linuxcr_entry *out, struct crimg_err *err)
 {
 	(void)object;
 	return linuxcr_put_pipe_data(m, false, index, out, err);
 }
 
 static int put_fifo(struct linuxcr_image *m, size_t object, uint64_t index,
-                    struct linuxcr_entry *out, struct crimg_err *err)
+		    struct linuxcr_entry *out, struct crimg_err *err)
 {
 	(void)object;
 	return linuxcr_put_pipe_data(m, true, index, out, err);
@@ -298,23 +299,23 @@ static uint64_t pages_id(const struct linuxcr_image *m, size_t object)
 
 // In the order of kinds.def.
 const struct linuxcr_step linuxcr_steps[LINUXCR_STEPS] = {
-	{ CRIMG_KIND_INVENTORY, NULL, NULL, put_inventory },
-	{ CRIMG_KIND_PSTREE, NULL, NULL, put_pstree },
-	{ CRIMG_KIND_IDS, count_processes, pid_of, put_ids },
-	{ CRIMG_KIND_CORE, count_cores, tid_of, linuxcr_put_core },
-	{ CRIMG_KIND_MM, count_processes, pid_of, linuxcr_put_mm },
-	{ CRIMG_KIND_FS, count_processes, pid_of, linuxcr_put_fs },
-	{ CRIMG_KIND_FDINFO, count_tables, table_id, linuxcr_put_fd },
-	{ CRIMG_KIND_KERNEL_RECORDS, NULL, NULL, put_record },
-	{ CRIMG_KIND_FILES, NULL, NULL, linuxcr_put_file },
-	{ CRIMG_KIND_UTSNS, count_uts, uts_id, put_uts },
-	{ CRIMG_KIND_IPC_VAR, count_ipc, ipc_id, linuxcr_put_ipc_var },
-	{ CRIMG_KIND_PAGEMAP, count_processes, pid_of, put_pagemap },
-	{ CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, put_segment },
-	{ CRIMG_KIND_PIPES_DATA, NULL, NULL, put_pipe },
-	{ CRIMG_KIND_FIFO_DATA, NULL, NULL, put_fifo },
-	{ CRIMG_KIND_IPCNS_SHM, count_ipc, ipc_id, linuxcr_put_ipc_shm },
-	{ CRIMG_KIND_IPCNS_SEM, count_ipc, ipc_id, linuxcr_put_ipc_sem },
-	{ CRIMG_KIND_IPCNS_MSG, count_ipc, ipc_id, linuxcr_put_ipc_msg },
-	{ CRIMG_KIND_PAGES, count_pages, pages_id, NULL },
+	{CRIMG_KIND_INVENTORY, NULL, NULL, put_inventory},
+	{CRIMG_KIND_PSTREE, NULL, NULL, put_pstree},
+	{CRIMG_KIND_IDS, count_processes, pid_of, put_ids},
+	{CRIMG_KIND_CORE, count_cores, tid_of, linuxcr_put_core},
+	{CRIMG_KIND_MM, count_processes, pid_of, linuxcr_put_mm},
+	{CRIMG_KIND_FS, count_processes, pid_of, linuxcr_put_fs},
+	{CRIMG_KIND_FDINFO, count_tables, table_id, linuxcr_put_fd},
+	{CRIMG_KIND_KERNEL_RECORDS, NULL, NULL, put_record},
+	{CRIMG_KIND_FILES, NULL, NULL, linuxcr_put_file},
+	{CRIMG_KIND_UTSNS, count_uts, uts_id, put_uts},
+	{CRIMG_KIND_IPC_VAR, count_ipc, ipc_id, linuxcr_put_ipc_var},
+	{CRIMG_KIND_PAGEMAP, count_processes, pid_of, put_pagemap},
+	{CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, put_segment},
+	{CRIMG_KIND_PIPES_DATA, NULL, NULL, put_pipe},
+	{CRIMG_KIND_FIFO_DATA, NULL, NULL, put_fifo},
+	{CRIMG_KIND_IPCNS_SHM, count_ipc, ipc_id, linuxcr_put_ipc_shm},
+	{CRIMG_KIND_IPCNS_SEM, count_ipc, ipc_id, linuxcr_put_ipc_sem},
+	{CRIMG_KIND_IPCNS_MSG, count_ipc, ipc_id, linuxcr_put_ipc_msg},
+	{CRIMG_KIND_PAGES, count_pages, pages_id, NULL},
 };

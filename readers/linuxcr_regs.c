@@ -11,14 +11,14 @@
 static bool is_32(const struct linuxcr_image *m, const struct linuxcr_task *t)
 {
 	return m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_32
-		|| linuxcr_u16(t->cpu, CRIMG_LCR_CPU_CS) == CRIMG_LCR_SEG_USER32_CS;
+	       || linuxcr_u16(t->cpu, CRIMG_LCR_CPU_CS) == CRIMG_LCR_SEG_USER32_CS;
 }
 
 // What the kernel that wrote the stream calls the segments.
 static uint64_t selector(const struct linuxcr_image *m, uint16_t coded)
 {
-	static const uint8_t on_64[] = { 0, 0x23, 0x2b, 0x33, 0x2b };
-	static const uint8_t on_32[] = { 0, 0x73, 0x7b, 0x73, 0x7b };
+	static const uint8_t on_64[] = {0, 0x23, 0x2b, 0x33, 0x2b};
+	static const uint8_t on_32[] = {0, 0x73, 0x7b, 0x73, 0x7b};
 	bool kernel_32 = m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_32;
 	uint64_t first_tls = kernel_32 ? 6 : 12;
 	if ((coded & CRIMG_LCR_SEG_LDT) != 0)
@@ -37,18 +37,18 @@ static const uint8_t *descriptor_at(const struct linuxcr_task *t, uint32_t slot,
 static uint32_t thread_fixed(const struct linuxcr_image *m)
 {
 	return m->c.stream.profile.task_v23 ? CRIMG_LCR_THREAD_PAYLOAD_V23
-	                                    : CRIMG_LCR_THREAD_PAYLOAD_V19;
+					    : CRIMG_LCR_THREAD_PAYLOAD_V19;
 }
 
 static uint32_t descriptor_base(const uint8_t *d)
 {
 	return crimg_get_u32(d) >> 16 | (crimg_get_u32(d + 4) & 0xff) << 16
-		| (crimg_get_u32(d + 4) & 0xff000000);
+	       | (crimg_get_u32(d + 4) & 0xff000000);
 }
 
 // A segment that is a slot has its base there; the register's own is 0 then.
 static uint64_t base_of(const struct linuxcr_image *m, const struct linuxcr_task *t, uint16_t coded,
-                        uint64_t base)
+			uint64_t base)
 {
 	uint32_t fixed = thread_fixed(m);
 	if ((coded & CRIMG_LCR_SEG_LDT) != 0 || (coded & CRIMG_LCR_SEG_TLS) == 0)
@@ -63,9 +63,10 @@ static UserX86RegsEntry *general(struct linuxcr_image *m, const struct linuxcr_t
 	if (e == NULL)
 		return NULL;
 	user_x86_regs_entry__init(e);
-	uint64_t *const words[] = { &e->r15, &e->r14, &e->r13, &e->r12, &e->bp, &e->bx, &e->r11,
-		                    &e->r10, &e->r9, &e->r8, &e->ax, &e->cx, &e->dx, &e->si, &e->di,
-		                    &e->orig_ax, &e->ip, &e->sp, &e->flags };
+	uint64_t *const words[] = {&e->r15,     &e->r14, &e->r13, &e->r12,  &e->bp,
+				   &e->bx,      &e->r11, &e->r10, &e->r9,   &e->r8,
+				   &e->ax,      &e->cx,  &e->dx,  &e->si,   &e->di,
+				   &e->orig_ax, &e->ip,  &e->sp,  &e->flags};
 	for (uint32_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		*words[i] = linuxcr_u64(t->cpu, 8 * i);
 	uint16_t fs = linuxcr_u16(t->cpu, CRIMG_LCR_CPU_FSINDEX);
@@ -105,7 +106,7 @@ static UserDescT *descriptor(struct linuxcr_image *m, const uint8_t *d, uint32_t
 }
 
 static int add_tls(struct linuxcr_image *m, const struct linuxcr_task *t, ThreadInfoX86 *out,
-                   struct crimg_err *err)
+		   struct crimg_err *err)
 {
 	uint32_t fixed = thread_fixed(m);
 	uint32_t first = m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_32 ? 6 : 12;
@@ -124,9 +125,9 @@ static int add_tls(struct linuxcr_image *m, const struct linuxcr_task *t, Thread
 
 // A task that never used its floating point unit has what a process starts with.
 static UserX86FpregsEntry *floating(struct linuxcr_image *m, const struct linuxcr_task *t,
-                                    struct crimg_err *err)
+				    struct crimg_err *err)
 {
-	uint8_t area[CRIMG_FXSAVE_BYTES] = { 0 };
+	uint8_t area[CRIMG_FXSAVE_BYTES] = {0};
 	if (t->fpu != NULL) {
 		struct crimg_err why = CRIMG_ERR_INIT;
 		UserX86FpregsEntry *fp = crimg_x86_fpregs(
@@ -148,13 +149,13 @@ static UserX86FpregsEntry *floating(struct linuxcr_image *m, const struct linuxc
 }
 
 ThreadInfoX86 *linuxcr_thread_info(struct linuxcr_image *m, const struct linuxcr_task *t,
-                                   struct crimg_err *err)
+				   struct crimg_err *err)
 {
 	ThreadInfoX86 *e = crimg_arena_alloc(&m->arena, sizeof *e);
 	if (e != NULL) {
 		thread_info_x86__init(e);
-		e->clear_tid_addr = linuxcr_u64(
-			t->task, linuxcr_task_places(&m->c.stream.profile)->clear_tid);
+		e->clear_tid_addr =
+			linuxcr_u64(t->task, linuxcr_task_places(&m->c.stream.profile)->clear_tid);
 		e->gpregs = general(m, t);
 	}
 	if (e == NULL || e->gpregs == NULL) {

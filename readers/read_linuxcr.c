@@ -1,6 +1,7 @@
-// The reader of kernel streams: what checkpoint(2) of the kernels of 2009 to 2011 wrote, to records. Knows the
-// order of records; its parts (linuxcr_*) know framing, grammar and messages. The stream is read once, forwards;
-// contents of pages stay where they are until they are asked for. Source: SPEC.md, chapter "Kernel streams".
+// The reader of kernel streams: what checkpoint(2) of the kernels of 2009 to 2011 wrote, to
+// records. Knows the order of records; its parts (linuxcr_*) know framing, grammar and messages.
+// The stream is read once, forwards; contents of pages stay where they are until they are asked
+// for. Source: SPEC.md, chapter "Kernel streams".
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +19,8 @@ struct linuxcr_state {
 	struct crimg_object *objects; // all, since they live as long as the reader
 	uint64_t index;               // of the next entry
 	struct linuxcr_entry entry;
-	size_t payload, piece;        // next to give contents of
-	bool said;                    // the damage was told
+	size_t payload, piece; // next to give contents of
+	bool said;             // the damage was told
 };
 
 static size_t objects_of(const struct linuxcr_image *m, const struct linuxcr_step *step)
@@ -29,8 +30,8 @@ static size_t objects_of(const struct linuxcr_image *m, const struct linuxcr_ste
 
 static struct crimg_payload_ref last_payload(const struct linuxcr_image *m)
 {
-	return (struct crimg_payload_ref){ m->payload_count - 1,
-		                           m->payloads[m->payload_count - 1].length };
+	return (struct crimg_payload_ref){m->payload_count - 1,
+					  m->payloads[m->payload_count - 1].length};
 }
 
 // Address spaces, then segments, are numbered as their pages objects.
@@ -38,12 +39,14 @@ static int announce_pages(struct linuxcr_image *m, size_t object, struct crimg_e
 {
 	size_t spaces = linuxcr_count(&m->c, CRIMG_LCR_OBJ_MM);
 	const struct linuxcr_object *o = object < spaces
-		? linuxcr_nth(&m->c, CRIMG_LCR_OBJ_MM, object) : m->segments[object - spaces];
+						 ? linuxcr_nth(&m->c, CRIMG_LCR_OBJ_MM, object)
+						 : m->segments[object - spaces];
 	if (linuxcr_payload_begin(m, err) < 0)
 		return -1;
 	for (size_t i = 0; i < o->run_count; i++)
-		if (linuxcr_payload_add(m, NULL, o->runs[i].offset, o->runs[i].pages * CRIMG_PAGE_BYTES,
-		                        err) < 0)
+		if (linuxcr_payload_add(m, NULL, o->runs[i].offset,
+					o->runs[i].pages * CRIMG_PAGE_BYTES, err)
+		    < 0)
 			return -1;
 	return 0;
 }
@@ -66,7 +69,7 @@ static int begin_object(struct linuxcr_state *s, struct crimg_record *r, struct 
 		.type = CRIMG_RECORD_OBJECT,
 		.object = o,
 		.origin = s->image.c.stream.source->name,
-		.payload = { .number = CRIMG_NO_PAYLOAD },
+		.payload = {.number = CRIMG_NO_PAYLOAD},
 	};
 	if (raw)
 		r->payload = last_payload(&s->image);
@@ -85,8 +88,8 @@ static int make_entry(struct linuxcr_state *s, uint64_t index, struct crimg_err 
 	int rc = step->entry == NULL ? 0 : step->entry(&s->image, s->object, index, e, err);
 	if (rc > 0 && e->message.length > CRIMG_MAX_MESSAGE_BYTES)
 		return crimg_fail(err, CRIMG_E_LIMIT, s->image.c.stream.source->name, e->offset,
-		                  "an entry of %zu bytes, at most %u wanted", e->message.length,
-		                  CRIMG_MAX_MESSAGE_BYTES);
+				  "an entry of %zu bytes, at most %u wanted", e->message.length,
+				  CRIMG_MAX_MESSAGE_BYTES);
 	return rc;
 }
 
@@ -99,7 +102,7 @@ static int give_entry(struct linuxcr_state *s, struct crimg_record *r)
 		.index = s->index++,
 		.data = e->message.data,
 		.length = e->message.length,
-		.payload = { .number = CRIMG_NO_PAYLOAD },
+		.payload = {.number = CRIMG_NO_PAYLOAD},
 		.origin = s->image.c.stream.source->name,
 		.origin_offset = e->offset,
 		.origin_length = e->length,
@@ -122,14 +125,14 @@ static int next_content(struct linuxcr_state *s, struct crimg_record *r)
 	const struct linuxcr_piece *piece = &m->pieces[p->first + s->piece++];
 	*r = (struct crimg_record){
 		.type = CRIMG_RECORD_CONTENT,
-		.payload = { s->payload, p->length },
+		.payload = {s->payload, p->length},
 		.content_offset = piece->at,
 		.content_length = piece->length,
 		.bytes = piece->bytes,
 		.origin = m->c.stream.source->name,
 	};
 	if (piece->bytes == NULL)
-		r->span = (struct crimg_span){ m->c.stream.source, piece->offset, piece->length };
+		r->span = (struct crimg_span){m->c.stream.source, piece->offset, piece->length};
 	return 1;
 }
 
@@ -138,7 +141,8 @@ static bool is_last_metadata(const struct linuxcr_state *s)
 	return s->step >= LINUXCR_STEPS - 1;
 }
 
-// On to the next object that has entries. What was wrong is told before the pages, when all else was given.
+// On to the next object that has entries. What was wrong is told before the pages, when all else
+// was given.
 static int next_object(struct linuxcr_state *s, struct crimg_record *r, struct crimg_err *err)
 {
 	for (;;) {
@@ -176,8 +180,8 @@ static int linuxcr_next(struct crimg_reader *reader, struct crimg_record *r, str
 	if (s->phase == PHASE_ENTRIES) {
 		// The first entry was made to see whether there is an object.
 		int rc = s->index == 0 && linuxcr_steps[s->step].entry != NULL
-		                 ? 1
-		                 : make_entry(s, s->index, err);
+				 ? 1
+				 : make_entry(s, s->index, err);
 		if (rc > 0)
 			return give_entry(s, r);
 		s->object++;
@@ -190,7 +194,7 @@ static int linuxcr_next(struct crimg_reader *reader, struct crimg_record *r, str
 }
 
 static const struct linuxcr_piece *piece_at(const struct linuxcr_image *m,
-                                            const struct linuxcr_payload *p, uint64_t at)
+					    const struct linuxcr_payload *p, uint64_t at)
 {
 	size_t low = 0, high = p->count;
 	while (high - low > 1) {
@@ -204,15 +208,15 @@ static const struct linuxcr_piece *piece_at(const struct linuxcr_image *m,
 }
 
 static int linuxcr_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
-                        size_t length, struct crimg_err *err)
+			size_t length, struct crimg_err *err)
 {
 	const struct linuxcr_image *m = &((struct linuxcr_state *)reader->state)->image;
 	struct crimg_source *source = m->c.stream.source;
 	if (payload >= m->payload_count
 	    || !crimg_in_range(offset, length, m->payloads[payload].length))
 		return crimg_fail(err, CRIMG_E_USAGE, source->name, CRIMG_NO_OFFSET,
-		                  "%zu bytes at %llu of payload %llu wanted, which are not there", length,
-		                  (unsigned long long)offset, (unsigned long long)payload);
+				  "%zu bytes at %llu of payload %llu wanted, which are not there",
+				  length, (unsigned long long)offset, (unsigned long long)payload);
 	uint8_t *to = buf;
 	while (length > 0) {
 		const struct linuxcr_piece *p = piece_at(m, &m->payloads[payload], offset);
@@ -256,21 +260,24 @@ static int load(struct linuxcr_state *s, struct crimg_source *source, struct cri
 	return s->objects == NULL ? crimg_fail_nomem(err, count * sizeof *s->objects) : 0;
 }
 
-// The first postings had records with 16-bit types and lengths; their magic stands at the same place.
+// The first postings had records with 16-bit types and lengths; their magic stands at the same
+// place.
 static bool is_early(const struct crimg_input *in)
 {
-	return crimg_get_u32(in->head) >> 16 != 0 && (crimg_get_u32(in->head) & 0xffff) == CRIMG_LCR_HEADER;
+	return crimg_get_u32(in->head) >> 16 != 0
+	       && (crimg_get_u32(in->head) & 0xffff) == CRIMG_LCR_HEADER;
 }
 
 static int linuxcr_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)
 {
 	if (in->source == NULL)
 		return crimg_fail(err, CRIMG_E_FORMAT, in->path, CRIMG_NO_OFFSET,
-		                  "a directory or archive found, a kernel stream wanted");
+				  "a directory or archive found, a kernel stream wanted");
 	if (in->head_length >= 8 && is_early(in))
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, in->source->name, 0,
-		                  "a kernel stream of v1 to v13 (16-bit record headers) found, v18 to "
-		                  "v23-rc2 wanted");
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, in->source->name, 0,
+			"a kernel stream of v1 to v13 (16-bit record headers) found, v18 to "
+			"v23-rc2 wanted");
 	struct linuxcr_state *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return crimg_fail_nomem(err, sizeof *s);
@@ -292,8 +299,10 @@ static int linuxcr_probe(const struct crimg_input *in)
 const struct crimg_reader_driver crimg_reader_linuxcr = {
 	.name = "linux-cr",
 	.summary = "kernel stream of checkpoint(2), v18 to v23-rc2, x86-64 and x86-32",
-	.keeps = "every record, bit for bit, and what CRIU's messages can say of it; writes what it read",
-	.loses = "in CRIU's messages: queues of sockets, state of ttys, semaphore undo, debug registers",
+	.keeps = "every record, bit for bit, and what CRIU's messages can say of it; writes what "
+		 "it read",
+	.loses = "in CRIU's messages: queues of sockets, state of ttys, semaphore undo, debug "
+		 "registers",
 	.probe = linuxcr_probe,
 	.open = linuxcr_open,
 	.next = linuxcr_next,

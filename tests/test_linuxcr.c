@@ -1,5 +1,5 @@
-// The duties of a reader of kernel streams, on real streams and on damaged copies of them. Ids in brackets are
-// those of SPEC.md.
+// The duties of a reader of kernel streams, on real streams and on damaged copies of them. Ids in
+// brackets are those of SPEC.md.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +21,8 @@ struct stream {
 
 // What reading gave.
 struct result {
-	int rc;                // of open; else whether all was given without an error
-	struct crimg_err err;  // the first
+	int rc;               // of open; else whether all was given without an error
+	struct crimg_err err; // the first
 	unsigned kinds[CRIMG_KIND_COUNT];
 	uint64_t payload_bytes, content_bytes;
 	struct crimg_buf again; // the records, put together
@@ -41,8 +41,9 @@ static struct stream load(const char *name)
 {
 	const char *samples = getenv("CRIMG_SAMPLES");
 	char path[512];
-	struct stream s = { .data = malloc(1 << 20) };
-	snprintf(path, sizeof path, "%s/linux-cr/%s.ckpt", samples != NULL ? samples : "samples", name);
+	struct stream s = {.data = malloc(1 << 20)};
+	snprintf(path, sizeof path, "%s/linux-cr/%s.ckpt", samples != NULL ? samples : "samples",
+		 name);
 	FILE *f = fopen(path, "rb");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
 	s.length = fread(s.data, 1, 1 << 20, f);
@@ -65,7 +66,7 @@ static void add_record(const struct crimg_record *r, struct result *out)
 {
 	struct crimg_arena arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
 	const void *message = crimg_message_decode(&kernel_record_entry__descriptor, r->data,
-	                                           r->length, &arena, "", 0, NULL);
+						   r->length, &arena, "", 0, NULL);
 	const KernelRecordEntry *e = message;
 	CU_ASSERT_PTR_NOT_NULL_FATAL(e);
 	CU_ASSERT(crimg_buf_u32(&out->again, e->type, NULL) == 0);
@@ -82,8 +83,8 @@ static void add_record(const struct crimg_record *r, struct result *out)
 
 static struct result drain(const uint8_t *data, size_t length)
 {
-	struct result out = { .rc = -1, .err = CRIMG_ERR_INIT };
-	struct crimg_input in = { .path = strdup("x.ckpt") };
+	struct result out = {.rc = -1, .err = CRIMG_ERR_INIT};
+	struct crimg_input in = {.path = strdup("x.ckpt")};
 	struct crimg_reader reader;
 	struct crimg_record r;
 	CU_ASSERT(crimg_source_open_memory(data, length, "x.ckpt", &in.source, NULL) == 0);
@@ -144,9 +145,9 @@ static void refused_as(const struct stream *s, const char *text)
 }
 
 static const char *const good[] = {
-	"r5-files", "r5-ia32", "r5-regs", "r5-selfck", "r5-shm", "r5-sleep", "r5-threads",
-	"r5-tree", "r5-xsave-regs", "r6-container", "r6-files", "r6-ia32", "r6-regs",
-	"r6-selfck", "r6-selfck-self", "r6-sleep", "r6-tree",
+	"r5-files",   "r5-ia32",   "r5-regs",        "r5-selfck",    "r5-shm",   "r5-sleep",
+	"r5-threads", "r5-tree",   "r5-xsave-regs",  "r6-container", "r6-files", "r6-ia32",
+	"r6-regs",    "r6-selfck", "r6-selfck-self", "r6-sleep",     "r6-tree",
 };
 #define GOOD (sizeof good / sizeof good[0])
 
@@ -181,7 +182,7 @@ static void test_good(void)
 // [R-0809] The kernel's own word, and what came before it.
 static void test_error_record(void)
 {
-	static const char *const names[] = { "r5-error", "r6-error" };
+	static const char *const names[] = {"r5-error", "r6-error"};
 	for (size_t i = 0; i < 2; i++) {
 		struct stream s = load(names[i]);
 		struct result r = drain(s.data, s.length);
@@ -205,14 +206,14 @@ static void test_error_record(void)
 // [R-0801] Cut at every record, and within it.
 static void test_cut(void)
 {
-	static const char *const names[] = { "r5-tree", "r5-shm", "r5-files", "r5-threads", "r6-sleep",
-		                             "r6-container" };
+	static const char *const names[] = {"r5-tree",    "r5-shm",   "r5-files",
+					    "r5-threads", "r6-sleep", "r6-container"};
 	for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
 		struct stream s = load(names[n]), cut = s;
 		for (size_t i = 0; i < s.count; i++) {
 			size_t end = i + 1 < s.count ? s.at[i + 1] : s.length;
-			const size_t lengths[] = { s.at[i], s.at[i] + 4, s.at[i] + 8,
-				                   (s.at[i] + end) / 2, end - 1 };
+			const size_t lengths[] = {s.at[i], s.at[i] + 4, s.at[i] + 8,
+						  (s.at[i] + end) / 2, end - 1};
 			for (size_t k = 0; k < 5; k++) {
 				cut.length = lengths[k];
 				if (cut.length > 0 && cut.length < s.length)
@@ -236,7 +237,7 @@ static void with_u32(struct stream *s, size_t at, uint32_t value, const char *wh
 // [R-0801] Lengths and types that are not what they should be.
 static void test_corrupt(void)
 {
-	static const char *const names[] = { "r5-files", "r5-shm", "r6-tree" };
+	static const char *const names[] = {"r5-files", "r5-shm", "r6-tree"};
 	for (size_t n = 0; n < 3; n++) {
 		struct stream s = load(names[n]);
 		for (size_t i = 0; i < s.count; i++) {
@@ -306,7 +307,8 @@ static void test_counts(void)
 {
 	struct stream s = load("r5-regs");
 	for (unsigned i = 0; i < 6; i++) {
-		static const uint64_t counts[] = { 1ull << 60, 1ull << 32, 1ull << 20, 3, UINT64_MAX };
+		static const uint64_t counts[] = {1ull << 60, 1ull << 32, 1ull << 20, 3,
+						  UINT64_MAX};
 		size_t at = record(&s, CRIMG_LCR_PGARR, i);
 		uint64_t was = crimg_get_u64(s.data + at + 8);
 		for (size_t k = 0; k < 5; k++) {
@@ -389,7 +391,8 @@ static void test_tail(void)
 	free(s.data);
 }
 
-// [R-0808] A record that no posting knows is kept and told; the rest is read as if it were not there.
+// [R-0808] A record that no posting knows is kept and told; the rest is read as if it were not
+// there.
 static void test_unknown(void)
 {
 	struct stream s = load("r5-tree");
@@ -421,8 +424,8 @@ static void test_zombies(void)
 	free(s.data);
 }
 
-// Streams of postings that no image is at hand of, made from those that are: each record in turn is given to a
-// function that puts what the other posting has instead.
+// Streams of postings that no image is at hand of, made from those that are: each record in turn is
+// given to a function that puts what the other posting has instead.
 
 struct making {
 	uint8_t *data;
@@ -439,9 +442,10 @@ static void put(struct making *m, uint32_t type, const uint8_t *payload, size_t 
 	m->length += 8 + length;
 }
 
-static void longer(struct making *m, uint32_t type, const uint8_t *payload, size_t length, size_t by)
+static void longer(struct making *m, uint32_t type, const uint8_t *payload, size_t length,
+		   size_t by)
 {
-	uint8_t copy[4096] = { 0 };
+	uint8_t copy[4096] = {0};
 	memcpy(copy, payload, length);
 	put(m, type, copy, length + by);
 }
@@ -450,14 +454,14 @@ typedef void rewriting(struct making *m, uint32_t type, const uint8_t *payload, 
 
 static struct stream rewrite(const struct stream *from, rewriting *f)
 {
-	struct making m = { .data = malloc(2 << 20) };
+	struct making m = {.data = malloc(2 << 20)};
 	for (size_t i = 0; i < from->count; i++) {
 		const uint8_t *r = from->data + from->at[i];
 		uint32_t type = crimg_get_u32(r);
 		f(&m, type, r + 8, crimg_get_u32(r + 4) - 8);
 		m.pages = type == CRIMG_LCR_PGARR ? crimg_get_u64(r + 8) : 0;
 	}
-	struct stream s = { .data = m.data, .length = m.length };
+	struct stream s = {.data = m.data, .length = m.length};
 	find_records(&s);
 	return s;
 }
@@ -512,7 +516,8 @@ static void to_v18(struct making *m, uint32_t type, const uint8_t *payload, size
 		longer(m, type, payload, length, 48);
 	else if (type == CRIMG_LCR_LSM_INFO || (type == CRIMG_LCR_BUFFER && skip_buffer))
 		skip_buffer = false;
-	else if (type == CRIMG_LCR_FILE || type == 114) { // 114: CRED; both lose a reference to a label
+	else if (type == CRIMG_LCR_FILE
+		 || type == 114) { // 114: CRED; both lose a reference to a label
 		size_t at = type == 114 ? 40 : 32;
 		memcpy(copy, payload, at);
 		memcpy(copy + at, payload + at + 8, length - at - 8);
@@ -535,10 +540,12 @@ static void to_v21(struct making *m, uint32_t type, const uint8_t *payload, size
 // v23 with PIDS, from v23-rc2: TASK in another order, VMA shorter, MM_CONTEXT 404.
 static void to_v23_pids(struct making *m, uint32_t type, const uint8_t *payload, size_t length)
 {
-	static const struct { uint8_t from, to, length; } moves[] = {
-		{ 4, 0, 20 }, { 52, 20, 8 }, { 60, 28, 4 }, { 64, 32, 8 }, { 24, 40, 16 }, { 40, 56, 12 },
+	static const struct {
+		uint8_t from, to, length;
+	} moves[] = {
+		{4, 0, 20}, {52, 20, 8}, {60, 28, 4}, {64, 32, 8}, {24, 40, 16}, {40, 56, 12},
 	};
-	uint8_t copy[72] = { 0 };
+	uint8_t copy[72] = {0};
 	if (type == CRIMG_LCR_TASK) {
 		for (size_t i = 0; i < 6; i++)
 			memcpy(copy + moves[i].to, payload + moves[i].from, moves[i].length);
@@ -557,9 +564,9 @@ static void test_other_postings(void)
 		const char *from;
 		rewriting *f;
 	} made[] = {
-		{ "r5-ia32", to_i386 }, { "r5-tree", to_v19_rc1 }, { "r5-files", to_v18 },
-		{ "r5-tree", to_v18 }, { "r5-tree", to_v21 }, { "r5-shm", to_v21 },
-		{ "r6-tree", to_v23_pids }, { "r6-sleep", to_v23_pids },
+		{"r5-ia32", to_i386},     {"r5-tree", to_v19_rc1},   {"r5-files", to_v18},
+		{"r5-tree", to_v18},      {"r5-tree", to_v21},       {"r5-shm", to_v21},
+		{"r6-tree", to_v23_pids}, {"r6-sleep", to_v23_pids},
 	};
 	for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
 		struct stream from = load(made[i].from), s = rewrite(&from, made[i].f);
@@ -579,7 +586,7 @@ static void test_other_postings(void)
 
 static void test_no_stream(void)
 {
-	struct crimg_input in = { .path = NULL };
+	struct crimg_input in = {.path = NULL};
 	CU_ASSERT_EQUAL(crimg_reader_linuxcr.probe(&in), 0);
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct crimg_reader reader;
@@ -592,20 +599,20 @@ static void test_no_stream(void)
 int main(void)
 {
 	static const struct suite_test tests[] = {
-		{ "good streams", test_good },
-		{ "an error record", test_error_record },
-		{ "cut", test_cut },
-		{ "corrupt lengths and types", test_corrupt },
-		{ "references", test_references },
-		{ "depth", test_depth },
-		{ "counts", test_counts },
-		{ "pages", test_pages },
-		{ "profiles", test_profiles },
-		{ "tail", test_tail },
-		{ "an unknown record", test_unknown },
-		{ "zombies", test_zombies },
-		{ "other postings", test_other_postings },
-		{ "no stream", test_no_stream },
+		{"good streams", test_good},
+		{"an error record", test_error_record},
+		{"cut", test_cut},
+		{"corrupt lengths and types", test_corrupt},
+		{"references", test_references},
+		{"depth", test_depth},
+		{"counts", test_counts},
+		{"pages", test_pages},
+		{"profiles", test_profiles},
+		{"tail", test_tail},
+		{"an unknown record", test_unknown},
+		{"zombies", test_zombies},
+		{"other postings", test_other_postings},
+		{"no stream", test_no_stream},
 	};
 	return SUITE_RUN("kernel streams", NULL, NULL, tests);
 }

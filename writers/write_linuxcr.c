@@ -1,5 +1,6 @@
-// The writer of kernel streams: the records that came from one (KERNEL_RECORDS), put together again, page contents in
-// their places between them. Makes no stream from other images. Knows lengths; knows nothing of what records say.
+// The writer of kernel streams: the records that came from one (KERNEL_RECORDS), put together
+// again, page contents in their places between them. Makes no stream from other images. Knows
+// lengths; knows nothing of what records say.
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,27 +27,29 @@ struct pages_object {
 struct linuxcr_writer {
 	struct crimg_output *output;
 	struct crimg_sink sink;
-	struct crimg_buf heads;      // all that is no page, one behind the other
-	uint64_t size;               // of the stream so far
+	struct crimg_buf heads; // all that is no page, one behind the other
+	uint64_t size;          // of the stream so far
 	struct crimg_arena arena;
-	struct piece *pieces;        // in the order of the stream, which is that of each payload too
+	struct piece *pieces; // in the order of the stream, which is that of each payload too
 	size_t piece_count, piece_capacity;
 	struct pages_object *objects; // sorted by payload while contents come
 	size_t object_count, object_capacity;
 	bool begun, sink_open;
-	size_t next;                 // piece that was reached last, of the payload in hand
+	size_t next; // piece that was reached last, of the payload in hand
 	uint64_t payload;
 };
 
 static int add_pages_object(struct linuxcr_writer *w, const struct crimg_record *r,
-                            struct crimg_err *err)
+			    struct crimg_err *err)
 {
 	void *array = w->objects;
 	if (crimg_grow(&array, &w->object_capacity, w->object_count, sizeof *w->objects, err) < 0)
 		return -1;
 	w->objects = array;
 	w->objects[w->object_count++] = (struct pages_object){
-		.id = r->object->id, .length = r->payload.length, .payload = r->payload.number,
+		.id = r->object->id,
+		.length = r->payload.length,
+		.payload = r->payload.number,
 	};
 	return 0;
 }
@@ -60,7 +63,7 @@ static int add_piece(struct linuxcr_writer *w, const KernelRecordEntry *e, struc
 		return -1;
 	w->pieces = array;
 	w->pieces[w->piece_count++] =
-		(struct piece){ .pages_id = e->pages_id, .length = length, .to = w->size };
+		(struct piece){.pages_id = e->pages_id, .length = length, .to = w->size};
 	w->size += length;
 	return 0;
 }
@@ -68,17 +71,19 @@ static int add_piece(struct linuxcr_writer *w, const KernelRecordEntry *e, struc
 static int add_record(struct linuxcr_writer *w, const struct crimg_record *r, struct crimg_err *err)
 {
 	crimg_arena_reset(&w->arena);
-	const void *message = crimg_message_decode(&kernel_record_entry__descriptor, r->data, r->length,
-	                                           &w->arena, r->origin, r->origin_offset, err);
+	const void *message =
+		crimg_message_decode(&kernel_record_entry__descriptor, r->data, r->length,
+				     &w->arena, r->origin, r->origin_offset, err);
 	const KernelRecordEntry *e = message;
 	if (e == NULL)
 		return -1;
 	uint64_t length = CRIMG_LCR_HEADER_BYTES + (uint64_t)e->payload.len, pages = 0;
 	if (!crimg_mul_u64(e->pages, CRIMG_PAGE_BYTES, &pages)
 	    || !crimg_add_u64(length, pages, &length) || length > UINT32_MAX)
-		return crimg_fail(err, CRIMG_E_FORMAT, r->origin, r->origin_offset,
-		                  "a record of %zu bytes and %llu pages found, less than 4 GiB wanted",
-		                  e->payload.len, (unsigned long long)e->pages);
+		return crimg_fail(
+			err, CRIMG_E_FORMAT, r->origin, r->origin_offset,
+			"a record of %zu bytes and %llu pages found, less than 4 GiB wanted",
+			e->payload.len, (unsigned long long)e->pages);
 	if (crimg_buf_u32(&w->heads, e->type, err) < 0
 	    || crimg_buf_u32(&w->heads, (uint32_t)length, err) < 0
 	    || crimg_buf_append(&w->heads, e->payload.data, e->payload.len, err) < 0)
@@ -106,10 +111,11 @@ static void sort_objects(struct linuxcr_writer *w, int (*order)(const void *, co
 }
 
 static struct pages_object *find_object(const struct linuxcr_writer *w, struct pages_object key,
-                                        int (*order)(const void *, const void *))
+					int (*order)(const void *, const void *))
 {
-	return w->object_count == 0 ? NULL
-		: bsearch(&key, w->objects, w->object_count, sizeof *w->objects, order);
+	return w->object_count == 0
+		       ? NULL
+		       : bsearch(&key, w->objects, w->object_count, sizeof *w->objects, order);
 }
 
 static int by_source(const void *a, const void *b)
@@ -128,24 +134,26 @@ static int place_pieces(struct linuxcr_writer *w, struct crimg_err *err)
 	for (size_t i = 0; i < w->piece_count; i++) {
 		struct piece *p = &w->pieces[i];
 		if (o == NULL || o->id != p->pages_id)
-			o = find_object(w, (struct pages_object){ .id = p->pages_id }, by_id);
+			o = find_object(w, (struct pages_object){.id = p->pages_id}, by_id);
 		if (o == NULL)
 			return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
-			                  "records speak of pages object %llu, which is missing",
-			                  (unsigned long long)p->pages_id);
+					  "records speak of pages object %llu, which is missing",
+					  (unsigned long long)p->pages_id);
 		p->from = o->used;
 		if (!crimg_add_u64(o->used, p->length, &o->used))
 			return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
-			                  "records with more pages than there can be");
+					  "records with more pages than there can be");
 	}
 	for (size_t i = 0; i < w->object_count; i++)
 		if (w->objects[i].used != w->objects[i].length)
-			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-			                  "pages object %llu holds %llu bytes, the records want %llu: its pages "
-			                  "were changed or compressed (--compress=none undoes the latter)",
-			                  (unsigned long long)w->objects[i].id,
-			                  (unsigned long long)w->objects[i].length,
-			                  (unsigned long long)w->objects[i].used);
+			return crimg_fail(
+				err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				"pages object %llu holds %llu bytes, the records want %llu: its "
+				"pages "
+				"were changed or compressed (--compress=none undoes the latter)",
+				(unsigned long long)w->objects[i].id,
+				(unsigned long long)w->objects[i].length,
+				(unsigned long long)w->objects[i].used);
 	sort_objects(w, by_payload);
 	return 0;
 }
@@ -173,13 +181,15 @@ static int begin(struct linuxcr_writer *w, struct crimg_err *err)
 		return 0;
 	w->begun = true;
 	if (w->size == 0)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-		                  "no records of a kernel stream are in the image, and streams are not made "
-		                  "from anything else");
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			"no records of a kernel stream are in the image, and streams are not made "
+			"from anything else");
 	if (w->piece_count > 0 && !w->output->at_offsets)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-		                  "a kernel stream has pages between its records and is written to a "
-		                  "regular file only");
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			"a kernel stream has pages between its records and is written to a "
+			"regular file only");
 	if (crimg_sink_create(w->output, "", w->size, &w->sink, err) < 0)
 		return -1;
 	w->sink_open = true;
@@ -191,9 +201,9 @@ static int begin(struct linuxcr_writer *w, struct crimg_err *err)
 }
 
 static int put_part(struct linuxcr_writer *w, const struct crimg_record *r, uint64_t skip,
-                    uint64_t length, uint64_t to, struct crimg_err *err)
+		    uint64_t length, uint64_t to, struct crimg_err *err)
 {
-	struct crimg_span span = { r->span.source, r->span.offset + skip, length };
+	struct crimg_span span = {r->span.source, r->span.offset + skip, length};
 	if (r->zero)
 		return crimg_sink_zero(&w->sink, to, length, err);
 	if (r->bytes != NULL)
@@ -216,10 +226,11 @@ static size_t first_piece(const struct linuxcr_writer *w, uint64_t id)
 }
 
 // Contents come in order, so the pieces of a payload are met in order too.
-static int put_content(struct linuxcr_writer *w, const struct crimg_record *r, struct crimg_err *err)
+static int put_content(struct linuxcr_writer *w, const struct crimg_record *r,
+		       struct crimg_err *err)
 {
 	const struct pages_object *o =
-		find_object(w, (struct pages_object){ .payload = r->payload.number }, by_payload);
+		find_object(w, (struct pages_object){.payload = r->payload.number}, by_payload);
 	if (o == NULL)
 		return 0; // of pipes and the like: they are in the records
 	if (w->payload != r->payload.number)
@@ -229,8 +240,8 @@ static int put_content(struct linuxcr_writer *w, const struct crimg_record *r, s
 		const struct piece *p = &w->pieces[w->next];
 		if (w->next >= w->piece_count || p->pages_id != o->id || at < p->from)
 			return crimg_fail(err, CRIMG_E_FORMAT, r->origin, CRIMG_NO_OFFSET,
-			                  "more contents of pages object %llu than were announced",
-			                  (unsigned long long)o->id);
+					  "more contents of pages object %llu than were announced",
+					  (unsigned long long)o->id);
 		if (at == p->from + p->length) {
 			w->next++;
 			continue;
@@ -244,18 +255,22 @@ static int put_content(struct linuxcr_writer *w, const struct crimg_record *r, s
 }
 
 static int linuxcr_put(struct crimg_writer *writer, const struct crimg_record *r,
-                       struct crimg_err *err)
+		       struct crimg_err *err)
 {
 	struct linuxcr_writer *w = writer->state;
 	if (r->type == CRIMG_RECORD_OBJECT)
 		return r->object->kind == CRIMG_KIND_PAGES && r->payload.number != CRIMG_NO_PAYLOAD
-			? add_pages_object(w, r, err) : 0;
+			       ? add_pages_object(w, r, err)
+			       : 0;
 	if (r->type == CRIMG_RECORD_MESSAGE)
-		return r->object->kind == CRIMG_KIND_KERNEL_RECORDS && !r->tail ? add_record(w, r, err) : 0;
+		return r->object->kind == CRIMG_KIND_KERNEL_RECORDS && !r->tail
+			       ? add_record(w, r, err)
+			       : 0;
 	if (begin(w, err) < 0)
 		return -1;
-	return r->payload.number == CRIMG_NO_PAYLOAD || r->content_length == 0 ? 0
-		: put_content(w, r, err);
+	return r->payload.number == CRIMG_NO_PAYLOAD || r->content_length == 0
+		       ? 0
+		       : put_content(w, r, err);
 }
 
 static int linuxcr_finish(struct crimg_writer *writer, struct crimg_err *err)
@@ -281,11 +296,11 @@ static void linuxcr_close(struct crimg_writer *writer)
 }
 
 static int linuxcr_open(struct crimg_writer *writer, const struct crimg_writer_options *options,
-                        struct crimg_err *err)
+			struct crimg_err *err)
 {
 	if (options->single_object)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-		                  "one file of an image found, a whole image wanted");
+				  "one file of an image found, a whole image wanted");
 	struct linuxcr_writer *w = calloc(1, sizeof *w);
 	if (w == NULL)
 		return crimg_fail_nomem(err, sizeof *w);
@@ -296,7 +311,7 @@ static int linuxcr_open(struct crimg_writer *writer, const struct crimg_writer_o
 	return 0;
 }
 
-static const char *const suffixes[] = { ".ckpt", NULL };
+static const char *const suffixes[] = {".ckpt", NULL};
 
 const struct crimg_writer_driver crimg_writer_linuxcr = {
 	.name = "linux-cr",
