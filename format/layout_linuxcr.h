@@ -139,15 +139,11 @@ enum crimg_lcr_object {
 
 // PIDS, TREE, task entries
 #define CRIMG_LCR_PIDS_PAYLOAD 16u
-#define CRIMG_LCR_PIDS_NR_VPIDS 4u
 #define CRIMG_LCR_PIDS_OFFSET 8u
 #define CRIMG_LCR_TREE_PAYLOAD 8u
 #define CRIMG_LCR_ENTRY_BYTES 24u // s32 pid, ppid, tgid, pgid, sid
-#define CRIMG_LCR_PID_NULL (-4096)
-#define CRIMG_LCR_PID_ROOT (-4097)
 
 // TASK; three layouts: places are in linuxcr_profile.h
-#define CRIMG_LCR_EXIT_ZOMBIE 16u
 #define CRIMG_LCR_STATE_STOPPED 4u // TASK_STOPPED
 #define CRIMG_LCR_THREAD_PAYLOAD_V19 8u
 #define CRIMG_LCR_THREAD_PAYLOAD_V23 16u
@@ -231,7 +227,6 @@ enum {
 #define CRIMG_LCR_MM_FLAGS 16u
 #define CRIMG_LCR_MM_WORDS 24u // start_code, end_code, start_data, end_data, start_brk, brk, …
 #define CRIMG_LCR_MM_CONTEXT_PAYLOAD 16u
-#define CRIMG_LCR_LDT_ENTRY_BYTES 8u
 #define CRIMG_LCR_VMA_PAYLOAD 64u
 #define CRIMG_LCR_VMA_PAYLOAD_RC2 72u
 #define CRIMG_LCR_VMA_TYPE 0u
@@ -270,7 +265,6 @@ enum {
 // Signals
 #define CRIMG_LCR_SIGACTION_BYTES 32u // handler, flags, restorer, mask
 #define CRIMG_LCR_SIGPENDING_PAYLOAD 16u
-#define CRIMG_LCR_SIGPENDING_SET 8u
 #define CRIMG_LCR_SIGINFO_V19 48u
 #define CRIMG_LCR_SIGINFO_V23 88u
 #define CRIMG_LCR_SIGNAL_FIXED 64u // what follows the limits

@@ -74,16 +74,13 @@ static int find_processes(struct linuxcr_image *m, struct crimg_err *err)
 		const struct linuxcr_task *t = &m->c.tasks[m->by_process[i]];
 		struct linuxcr_process *p = &m->processes[m->process_count];
 		if (m->process_count == 0 || p[-1].pid != t->tgid) {
-			*p = (struct linuxcr_process){.pid = t->tgid,
-						      .first = i,
-						      .dead = true,
-						      .order = m->by_process[i]};
+			*p = (struct linuxcr_process){
+				.pid = t->tgid, .first = i, .order = m->by_process[i]};
 			m->process_count++;
 		} else {
 			p--;
 		}
 		p->count++;
-		p->dead = p->dead && t->zombie;
 	}
 	qsort(m->processes, m->process_count, sizeof *m->processes, by_stream);
 	return 0;

@@ -10,7 +10,6 @@ struct linuxcr_process {
 	int32_t pid;
 	size_t first, count; // in by_process; the leader first, when it is there
 	size_t order;        // index of its first task
-	bool dead;           // no task of it lives
 };
 
 // A piece of a payload: bytes of ours, or of the stream.
