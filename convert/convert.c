@@ -79,7 +79,7 @@ static const char *promised_format(const char *path)
 {
 	static const struct {
 		const char *suffix, *format;
-	} promised[] = { { ".ckpt", "linux-cr" }, { ".cpt", "cpt" } };
+	} promised[] = { { ".cpt", "cpt" } };
 	for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++)
 		if (ends_with(path, promised[i].suffix))
 			return promised[i].format;

@@ -174,6 +174,9 @@ def main():
         for folder, _, names in os.walk(top):
             for name in sorted(names):
                 path = os.path.join(folder, name)
+                if name.endswith(".ckpt"):
+                    with open(path, "rb") as f:
+                        corpus.add("linuxcr", f.read())
                 if os.path.islink(path) or kind_of(name)[0] is None:
                     continue
                 with open(path, "rb") as f:

@@ -12,10 +12,16 @@ const char *crimg_summary_base(const char *path);
 // True for an image that came from an ELF core, whichever format it has now.
 bool crimg_summary_is_core(const struct crimg_view *view);
 
+// True for an image that came from a kernel stream, whichever format it has now.
+bool crimg_summary_is_kernel(const struct crimg_view *view);
+// The kernel and the time, from the stream's own records.
+void crimg_summary_kernel_origin(struct crimg_view *view, struct crimg_origin *out);
+
 // Each adds its fields to the record.
 // Of cores: by whom it was made; the signal that it was made for.
 void crimg_summary_core_maker(struct crimg_table *t);
 void crimg_summary_core_signal(struct crimg_table *t);
+void crimg_summary_kernel_maker(struct crimg_table *t, const struct crimg_origin *o);
 void crimg_summary_maker(struct crimg_table *t, const struct crimg_origin *o);
 void crimg_summary_time(struct crimg_table *t, const struct crimg_origin *o,
                         const struct crimg_container_info *c);

@@ -391,6 +391,8 @@ void crimg_view_summary(struct crimg_view *view)
 	count_objects(view, &s);
 	count_tasks(view, &s);
 	crimg_origin_find(view, &origin);
+	if (crimg_summary_is_kernel(view))
+		crimg_summary_kernel_origin(view, &origin);
 	crimg_container_find(view, &container);
 	const char *kind = what_it_is(view, &s);
 	title(view, &s, kind);
@@ -401,6 +403,8 @@ void crimg_view_summary(struct crimg_view *view)
 	if (crimg_summary_is_core(view)) {
 		crimg_summary_core_maker(&t);
 		crimg_summary_core_signal(&t);
+	} else if (crimg_summary_is_kernel(view)) {
+		crimg_summary_kernel_maker(&t, &origin);
 	} else {
 		crimg_summary_maker(&t, &origin);
 	}

@@ -6,5 +6,6 @@ const struct crimg_reader_driver *const crimg_readers[] = {
 	&crimg_reader_criu,
 	&crimg_reader_json,
 	&crimg_reader_elfcore,
+	&crimg_reader_linuxcr,
 	NULL,
 };

@@ -8,5 +8,6 @@ extern const struct crimg_reader_driver crimg_reader_crimg;
 extern const struct crimg_reader_driver crimg_reader_criu;
 extern const struct crimg_reader_driver crimg_reader_json;
 extern const struct crimg_reader_driver crimg_reader_elfcore;
+extern const struct crimg_reader_driver crimg_reader_linuxcr;
 
 #endif

@@ -441,6 +441,13 @@ static void test_report(void)
 	deny_each(&(struct way){ .source = "a.core", .target = "x.html", .report = true }, false);
 }
 
+static void test_kernel_stream(void)
+{
+	deny_each(&(struct way){ .source = "a.ckpt" }, false);
+	deny_each(&(struct way){ .source = "a.ckpt", .to = "criu", .target = "from-ckpt" }, false);
+	deny_each(&(struct way){ .source = "a.ckpt", .to = "linux-cr", .target = "b.ckpt" }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -453,9 +460,9 @@ static int init(void)
 	path_of("core.img", single);
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
-	         "cp '%s/cores/kernel32.core' '%s/a.core' && "
+	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
 	         "cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir, dir, dir, single,
-	         samples, work, samples, samples, work);
+	         samples, work, samples, work, samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -479,6 +486,7 @@ int main(void)
 		{ "core", test_core },
 		{ "diff", test_diff },
 		{ "report", test_report },
+		{ "kernel stream", test_kernel_stream },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

@@ -1,0 +1,173 @@
+// Address spaces: the kernel's numbers of a mapping become those that user space gives mmap().
+#include <string.h>
+
+#include "format/limits.h"
+#include "readers/linuxcr_records.h"
+
+// mmap() flags, and CRIU's status of an area (as names_table.c has them)
+#define MAP_SHARED_FLAG 0x1u
+#define MAP_PRIVATE_FLAG 0x2u
+#define MAP_ANONYMOUS_FLAG 0x20u
+#define STATUS_REGULAR 0x1u
+#define STATUS_STACK 0x2u
+#define STATUS_VDSO 0x8u
+#define STATUS_HEAP 0x20u
+#define STATUS_FILE_PRIVATE 0x40u
+#define STATUS_FILE_SHARED 0x80u
+#define STATUS_ANON_SHARED 0x100u
+#define STATUS_ANON_PRIVATE 0x200u
+#define STATUS_SYSVIPC 0x400u
+
+static const struct {
+	uint32_t vm, user;
+} map_flags[] = {
+	{CRIMG_LCR_VM_GROWSDOWN, 0x100},
+	{CRIMG_LCR_VM_LOCKED, 0x2000},
+	{CRIMG_LCR_VM_NORESERVE, 0x4000},
+	{CRIMG_LCR_VM_HUGETLB, 0x40000},
+};
+
+static const struct {
+	uint32_t vm, advice;
+} advices[] = {
+	{CRIMG_LCR_VM_RAND_READ, 1},
+	{CRIMG_LCR_VM_SEQ_READ, 2},
+	{CRIMG_LCR_VM_DONTCOPY, 10},
+};
+
+static uint64_t mm_word(const struct linuxcr_object *mm, uint32_t which)
+{
+	return linuxcr_u64(mm->body, CRIMG_LCR_MM_WORDS + 8 * which);
+}
+
+// Areas of the program break and of the stack, as the kernel finds them for /proc.
+static uint32_t place_status(const struct linuxcr_object *mm, uint64_t start, uint64_t end)
+{
+	enum { START_BRK = 4, BRK, START_STACK };
+	if (start <= mm_word(mm, START_BRK) && end >= mm_word(mm, BRK))
+		return STATUS_HEAP;
+	if (start <= mm_word(mm, START_STACK) && end >= mm_word(mm, START_STACK))
+		return STATUS_STACK;
+	return 0;
+}
+
+static void put_type(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_object *mm,
+		     const struct linuxcr_record *r)
+{
+	const struct linuxcr_object *inode =
+		linuxcr_find(c, CRIMG_LCR_OBJ_INODE, linuxcr_ref(r, CRIMG_LCR_VMA_INODE));
+	bool shared = (linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS) & CRIMG_LCR_VM_SHARED) != 0;
+	e->status = STATUS_REGULAR;
+	e->flags = shared ? MAP_SHARED_FLAG : MAP_PRIVATE_FLAG;
+	switch (linuxcr_u32(r, CRIMG_LCR_VMA_TYPE)) {
+	case CRIMG_LCR_VMA_FILE_PRIVATE:
+	case CRIMG_LCR_VMA_SHM_FILE:
+		e->status |= shared ? STATUS_FILE_SHARED : STATUS_FILE_PRIVATE;
+		e->shmid = linuxcr_u32(r, CRIMG_LCR_VMA_FILE);
+		e->pgoff = linuxcr_u64(r, CRIMG_LCR_VMA_PGOFF) * CRIMG_PAGE_BYTES;
+		return;
+	case CRIMG_LCR_VMA_SHM_ANON:
+	case CRIMG_LCR_VMA_SHM_ANON_SKIP:
+		e->status |= STATUS_ANON_SHARED;
+		e->flags |= MAP_ANONYMOUS_FLAG;
+		break;
+	case CRIMG_LCR_VMA_SHM_IPC:
+	case CRIMG_LCR_VMA_SHM_IPC_SKIP:
+		e->status |= STATUS_SYSVIPC;
+		break;
+	case CRIMG_LCR_VMA_VDSO:
+		e->status |= STATUS_VDSO | STATUS_ANON_PRIVATE;
+		e->flags |= MAP_ANONYMOUS_FLAG;
+		return;
+	default:
+		e->status |= STATUS_ANON_PRIVATE | place_status(mm, e->start, e->end);
+		e->flags |= MAP_ANONYMOUS_FLAG;
+		return;
+	}
+	e->shmid = inode != NULL ? linuxcr_segment_id(inode) : 0;
+	e->pgoff = linuxcr_u64(r, CRIMG_LCR_VMA_PGOFF) * CRIMG_PAGE_BYTES;
+}
+
+static void put_vma(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_object *mm,
+		    const struct linuxcr_record *r)
+{
+	uint64_t flags = linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS);
+	vma_entry__init(e);
+	e->start = linuxcr_u64(r, CRIMG_LCR_VMA_START);
+	e->end = linuxcr_u64(r, CRIMG_LCR_VMA_END);
+	e->prot = (uint32_t)(flags & CRIMG_LCR_VM_PROT);
+	e->fd = -1;
+	put_type(c, e, mm, r);
+	for (size_t i = 0; i < sizeof map_flags / sizeof map_flags[0]; i++)
+		if ((flags & map_flags[i].vm) != 0)
+			e->flags |= map_flags[i].user;
+	for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++)
+		if ((flags & advices[i].vm) != 0)
+			e->madv |= 1ull << advices[i].advice;
+	e->has_madv = e->madv != 0;
+	const struct linuxcr_object *file =
+		linuxcr_find(c, CRIMG_LCR_OBJ_FILE, linuxcr_ref(r, CRIMG_LCR_VMA_FILE));
+	e->has_fdflags = file != NULL && file->body != NULL;
+	if (e->has_fdflags)
+		e->fdflags = linuxcr_u32(file->body, CRIMG_LCR_FILE_FLAGS);
+}
+
+static int add_vmas(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_object *mm,
+		    struct crimg_err *err)
+{
+	size_t count = 0;
+	for (const struct linuxcr_record *r = mm->first; r != NULL; r = r->sibling)
+		count++;
+	VmaEntry *list = crimg_arena_alloc(&m->arena, (count + 1) * sizeof *list);
+	e->vmas = crimg_arena_alloc(&m->arena, (count + 1) * sizeof *e->vmas);
+	if (list == NULL || e->vmas == NULL)
+		return crimg_fail_nomem(err, count * sizeof *list);
+	for (const struct linuxcr_record *r = mm->first; r != NULL; r = r->sibling) {
+		put_vma(&m->c, &list[e->n_vmas], mm, r);
+		e->vmas[e->n_vmas] = &list[e->n_vmas];
+		e->n_vmas++;
+	}
+	return 0;
+}
+
+// The kernel's array of longs in words of 64 bits; a 32-bit kernel's longs are half of one.
+static int add_auxv(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_record *r,
+		    struct crimg_err *err)
+{
+	size_t count = r == NULL ? 0 : r->length / 8;
+	bool narrow = m->c.stream.profile.word == 4;
+	e->mm_saved_auxv = crimg_arena_alloc(&m->arena, (count + 1) * sizeof *e->mm_saved_auxv);
+	if (e->mm_saved_auxv == NULL)
+		return crimg_fail_nomem(err, count * 8);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t word = linuxcr_u64(r, 8 * i);
+		if (narrow && ++i < count)
+			word = (word & UINT32_MAX) | linuxcr_u64(r, 8 * i) << 32;
+		e->mm_saved_auxv[e->n_mm_saved_auxv++] = word;
+	}
+	return 0;
+}
+
+int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
+		   struct linuxcr_entry *out, struct crimg_err *err)
+{
+	MmEntry e = MM_ENTRY__INIT;
+	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
+	const struct linuxcr_object *mm = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 1);
+	if (index > 0 || mm == NULL)
+		return 0;
+	uint64_t *const words[] = {&e.mm_start_code,  &e.mm_end_code,  &e.mm_start_data,
+				   &e.mm_end_data,    &e.mm_start_brk, &e.mm_brk,
+				   &e.mm_start_stack, &e.mm_arg_start, &e.mm_arg_end,
+				   &e.mm_env_start,   &e.mm_env_end};
+	for (uint32_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		*words[i] = mm_word(mm, i);
+	e.exe_file_id = linuxcr_u32(mm->body, CRIMG_LCR_MM_EXE);
+	e.has_dumpable = true;
+	e.dumpable = (int32_t)(linuxcr_u64(mm->body, CRIMG_LCR_MM_FLAGS) & 3);
+	crimg_arena_reset(&m->arena);
+	if (add_vmas(m, &e, mm, err) < 0 || add_auxv(m, &e, mm->parts[0], err) < 0)
+		return -1;
+	linuxcr_from(out, mm->body);
+	return linuxcr_encode(&e.base, out, err);
+}

@@ -1,0 +1,166 @@
+// Tables of numbers, names and places.
+#include "readers/linuxcr_profile.h"
+
+#include "format/layout_linuxcr.h"
+
+struct row {
+	uint32_t kind;
+	const char *name;
+};
+
+#define R(name)                                                                                    \
+	{                                                                                          \
+		CRIMG_LCR_##name, #name                                                            \
+	}
+static const struct row kinds[] = {
+	R(HEADER),        R(HEADER_ARCH), R(CONTAINER),     R(BUFFER),        R(STRING),
+	R(OBJREF),        R(LSM_INFO),    R(SECURITY),      R(PIDS),          R(TREE),
+	R(TASK),          R(TASK_NS),     R(TASK_OBJS),     R(RESTART_BLOCK), R(THREAD),
+	R(CPU),           R(NS),          R(UTS_NS),        R(IPC_NS),        R(MNT_NS),
+	R(CAPABILITIES),  R(USER_NS),     R(CRED),          R(USER),          R(GROUPINFO),
+	R(TASK_CREDS),    R(CPU_FPU),     R(LDT),           R(FILE_TABLE),    R(FILE_DESC),
+	R(FILE_NAME),     R(FILE),        R(PIPE_BUF),      R(TTY),           R(TTY_LDISC),
+	R(EPOLL_ITEMS),   R(MM),          R(VMA),           R(PGARR),         R(HPAGE),
+	R(MM_CONTEXT),    R(FS),          R(IPC),           R(IPC_SHM),       R(IPC_MSG),
+	R(IPC_MSG_MSG),   R(IPC_SEM),     R(SEM_UNDO_LIST), R(SEM_UNDO),      R(SIGHAND),
+	R(SIGNAL),        R(SIGNAL_TASK), R(SIGPENDING),    R(SOCKET),        R(SOCKET_QUEUE),
+	R(SOCKET_BUFFER), R(SOCKET_FRAG), R(SOCKET_UNIX),   R(SOCKET_INET),   R(NET_NS),
+	R(NETDEV),        R(NETDEV_ADDR), R(TAIL),          R(ERROR),
+};
+#undef R
+
+static const char *const objects[CRIMG_LCR_OBJ_COUNT] = {
+	"unknown",   "PID",  "INODE",  "FILE_TABLE",   "FILE",     "MM",      "FS",     "SIGHAND",
+	"SIGNAL",    "NS",   "UTS_NS", "IPC_NS",       "MNT_NS",   "USER_NS", "CRED",   "USER",
+	"GROUPINFO", "SOCK", "TTY",    "SECURITY_PTR", "SECURITY", "NET_NS",  "NETDEV", "SEM_UNDO",
+};
+
+int linuxcr_profile_begin(uint16_t arch, uint16_t rev, const char *source, uint64_t offset,
+			  struct linuxcr_profile *out, struct crimg_err *err)
+{
+	static const char *const machines[] = {"", "", "", "S390", "PPC32 or ARM", "PPC64"};
+	if (arch != CRIMG_LCR_ARCH_X86_32 && arch != CRIMG_LCR_ARCH_X86_64)
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, source, offset,
+			"a kernel stream of machine %u%s%s%s found, x86-32 (1) or x86-64 (2) "
+			"wanted",
+			arch, arch > 2 && arch < 6 ? " (" : "",
+			arch > 2 && arch < 6 ? machines[arch] : "",
+			arch > 2 && arch < 6 ? ")" : "");
+	if (rev < 3 || rev > 6)
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, source, offset,
+			"a kernel stream of revision %u (%s) found, 3 to 6 (v18 to v23-rc2) "
+			"wanted",
+			rev, rev < 3 ? "v14 to v17" : "younger than any known");
+	*out = (struct linuxcr_profile){
+		.arch = arch,
+		.rev = rev,
+		.word = arch == CRIMG_LCR_ARCH_X86_32 ? 4 : 8,
+	};
+	return 0;
+}
+
+const char *linuxcr_profile_name(const struct linuxcr_profile *p)
+{
+	if (p->rc2)
+		return "v23-rc2";
+	if (p->pids)
+		return "v23 with PIDS";
+	if (p->task_v23)
+		return "v23-rc1";
+	if (p->ns_v21)
+		return "v21";
+	return !p->lsm ? "v18" : p->rev == 4 ? "v19-rc1" : "v20";
+}
+
+uint32_t linuxcr_kind(const struct linuxcr_profile *p, uint32_t type)
+{
+	if (!p->pids && type >= CRIMG_LCR_PIDS && type <= CRIMG_LCR_TASK_CREDS)
+		type = type == CRIMG_LCR_TASK_CREDS ? 0 : type + 1;
+	else if (!p->rc2 && type == CRIMG_LCR_HPAGE)
+		type = CRIMG_LCR_MM_CONTEXT;
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (kinds[i].kind == type)
+			return type;
+	return 0;
+}
+
+const char *linuxcr_kind_name(uint32_t kind)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (kinds[i].kind == kind)
+			return kinds[i].name;
+	return "unknown";
+}
+
+uint32_t linuxcr_object_type(const struct linuxcr_profile *p, uint32_t type)
+{
+	uint32_t number = p->pids ? type : type + 1;
+	return type == 0 || type >= CRIMG_LCR_OBJ_COUNT || number >= CRIMG_LCR_OBJ_COUNT ? 0
+											 : number;
+}
+
+const char *linuxcr_object_name(uint32_t type)
+{
+	return objects[type < CRIMG_LCR_OBJ_COUNT ? type : 0];
+}
+
+const struct linuxcr_task_places *linuxcr_task_places(const struct linuxcr_profile *p)
+{
+	static const struct linuxcr_task_places v18 = {
+		.state = 0,
+		.exit_state = 4,
+		.exit_code = 8,
+		.exit_signal = 12,
+		.pdeath = 16,
+		.clear_tid = 32,
+		.compat_length = 40,
+		.compat = 44,
+		.robust_length = 48,
+		.robust = 48,
+	};
+	static const struct linuxcr_task_places v19 = {
+		.state = 0,
+		.exit_state = 4,
+		.exit_code = 8,
+		.exit_signal = 12,
+		.pdeath = 16,
+		.compat_length = 20,
+		.compat = 24,
+		.robust_length = 28,
+		.robust = 32,
+		.clear_tid = 48,
+	};
+	static const struct linuxcr_task_places v23 = {
+		.state = 0,
+		.exit_state = 4,
+		.exit_code = 8,
+		.exit_signal = 12,
+		.pdeath = 16,
+		.compat_length = 20,
+		.compat = 24,
+		.robust_length = 28,
+		.robust = 32,
+		.clear_tid = 48,
+		.sas = 56,
+	};
+	static const struct linuxcr_task_places rc2 = {
+		.state = 4,
+		.exit_state = 8,
+		.exit_code = 12,
+		.exit_signal = 16,
+		.pdeath = 20,
+		.clear_tid = 32,
+		.sas = 40,
+		.compat_length = 52,
+		.compat = 56,
+		.robust_length = 60,
+		.robust = 64,
+	};
+	if (p->rc2)
+		return &rc2;
+	if (p->task_v23)
+		return &v23;
+	return p->rev < 4 ? &v18 : &v19;
+}
