@@ -21,7 +21,7 @@ import damaged
 crimg, peer, witness, work = sys.argv[1:5]
 only = sys.argv[5:]
 here = os.path.dirname(os.path.abspath(__file__))
-HANG_SECONDS = 4
+HANG_SECONDS = 8
 LOG_BYTES = 16 << 20
 
 # criu 4.2 restores these as they were on this kernel.
