@@ -102,6 +102,12 @@ static const struct crimg_writer_driver *choose_writer(const struct crimg_conver
 	return driver;
 }
 
+// A whole image that criu is to restore.
+static bool is_criu(const struct job *job)
+{
+	return strcmp(job->driver->name, "criu") == 0 && !job->reader.single_object;
+}
+
 static int choose_driver(struct job *job, struct crimg_err *err)
 {
 	job->driver = choose_writer(&job->options, err);
@@ -110,6 +116,10 @@ static int choose_driver(struct job *job, struct crimg_err *err)
 	if (job->options.has_pid && !job->driver->per_process)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                  "--pid chooses the process of a core; %s takes the whole image",
+		                  job->driver->name);
+	if (job->options.sysroot != NULL && !is_criu(job))
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		                  "--sysroot names files for criu restore; %s takes no such names",
 		                  job->driver->name);
 	return 0;
 }
@@ -168,6 +178,14 @@ static bool choose_pages(const struct job *job, struct crimg_pages_options *page
 	return to_plain && job->image != NULL && has_blocks(job->image);
 }
 
+static int add_criu_filters(struct job *job, struct crimg_err *err)
+{
+	if (job->options.sysroot != NULL
+	    && crimg_filter_sysroot(&job->reader, job->options.sysroot, err) < 0)
+		return -1;
+	return crimg_filter_vdso(&job->reader, &job->ledger, err);
+}
+
 // Filters in the order in which they must work: whole pages first, their storage, then their
 // counts.
 static int add_filters(struct job *job, struct crimg_err *err)
@@ -182,6 +200,8 @@ static int add_filters(struct job *job, struct crimg_err *err)
 		return -1;
 	if (choose_pages(job, &pages)
 	    && crimg_filter_pages(&job->reader, job->image, pages, err) < 0)
+		return -1;
+	if (is_criu(job) && add_criu_filters(job, err) < 0)
 		return -1;
 	if (o->criu_version != 0)
 		return crimg_filter_version(&job->reader, o->criu_version, &job->ledger, err);

@@ -149,6 +149,16 @@ enum crimg_lcr_object {
 #define CRIMG_LCR_THREAD_PAYLOAD_V23 16u
 #define CRIMG_LCR_TLS_ENTRIES 3u
 #define CRIMG_LCR_RESTART_PAYLOAD 48u
+#define CRIMG_LCR_RESTART_ARGS 8u // u64 each; the fifth is the time left in ns
+enum {
+	CRIMG_LCR_RESTART_NONE = 1,
+	CRIMG_LCR_RESTART_NANOSLEEP,
+	CRIMG_LCR_RESTART_CPU_NANOSLEEP,
+	CRIMG_LCR_RESTART_COMPAT_NANOSLEEP,
+	CRIMG_LCR_RESTART_COMPAT_CLOCK_NANOSLEEP,
+	CRIMG_LCR_RESTART_POLL,
+	CRIMG_LCR_RESTART_FUTEX,
+};
 
 // CPU
 #define CRIMG_LCR_CPU_PAYLOAD 184u
@@ -206,6 +216,7 @@ enum crimg_lcr_object {
 #define CRIMG_LCR_FILE_PAYLOAD_V18 32u // without the security reference
 #define CRIMG_LCR_FILE_TYPE 0u
 #define CRIMG_LCR_FILE_FLAGS 8u
+#define CRIMG_LCR_OPEN_ONLY 0x010003e0u // O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC; the kernel's own 0x20, 0x1000000
 #define CRIMG_LCR_FILE_CRED 12u
 #define CRIMG_LCR_FILE_POS 16u
 #define CRIMG_LCR_FILE_DESC_PAYLOAD 16u
@@ -265,6 +276,7 @@ enum {
 // Signals
 #define CRIMG_LCR_SIGACTION_BYTES 32u // handler, flags, restorer, mask
 #define CRIMG_LCR_SIGPENDING_PAYLOAD 16u
+#define CRIMG_LCR_SIGPENDING_SET 8u
 #define CRIMG_LCR_SIGINFO_V19 48u
 #define CRIMG_LCR_SIGINFO_V23 88u
 #define CRIMG_LCR_SIGNAL_FIXED 64u // what follows the limits

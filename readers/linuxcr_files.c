@@ -4,10 +4,16 @@
 #include "readers/linuxcr_records.h"
 
 #define FD_CLOEXEC_FLAG 1u
+#define USUAL_UMASK 022u
 
 static uint32_t extra_id(const struct linuxcr_image *m, size_t nth)
 {
 	return (uint32_t)m->last_ref + 1 + (uint32_t)nth;
+}
+
+uint32_t linuxcr_file_flags(const struct linuxcr_object *o)
+{
+	return linuxcr_u32(o->body, CRIMG_LCR_FILE_FLAGS) & ~CRIMG_LCR_OPEN_ONLY;
 }
 
 static uint32_t file_type(const struct linuxcr_object *o)
@@ -84,7 +90,7 @@ static int put_epoll(struct linuxcr_image *m, EventpollFileEntry *e,
 static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_object *o,
 		    FileEntry *e, union any_file *f, FownEntry *owner, struct crimg_err *err)
 {
-	uint32_t flags = linuxcr_u32(o->body, CRIMG_LCR_FILE_FLAGS), at = fixed_bytes(m);
+	uint32_t flags = linuxcr_file_flags(o), at = fixed_bytes(m);
 	switch (file_type(o)) {
 	case CRIMG_LCR_FILE_GENERIC:
 		put_reg(&f->reg, e->id, o->parts[0], owner);
@@ -185,7 +191,7 @@ int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 			e.id = extra_id(m, at - files);
 			e.type = FD_TYPES__REG;
 			put_reg(&f.reg, e.id, from, &owner);
-			f.reg.flags = fifo ? linuxcr_u32(o->body, CRIMG_LCR_FILE_FLAGS) : 0;
+			f.reg.flags = fifo ? linuxcr_file_flags(o) : 0;
 			e.reg = &f.reg;
 			rc = 1;
 		}
@@ -232,8 +238,8 @@ int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,
 		nth++;
 	e.cwd_id = extra_id(m, files + 2 * nth);
 	e.root_id = extra_id(m, files + 2 * nth + 1);
-	e.has_umask = o->body->length >= 4; // v23-rc1 and later
-	e.umask = linuxcr_u32(o->body, 0);
+	e.has_umask = true; // v23-rc1 and later have it
+	e.umask = o->body->length >= 4 ? linuxcr_u32(o->body, 0) : USUAL_UMASK;
 	linuxcr_from(out, o->body);
 	return linuxcr_encode(&e.base, out, err);
 }

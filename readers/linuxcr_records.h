@@ -86,6 +86,12 @@ const struct linuxcr_task *linuxcr_living(const struct linuxcr_image *m,
 uint64_t linuxcr_segment_id(const struct linuxcr_object *inode);
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct linuxcr_entry *out, struct crimg_err *err);
+// Whether it runs 32-bit code.
+bool linuxcr_is_compat(const struct linuxcr_image *m, const struct linuxcr_task *t);
+// Gives the registers of an interrupted system call the values with which the task goes on. What was
+// done, as words for the ledger; NULL: nothing had to be.
+const char *linuxcr_restart(const struct linuxcr_image *m, const struct linuxcr_task *t,
+			    UserX86RegsEntry *regs);
 // In the image's arena; NULL with err filled.
 ThreadInfoX86 *linuxcr_thread_info(struct linuxcr_image *m, const struct linuxcr_task *t,
 				   struct crimg_err *err);
@@ -95,6 +101,8 @@ CredsEntry *linuxcr_creds(struct linuxcr_image *m, const struct linuxcr_task *t,
 			  struct crimg_err *err);
 int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
 		   struct linuxcr_entry *out, struct crimg_err *err);
+// Of an open file, as open() takes them.
+uint32_t linuxcr_file_flags(const struct linuxcr_object *o);
 int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct linuxcr_entry *out, struct crimg_err *err);
 int linuxcr_put_fd(struct linuxcr_image *m, size_t object, uint64_t index,

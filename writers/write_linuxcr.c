@@ -126,7 +126,8 @@ static int by_source(const void *a, const void *b)
 	return x->to < y->to ? -1 : x->to > y->to;
 }
 
-// Where in its pages object each piece begins; all of an object must be wanted.
+// Where in its pages object each piece begins; all of an object must be wanted, or nothing (that was
+// put there for criu: what stands in for the vDSO).
 static int place_pieces(struct linuxcr_writer *w, struct crimg_err *err)
 {
 	struct pages_object *o = NULL;
@@ -145,7 +146,7 @@ static int place_pieces(struct linuxcr_writer *w, struct crimg_err *err)
 					  "records with more pages than there can be");
 	}
 	for (size_t i = 0; i < w->object_count; i++)
-		if (w->objects[i].used != w->objects[i].length)
+		if (w->objects[i].used != 0 && w->objects[i].used != w->objects[i].length)
 			return crimg_fail(
 				err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				"pages object %llu holds %llu bytes, the records want %llu: its "
@@ -231,7 +232,7 @@ static int put_content(struct linuxcr_writer *w, const struct crimg_record *r,
 {
 	const struct pages_object *o =
 		find_object(w, (struct pages_object){.payload = r->payload.number}, by_payload);
-	if (o == NULL)
+	if (o == NULL || o->used == 0)
 		return 0; // of pipes and the like: they are in the records
 	if (w->payload != r->payload.number)
 		w->next = first_piece(w, o->id);
