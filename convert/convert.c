@@ -281,11 +281,20 @@ static int check_ledger(const struct job *job, struct crimg_err *err)
 	                  job->ledger.count);
 }
 
+// A writer of the reader's own format takes what came, not what the messages make of it.
+static int tell_notes(struct job *job, struct crimg_err *err)
+{
+	const struct crimg_reader_driver *reader = job->reader.driver;
+	if (reader->notes == NULL || strcmp(reader->name, job->driver->name) == 0)
+		return 0;
+	return reader->notes(&job->reader, &job->ledger, err);
+}
+
 static int run(struct job *job, struct crimg_err *err)
 {
 	struct crimg_meter meter;
 	if (open_source(job, err) < 0 || check_source(job, err) < 0 || choose_driver(job, err) < 0
-	    || add_filters(job, err) < 0 || open_target(job, err) < 0)
+	    || tell_notes(job, err) < 0 || add_filters(job, err) < 0 || open_target(job, err) < 0)
 		return -1;
 	crimg_meter_init(&meter, job->options.progress || isatty(STDERR_FILENO), &stopped);
 	struct crimg_progress progress = { crimg_meter_tell, &meter };

@@ -272,6 +272,7 @@ enum {
 #define CRIMG_LCR_VM_DONTCOPY 0x20000u
 #define CRIMG_LCR_VM_NORESERVE 0x200000u
 #define CRIMG_LCR_VM_HUGETLB 0x400000u
+#define CRIMG_LCR_VM_MERGEABLE 0x80000000u
 
 // Signals
 #define CRIMG_LCR_SIGACTION_BYTES 32u // handler, flags, restorer, mask

@@ -26,8 +26,10 @@ static void *make(struct linuxcr_image *m, size_t count, size_t size, struct cri
 
 static void put_timer(ItimerEntry *e, const struct linuxcr_record *r, uint32_t at)
 {
-	uint64_t value = linuxcr_u64(r, at) / NS_PER_US,
-		 interval = linuxcr_u64(r, at + 8) / NS_PER_US;
+	// Rounded up: 0 would be a timer that does not run.
+	uint64_t value = linuxcr_u64(r, at), interval = linuxcr_u64(r, at + 8);
+	value = value / NS_PER_US + (value % NS_PER_US != 0);
+	interval = interval / NS_PER_US + (interval % NS_PER_US != 0);
 	itimer_entry__init(e);
 	e->isec = interval / US_PER_S;
 	e->iusec = interval % US_PER_S;

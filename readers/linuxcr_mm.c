@@ -33,6 +33,7 @@ static const struct {
 	{CRIMG_LCR_VM_RAND_READ, 1},
 	{CRIMG_LCR_VM_SEQ_READ, 2},
 	{CRIMG_LCR_VM_DONTCOPY, 10},
+	{CRIMG_LCR_VM_MERGEABLE, 12},
 };
 
 static uint64_t mm_word(const struct linuxcr_object *mm, uint32_t which)

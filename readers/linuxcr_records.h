@@ -88,10 +88,15 @@ int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct linuxcr_entry *out, struct crimg_err *err);
 // Whether it runs 32-bit code.
 bool linuxcr_is_compat(const struct linuxcr_image *m, const struct linuxcr_task *t);
-// Gives the registers of an interrupted system call the values with which the task goes on. What was
-// done, as words for the ledger; NULL: nothing had to be.
+// Fills in the registers with which the task goes on. What became of the system call that was
+// interrupted, as words for the ledger; NULL: none was.
+const char *linuxcr_registers(const struct linuxcr_image *m, const struct linuxcr_task *t,
+			      UserX86RegsEntry *out);
 const char *linuxcr_restart(const struct linuxcr_image *m, const struct linuxcr_task *t,
-			    UserX86RegsEntry *regs);
+			    UserX86RegsEntry *regs); // the latter part of that
+// Notes what the messages approximate or leave out.
+struct crimg_ledger;
+int linuxcr_notes(const struct linuxcr_image *m, struct crimg_ledger *ledger, struct crimg_err *err);
 // In the image's arena; NULL with err filled.
 ThreadInfoX86 *linuxcr_thread_info(struct linuxcr_image *m, const struct linuxcr_task *t,
 				   struct crimg_err *err);

@@ -56,11 +56,9 @@ static uint64_t base_of(const struct linuxcr_image *m, const struct linuxcr_task
 	return d != NULL ? descriptor_base(d) : base;
 }
 
-static UserX86RegsEntry *general(struct linuxcr_image *m, const struct linuxcr_task *t)
+const char *linuxcr_registers(const struct linuxcr_image *m, const struct linuxcr_task *t,
+			      UserX86RegsEntry *e)
 {
-	UserX86RegsEntry *e = crimg_arena_alloc(&m->arena, sizeof *e);
-	if (e == NULL)
-		return NULL;
 	user_x86_regs_entry__init(e);
 	uint64_t *const words[] = {&e->r15,     &e->r14, &e->r13, &e->r12,  &e->bp,
 				   &e->bx,      &e->r11, &e->r10, &e->r9,   &e->r8,
@@ -81,8 +79,7 @@ static UserX86RegsEntry *general(struct linuxcr_image *m, const struct linuxcr_t
 	e->has_mode = true;
 	e->mode = linuxcr_is_compat(m, t) ? USER_X86_REGS_MODE__COMPAT
 					  : USER_X86_REGS_MODE__NATIVE;
-	linuxcr_restart(m, t, e);
-	return e;
+	return linuxcr_restart(m, t, e);
 }
 
 // The processor's own eight bytes, as set_thread_area() takes them.
@@ -156,12 +153,13 @@ ThreadInfoX86 *linuxcr_thread_info(struct linuxcr_image *m, const struct linuxcr
 		thread_info_x86__init(e);
 		e->clear_tid_addr =
 			linuxcr_u64(t->task, linuxcr_task_places(&m->c.stream.profile)->clear_tid);
-		e->gpregs = general(m, t);
+		e->gpregs = crimg_arena_alloc(&m->arena, sizeof *e->gpregs);
 	}
 	if (e == NULL || e->gpregs == NULL) {
 		crimg_fail_nomem(err, sizeof *e);
 		return NULL;
 	}
+	(void)linuxcr_registers(m, t, e->gpregs);
 	e->fpregs = floating(m, t, err);
 	return e->fpregs == NULL || add_tls(m, t, e, err) < 0 ? NULL : e;
 }

@@ -26,7 +26,9 @@ for stream in "$samples"/linux-cr/*.ckpt; do
 		claim "$name: what was known, from $image" python3 "$here/linuxcr_oracle.py" "$crimg" "$stream" "$work/$image"
 		claim "$name: $image is valid" quiet "$crimg" validate "$work/$image"
 	done
-	claim "$name: directly to a directory" "$crimg" convert -t criu "$stream" "$work/dir2"
+	claim "$name: directly to a directory" "$crimg" convert -t criu --loss "$work/ledger" "$stream" "$work/dir2"
+	[ -z "${UPDATE:-}" ] || cp "$work/ledger" "$here/golden/linuxcr/${name%.ckpt}.loss"
+	claim "$name: [R-0814] the ledger" diff "$here/golden/linuxcr/${name%.ckpt}.loss" "$work/ledger"
 	claim "$name: the same" diff -r "$work/dir" "$work/dir2"
 	claim "$name: from a pipe" sh -c 'cat "$2" | "$1" convert - "$3"' sh "$crimg" "$stream" "$work/pipe.crimg"
 	claim "$name: the same" cmp "$work/pipe.crimg" "$work/x.crimg"
