@@ -232,6 +232,51 @@ enum {
 	CRIMG_LCR_FILE_EVENTFD,
 };
 
+// SOCKET as v19 has it; v23-rc1 and later have 8 bytes more in front (whether there are buffers)
+#define CRIMG_LCR_SOCKET_PAYLOAD_V19 104u
+#define CRIMG_LCR_SOCKET_PAYLOAD_V23 112u
+#define CRIMG_LCR_SOCKET_FLAGS 0u
+#define CRIMG_LCR_SOCK_REUSE 20u
+#define CRIMG_LCR_SOCK_FAMILY 24u // u16
+#define CRIMG_LCR_SOCK_STATE 26u  // u8
+#define CRIMG_LCR_SOCK_RCVLOWAT 32u
+#define CRIMG_LCR_SOCK_FLAGS 40u
+#define CRIMG_LCR_SOCK_PRIORITY 72u
+#define CRIMG_LCR_SOCK_RCVBUF 76u
+#define CRIMG_LCR_SOCK_SNDBUF 80u
+#define CRIMG_LCR_SOCK_TYPE 84u // u16, then u16 backlog
+#define CRIMG_LCR_SOCK_PROTOCOL 88u // u8
+#define CRIMG_LCR_SOCK_SHUTDOWN 90u // u8
+#define CRIMG_LCR_SOCK_NO_CHECK 92u // u8
+#define CRIMG_LCR_UNIX_PAYLOAD 248u
+#define CRIMG_LCR_UNIX_NAME_V19 28u // its length is 8 in front, with the 2 bytes of the family
+#define CRIMG_LCR_UNIX_NAME_V23 24u
+#define CRIMG_LCR_UNIX_NAME_BYTES 110u
+#define CRIMG_LCR_INET_PAYLOAD 320u
+#define CRIMG_LCR_INET_DADDR 0u // addresses and ports as on the wire, but NUM
+#define CRIMG_LCR_INET_RCV_SADDR 4u
+#define CRIMG_LCR_INET_DPORT 12u
+#define CRIMG_LCR_INET_NUM 14u
+#define CRIMG_LCR_INET6_RCV_SADDR 248u
+#define CRIMG_LCR_INET6_DADDR 264u
+#define CRIMG_LCR_SKB_FRG_LEN 16u // SOCKET_BUFFER
+#define CRIMG_LCR_SKB_LEN 20u
+#define CRIMG_LCR_SKB_DATA_OFFSET 32u
+
+// TTY
+#define CRIMG_LCR_TTY_PAYLOAD_V19 64u
+#define CRIMG_LCR_TTY_PAYLOAD_V23 88u // v23-rc1 as of a272e68
+#define CRIMG_LCR_TTY_DRIVER 0u // u16, then u16 subtype
+#define CRIMG_LCR_TTY_SUBTYPE 2u
+#define CRIMG_LCR_TTY_INDEX 16u
+#define CRIMG_LCR_TTY_FLAGS 24u
+#define CRIMG_LCR_TTY_MODES 32u // u16 (v19) or u32 each: input, output, control, local
+#define CRIMG_LCR_TTY_SIZE_V19 56u
+#define CRIMG_LCR_TTY_SIZE_V23 80u
+#define CRIMG_LCR_LDISC_WAITING 4u // TTY_LDISC: bytes to read
+#define CRIMG_LCR_LDISC_PACKET 25u
+#define CRIMG_LCR_SIGNAL_TTY 48u // behind the limits: reference, process group
+
 // MM
 #define CRIMG_LCR_MM_PAYLOAD 112u
 #define CRIMG_LCR_MM_EXE 4u

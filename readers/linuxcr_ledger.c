@@ -13,6 +13,9 @@
 #define DUMP_FILTER 0x1fcu       // of mm's flags: what a core dump takes
 #define DUMP_FILTER_USUAL 0x8cu
 #define NS_PER_US 1000u
+#define PROTOCOL_TCP 6u
+#define TCP_CLOSED 7u
+#define TCP_LISTENS 10u
 // Of an area: what its message says, and what the kernel finds by itself.
 #define VM_TOLD 0x8c7fb9ffu
 
@@ -226,6 +229,53 @@ static int note_namespaces(struct noting *n)
 	return 0;
 }
 
+static bool has_packets(const struct linuxcr_object *o)
+{
+	for (const struct linuxcr_record *r = o->first; r != NULL; r = r->sibling)
+		if (r->kind == CRIMG_LCR_SOCKET_BUFFER)
+			return true;
+	return false;
+}
+
+static int note_inet(struct noting *n, const struct linuxcr_object *o)
+{
+	InetSkEntry e = INET_SK_ENTRY__INIT;
+	SkOptsEntry options;
+	uint32_t addresses[8];
+	linuxcr_put_inet(&e, &options, o, addresses);
+	bool connected = e.proto == PROTOCOL_TCP && e.state != TCP_CLOSED && e.state != TCP_LISTENS;
+	if (connected
+	    && note(n, CRIMG_KIND_FILES, 0, "isk",
+		    "socket %u: what the connection needs to go on is in the records alone (criu "
+		    "restore --tcp-close closes it)",
+		    e.ino)
+		       < 0)
+		return -1;
+	return !has_packets(o) ? 0
+			       : note(n, CRIMG_KIND_SK_QUEUES, 0, "",
+				      "what waits in internet socket %u: dropped", e.ino);
+}
+
+static int note_opened(struct noting *n)
+{
+	const struct linuxcr *c = &n->m->c;
+	for (size_t i = 0; i < linuxcr_count(c, CRIMG_LCR_OBJ_SOCK); i++) {
+		const struct linuxcr_object *o = linuxcr_nth(c, CRIMG_LCR_OBJ_SOCK, i);
+		if (!o->partial && linuxcr_socket_is_inet(o) && note_inet(n, o) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < linuxcr_count(c, CRIMG_LCR_OBJ_TTY); i++) {
+		const struct linuxcr_object *o = linuxcr_nth(c, CRIMG_LCR_OBJ_TTY, i);
+		if (o->first != NULL && linuxcr_u32(o->first, CRIMG_LCR_LDISC_WAITING) != 0
+		    && note(n, CRIMG_KIND_TTY_INFO, 0, "",
+			    "%u bytes that wait in the line discipline of terminal %d: dropped",
+			    linuxcr_u32(o->first, CRIMG_LCR_LDISC_WAITING), o->ref)
+			       < 0)
+			return -1;
+	}
+	return 0;
+}
+
 // Objects that no message of CRIU's has a place for.
 static int note_carried(struct noting *n)
 {
@@ -252,7 +302,8 @@ static int note_carried(struct noting *n)
 int linuxcr_notes(const struct linuxcr_image *m, struct crimg_ledger *ledger, struct crimg_err *err)
 {
 	static int (*const parts[])(struct noting *) = {
-		note_tree, note_posting, note_tasks, note_processes, note_namespaces, note_carried,
+		note_tree, note_posting, note_tasks, note_processes, note_opened, note_namespaces,
+		note_carried,
 	};
 	struct noting n = {.m = m, .ledger = ledger, .err = err};
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)

@@ -60,7 +60,7 @@ struct linuxcr_step {
 		     struct crimg_err *err); // NULL: raw, its payload is the pages of the object
 };
 
-#define LINUXCR_STEPS 19
+#define LINUXCR_STEPS 21
 extern const struct linuxcr_step linuxcr_steps[LINUXCR_STEPS];
 
 // Puts tasks in order and numbers what has no number. m->c is loaded.
@@ -110,6 +110,18 @@ int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
 uint32_t linuxcr_file_flags(const struct linuxcr_object *o);
 int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct linuxcr_entry *out, struct crimg_err *err);
+bool linuxcr_socket_is_inet(const struct linuxcr_object *o);
+void linuxcr_put_unix(const struct linuxcr_image *m, UnixSkEntry *e, SkOptsEntry *options,
+		      const struct linuxcr_object *o);
+void linuxcr_put_inet(InetSkEntry *e, SkOptsEntry *options, const struct linuxcr_object *o,
+		      uint32_t *addresses);
+int linuxcr_put_queue(struct linuxcr_image *m, size_t object, uint64_t index,
+		      struct linuxcr_entry *out, struct crimg_err *err);
+// As the kernel names it.
+#define LINUXCR_TTY_NAME 32u
+void linuxcr_tty_name(const struct linuxcr_object *o, char out[LINUXCR_TTY_NAME]);
+int linuxcr_put_tty(struct linuxcr_image *m, size_t object, uint64_t index,
+		    struct linuxcr_entry *out, struct crimg_err *err);
 int linuxcr_put_fd(struct linuxcr_image *m, size_t object, uint64_t index,
 		   struct linuxcr_entry *out, struct crimg_err *err);
 int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,

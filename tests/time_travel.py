@@ -10,6 +10,7 @@ import ctypes
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -257,6 +258,35 @@ def files(pid=175):
     watched = re.findall(r"tfd: +(\d+) events: +(\w+) data: +(\w+)", read("/proc/%d/fdinfo/9" % pid).decode())
     same("epoll", sorted((int(n), int(events, 16) & ~0x18, int(data, 16)) for n, events, data in watched),
          [(7, 1, 0xfeedface12345678), (8, 0x80000004, 99)])
+    if "21" in os.listdir("/proc/%d/fd" % pid): # the stream was given sockets
+        sockets(pid)
+
+
+def borrow(pid, number):
+    """The socket of another process."""
+    pidfd = os.pidfd_open(pid)
+    s = socket.socket(fileno=libc.syscall(438, pidfd, number, 0))
+    os.close(pidfd)
+    return s
+
+
+def sockets(pid):
+    with borrow(pid, 20) as a, borrow(pid, 21) as b:
+        same("what waited", b.recv(100), b"hello from 2010and again")
+        a.send(b"news")
+        same("they are a pair", b.recv(100), b"news")
+    with borrow(pid, 22) as s:
+        same("it listens", s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), 1)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(root + "/run/name")
+    with borrow(pid, 23) as s:
+        same("it listens too", (s.getsockname(), s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)),
+             (("127.0.0.1", 8081), 1))
+    with borrow(pid, 24) as s:
+        same("it is connected", (s.getsockname()[:2], s.getpeername()[:2]), (("::1", 4242), ("::1", 53)))
+    counter = re.search(r"eventfd-count: +(\w+)", read("/proc/%d/fdinfo/25" % pid).decode())[1]
+    same("the eventfd counts", int(counter, 16), 7)
+
 
 
 def selfck(pid=180):

@@ -96,4 +96,13 @@ open(target, "wb").write(data.replace(left, struct.pack("<qq", 0, 333000000)))
 P
 	goes_on "$name, with a third of a second left" "$work/soon/$name.ckpt"
 done
+# Sockets, as the headers of then lay them out.
+for name in r5-files r6-files; do
+	mkdir -p "$work/made"
+	cp "$samples/linux-cr/$name.txt" "$work/made/"
+	claim "$name, with sockets: made" python3 "$here/linuxcr_sockets.py" make "$samples/linux-cr/$name.ckpt" \
+		"$work/made/$name.ckpt" no-ttys
+	rm -f "$root/run/name"
+	goes_on "$name, with sockets" "$work/made/$name.ckpt"
+done
 finish
