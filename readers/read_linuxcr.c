@@ -307,8 +307,8 @@ const struct crimg_reader_driver crimg_reader_linuxcr = {
 	.summary = "kernel stream of checkpoint(2), v18 to v23-rc2, x86-64 and x86-32",
 	.keeps = "every record, bit for bit, and what CRIU's messages can say of it; writes what "
 		 "it read",
-	.loses = "in CRIU's messages: queues of sockets, state of ttys, semaphore undo, debug "
-		 "registers",
+	.loses = "in CRIU's messages: connections and queues of internet sockets, local descriptor "
+		 "tables, semaphore undo, debug registers",
 	.probe = linuxcr_probe,
 	.open = linuxcr_open,
 	.next = linuxcr_next,
