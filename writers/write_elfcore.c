@@ -343,6 +343,7 @@ const struct crimg_writer_driver crimg_writer_core = {
 	.suffixes = suffixes,
 	.single = true,
 	.per_process = true,
+	.whole_pages = true,
 	.open = core_open,
 	.put = core_put,
 	.finish = core_finish,
