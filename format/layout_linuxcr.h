@@ -145,6 +145,8 @@ enum crimg_lcr_object {
 
 // TASK; three layouts: places are in linuxcr_profile.h
 #define CRIMG_LCR_STATE_STOPPED 4u // TASK_STOPPED
+#define CRIMG_LCR_TASK_FORKNOEXEC 1u // TASK.flags: it never called exec
+#define CRIMG_LCR_TASK_SUPERPRIV 2u  // it used privileges
 #define CRIMG_LCR_THREAD_PAYLOAD_V19 8u
 #define CRIMG_LCR_THREAD_PAYLOAD_V23 16u
 #define CRIMG_LCR_TLS_ENTRIES 3u

@@ -26,6 +26,8 @@
 #define STATE_SLEEPING 2u // uninterruptibly: as the freezer has it
 #define STATE_DEAD 64u
 #define EXIT_ZOMBIE_STATE 16u
+#define PF_FORKNOEXEC 0x40u // of tc.flags, which are the kernel's own
+#define PF_SUPERPRIV 0x100u
 #define NO_EXIT_SIGNAL (-1)
 #define COMPAT_ROBUST_BYTES 12u
 #define ROBUST_BYTES 24u
@@ -180,7 +182,7 @@ static void put_tree(struct kstream *k, const struct lines *lines)
 
 // The fields of TASK, in the order of v20; v23-rc2 has them in another.
 struct task_fields {
-	uint32_t state, exit_state, exit_code, pdeath, sas_size;
+	uint32_t flags, state, exit_state, exit_code, pdeath, sas_size;
 	int32_t exit_signal;
 	uint64_t robust, clear_tid, sas;
 	bool lives, is_32;
@@ -198,7 +200,7 @@ static void put_task(struct kstream_out *o, const struct task_fields *f, const c
 {
 	kstream_begin(o, CRIMG_LCR_TASK);
 	if (o->rc2)
-		kstream_u32(o, 0); // flags
+		kstream_u32(o, f->flags);
 	kstream_u32(o, f->state);
 	kstream_u32(o, f->exit_state);
 	kstream_u32(o, f->exit_code);
@@ -238,6 +240,9 @@ static void put_own(struct kstream *k, const struct line *l)
 		.clear_tid = info->clear_tid_addr, .lives = true,
 		.is_32 = crimg_x86_is_32(info->gpregs),
 	};
+	uint32_t flags = l->thread->core->tc != NULL ? l->thread->core->tc->flags : 0;
+	f.flags = ((flags & PF_FORKNOEXEC) != 0 ? CRIMG_LCR_TASK_FORKNOEXEC : 0)
+		| ((flags & PF_SUPERPRIV) != 0 ? CRIMG_LCR_TASK_SUPERPRIV : 0);
 	if (tc != NULL) {
 		f.pdeath = tc->has_pdeath_sig ? tc->pdeath_sig : 0;
 		f.robust = tc->futex_rla;

@@ -44,7 +44,6 @@ struct kstream {
 	size_t number_count, number_capacity;
 	int32_t last;                // number given
 	int32_t creds;               // of the task in hand: also those of the files it brings
-	bool task_lost;              // pages of the task in hand were told of
 };
 
 // Reads the index and makes all records; what has no place is told to the ledger. k is zeroed but for
@@ -64,6 +63,9 @@ bool kstream_object_of(struct kstream *k, uint32_t type, uint64_t key, int32_t *
 __attribute__((format(printf, 4, 5)))
 void kstream_lose(struct kstream *k, const char *object, const char *field, const char *format, ...);
 void kstream_lose_of(struct kstream *k, enum crimg_kind kind, uint64_t id, const char *field,
+                     const char *what);
+// What such a stream never held, and its tasks lived without.
+void kstream_note_of(struct kstream *k, enum crimg_kind kind, uint64_t id, const char *field,
                      const char *what);
 // Kinds of objects that have no place at all, and what a process holds beside its records.
 void kstream_lose_kinds(struct kstream *k);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "format/limits.h"
+#include "format/names.h"
 
 // mmap() flags
 #define MAP_LOCKED_FLAG 0x2000u
@@ -44,6 +45,16 @@ static const struct {
 	{ CRIMG_VMA_AIO, "left out: asynchronous input and output have no place" },
 	{ CRIMG_VMA_SOCKET, "left out: mapped sockets have no place" },
 	{ CRIMG_VMA_SHADOW_STACK, "left out: shadow stacks have no place" },
+};
+
+static const struct {
+	uint32_t user, vm;
+} flags[] = {
+	{ CRIMG_MAP_GROWSDOWN, CRIMG_LCR_VM_GROWSDOWN }, { MAP_LOCKED_FLAG, CRIMG_LCR_VM_LOCKED },
+	{ MAP_NORESERVE_FLAG, CRIMG_LCR_VM_NORESERVE },
+}, advice[] = {
+	{ 1u << 1, CRIMG_LCR_VM_RAND_READ }, { 1u << 2, CRIMG_LCR_VM_SEQ_READ },
+	{ 1u << 10, CRIMG_LCR_VM_DONTCOPY },
 };
 
 // Shared memory that is a file without name (since CRIU 4) is what it was.
@@ -100,6 +111,30 @@ uint32_t kstream_area_type(struct kstream *k, const struct crimg_task *task, con
 	return (vma->status & CRIMG_VMA_FILE) != 0 ? type_of_file(k, vma, lost) : CRIMG_LCR_VMA_ANON;
 }
 
+// Advice that these kernels do not know.
+static void lose_advice(struct kstream *k, const struct crimg_task *task, const struct crimg_area *area)
+{
+	uint64_t known = 0, left;
+	char names[128], what[192];
+	for (size_t i = 0; i < sizeof advice / sizeof advice[0]; i++)
+		known |= advice[i].user;
+	left = area->vma->has_madv ? area->vma->madv & ~known : 0;
+	if (left == 0)
+		return;
+	snprintf(what, sizeof what, "no place for the advice %s",
+	         crimg_flags_text(CRIMG_NAMES_MADVISE, left, names, sizeof names));
+	kstream_area_lose(k, task, area, what);
+}
+
+void kstream_area_tell(struct kstream *k, const struct crimg_task *task, const struct crimg_area *area,
+                       uint32_t type, const char *lost)
+{
+	if (lost != NULL)
+		kstream_area_lose(k, task, area, lost);
+	if (type != 0)
+		lose_advice(k, task, area);
+}
+
 void kstream_area_lose(struct kstream *k, const struct crimg_task *task, const struct crimg_area *area,
                        const char *what)
 {
@@ -127,15 +162,6 @@ static uint32_t sharing(const VmaEntry *vma, const struct kstream_area *a)
 
 static uint64_t flags_of(const VmaEntry *vma, const struct kstream_area *a, bool executable)
 {
-	static const struct {
-		uint32_t user, vm;
-	} flags[] = {
-		{ CRIMG_MAP_GROWSDOWN, CRIMG_LCR_VM_GROWSDOWN }, { MAP_LOCKED_FLAG, CRIMG_LCR_VM_LOCKED },
-		{ MAP_NORESERVE_FLAG, CRIMG_LCR_VM_NORESERVE },
-	}, advice[] = {
-		{ 1u << 1, CRIMG_LCR_VM_RAND_READ }, { 1u << 2, CRIMG_LCR_VM_SEQ_READ },
-		{ 1u << 10, CRIMG_LCR_VM_DONTCOPY },
-	};
 	uint32_t vm = (vma->prot & CRIMG_LCR_VM_PROT) | sharing(vma, a);
 	if (a->type == CRIMG_LCR_VMA_VDSO)
 		return vm | VM_DONTEXPAND | VM_ALWAYSDUMP;

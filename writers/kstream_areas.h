@@ -16,6 +16,9 @@ struct kstream_area {
 // lost of it; else it stays.
 uint32_t kstream_area_type(struct kstream *k, const struct crimg_task *task, const struct crimg_area *area,
                            const char **lost);
+// What is lost of it, and advice that has no place.
+void kstream_area_tell(struct kstream *k, const struct crimg_task *task, const struct crimg_area *area,
+                       uint32_t type, const char *lost);
 // Tells the ledger of it, with its addresses.
 void kstream_area_lose(struct kstream *k, const struct crimg_task *task, const struct crimg_area *area,
                        const char *what);

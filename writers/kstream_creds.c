@@ -95,6 +95,8 @@ static int32_t put_uts(struct kstream *k, uint32_t id)
 	if (!kstream_object_of(k, CRIMG_LCR_OBJ_UTS_NS, id, &ref))
 		return ref;
 	const UtsnsEntry *e = crimg_image_get(k->image, CRIMG_KIND_UTSNS, id, NULL);
+	if (e == NULL)
+		kstream_lose_of(k, CRIMG_KIND_UTSNS, id, "", "not in the image: the system's names become (none)");
 	kstream_begin(o, CRIMG_LCR_UTS_NS);
 	kstream_text(o, "Linux", UTS_WIDTH);
 	kstream_text(o, e != NULL ? e->nodename : "(none)", UTS_WIDTH);

@@ -10,7 +10,7 @@
 #define MODE_READ 1u           // the kernel's FMODE_*
 #define MODE_WRITE 2u
 #define MODE_SEEK 0x1cu        // lseek, pread, pwrite
-#define NO_REGULAR_SIZE 0u
+#define PIPE_MOST_BYTES 65536u
 #define PATH_MAX_BYTES 4096u
 
 // How a file of each type is written; 0: there is no such thing in a kernel stream.
@@ -87,6 +87,9 @@ static void put_pipe_bytes(struct kstream *k, enum crimg_kind kind, uint32_t id)
 		return;
 	if (found.count > 0)
 		e = found.items[0];
+	if (e != NULL && e->payload.number != CRIMG_NO_PAYLOAD && e->payload.length > PIPE_MOST_BYTES)
+		kstream_lose(k, crimg_kind_info(kind)->file, "bytes", "pipe %u holds more than a pipe of those kernels "
+		             "can", id);
 	kstream_begin(&k->out, CRIMG_LCR_PIPE_BUF);
 	if (e != NULL && e->payload.number != CRIMG_NO_PAYLOAD && e->payload.length > 0) {
 		const uint8_t *bytes = kstream_content(k->contents, e->payload);
@@ -185,12 +188,22 @@ static int by_number(const void *a, const void *b)
 	return (*x)->fd < (*y)->fd ? -1 : (*x)->fd > (*y)->fd;
 }
 
+static void lose_descriptor(struct kstream *k, const struct crimg_task *task, const FdinfoEntry *fd)
+{
+	char number[32], object[CRIMG_FILE_NAME_MAX];
+	bool by_id = task->ids != NULL && crimg_image_find(k->image, CRIMG_KIND_FDINFO, task->ids->files_id) != NULL;
+	crimg_kind_file(CRIMG_KIND_FDINFO, by_id ? task->ids->files_id : task->pid, object);
+	const char *type = fd->type == FD_TYPES__REG ? "opened as a mere path"
+		: crimg_name_or_number(CRIMG_NAMES_FD_TYPE, (uint64_t)fd->type, number, sizeof number);
+	kstream_lose(k, object, "", "descriptor %u left out: a kernel stream has no file of its kind (%s)", fd->fd,
+	             type);
+}
+
 // The descriptors of a table in the order of their numbers, those of files without a place left out
 // and told. Owned by the caller.
 static const FdinfoEntry **sorted(struct kstream *k, const struct crimg_task *task, size_t *count)
 {
 	struct crimg_list list = { .count = 0 };
-	char number[32];
 	*count = 0;
 	if (kstream_failed(&k->out)
 	    || crimg_task_list(k->image, task, CRIMG_PART_FDS, &list, &k->out.err) < 0)
@@ -205,10 +218,7 @@ static const FdinfoEntry **sorted(struct kstream *k, const struct crimg_task *ta
 		if (has_place(k, fd))
 			out[(*count)++] = fd;
 		else
-			kstream_lose(k, "fdinfo", "", "descriptor %u of process %u is left out: a kernel stream "
-			             "has no files of type %s", fd->fd, task->pid,
-			             crimg_name_or_number(CRIMG_NAMES_FD_TYPE, (uint64_t)fd->type, number,
-			                                  sizeof number));
+			lose_descriptor(k, task, fd);
 	}
 	qsort(out, *count, sizeof *out, by_number);
 	return out;

@@ -6,6 +6,8 @@
 
 #include "writers/kstream.h"
 
+#define NO_USER UINT32_MAX
+
 void kstream_lose(struct kstream *k, const char *object, const char *field, const char *format, ...)
 {
 	char what[512];
@@ -16,6 +18,15 @@ void kstream_lose(struct kstream *k, const char *object, const char *field, cons
 	vsnprintf(what, sizeof what, format, list);
 	va_end(list);
 	(void)(crimg_ledger_add(k->ledger, object, field, what, &k->out.err) < 0);
+}
+
+void kstream_note_of(struct kstream *k, enum crimg_kind kind, uint64_t id, const char *field,
+                     const char *what)
+{
+	char object[CRIMG_FILE_NAME_MAX];
+	crimg_kind_file(kind, id, object);
+	if (k->ledger != NULL && !kstream_failed(&k->out))
+		(void)(crimg_ledger_note(k->ledger, object, field, what, &k->out.err) < 0);
 }
 
 void kstream_lose_of(struct kstream *k, enum crimg_kind kind, uint64_t id, const char *field,
@@ -36,13 +47,15 @@ static const struct {
 	{ CRIMG_KIND_STATS_RESTORE, true, "statistics of the restore" },
 	{ CRIMG_KIND_CPUINFO, true, "features of the processor" },
 	{ CRIMG_KIND_CGROUP, true, "control groups" },
+	{ CRIMG_KIND_IDS, true, "which namespaces of pids, mounts, networks, users, groups and times tasks are in" },
+	{ CRIMG_KIND_FILES, true, "sizes, modes and build ids, by which CRIU knows files again; capacities of pipes" },
+	{ CRIMG_KIND_TIMENS, true, "how the clocks of its time namespace stood" },
 	{ CRIMG_KIND_OPAQUE, true, "files that are no part of the image" },
 	{ CRIMG_KIND_ELF_NOTES, true, "notes of the ELF core that this was" },
 	{ CRIMG_KIND_SECCOMP, false, "filters of system calls" },
 	{ CRIMG_KIND_APPARMOR, false, "profiles" },
 	{ CRIMG_KIND_FILE_LOCKS, false, "locks of files" },
 	{ CRIMG_KIND_TTY_DATA, false, "what terminals hold" },
-	{ CRIMG_KIND_TIMENS, false, "time namespaces" },
 	{ CRIMG_KIND_USERNS, false, "user namespaces" },
 	{ CRIMG_KIND_MNTS, false, "mount namespaces" },
 	{ CRIMG_KIND_NETDEV, false, "network devices" },
@@ -70,6 +83,9 @@ static const struct {
 static bool has_kind(struct crimg_image *image, enum crimg_kind kind)
 {
 	const struct crimg_image_object *o = crimg_image_first(image, kind);
+	const SeccompEntry *seccomp = kind == CRIMG_KIND_SECCOMP ? crimg_image_get(image, kind, 0, NULL) : NULL;
+	if (seccomp != NULL)
+		return seccomp->n_seccomp_filters > 0;
 	return o != NULL && (o->count > 0 || o->payload.number != CRIMG_NO_PAYLOAD);
 }
 
@@ -129,6 +145,8 @@ void kstream_lose_task(struct kstream *k, const struct crimg_task *task)
 		{ mm != NULL && mm->has_thp_disabled && mm->thp_disabled, "thp_disabled", "no place" },
 	};
 	lose_fields(k, task->pid, losses, sizeof losses / sizeof losses[0]);
+	if (tc->has_loginuid && tc->loginuid != NO_USER)
+		kstream_note_of(k, CRIMG_KIND_CORE, task->pid, "tc.loginuid", "left out: who logged in");
 }
 
 void kstream_lose_thread(struct kstream *k, const struct crimg_thread *thread)

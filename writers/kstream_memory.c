@@ -225,7 +225,8 @@ static void put_auxv(struct kstream *k, const struct crimg_task *task)
 		count--;
 	if (count > AUXV_WORDS - 2) {
 		count = AUXV_WORDS - 2;
-		kstream_lose_of(k, CRIMG_KIND_MM, task->pid, "mm_saved_auxv", "its last values have no place");
+		kstream_note_of(k, CRIMG_KIND_MM, task->pid, "mm_saved_auxv", "left out: the last values, younger "
+		                "than those kernels");
 	}
 	kstream_begin(&k->out, CRIMG_LCR_BUFFER);
 	for (size_t i = 0; i < AUXV_WORDS; i++)
@@ -265,10 +266,37 @@ static void put_context(struct kstream_out *o, uint64_t vdso)
 	kstream_end(o);
 }
 
+static uint64_t count_pages(struct kstream *k, const struct crimg_area *area, const struct pages *own)
+{
+	struct pages pages = *own;
+	struct place at = { 0, 0 };
+	uint64_t all = 0, count;
+	pages.start = area->start;
+	pages.end = area->end;
+	while (pages.object != NULL && (count = walk_chunk(k, &pages, &at, NULL)) > 0)
+		all += count;
+	return all;
+}
+
+static void lose_pages(struct kstream *k, const struct crimg_task *task, uint64_t left, uint64_t in_vdso)
+{
+	char what[160];
+	if (in_vdso > 0) {
+		snprintf(what, sizeof what, "%" PRIu64 " pages of the vDSO left out: a program that keeps addresses in "
+		         "it needs the same code there", in_vdso);
+		kstream_lose_of(k, CRIMG_KIND_PAGEMAP, task->pid, "", what);
+	}
+	if (left > in_vdso) {
+		snprintf(what, sizeof what, "%" PRIu64 " pages left out: they are in no area that has contents",
+		         left - in_vdso);
+		kstream_lose_of(k, CRIMG_KIND_PAGEMAP, task->pid, "", what);
+	}
+}
+
 static void put_space(struct kstream *k, const struct crimg_task *task, const struct crimg_space *space)
 {
 	struct pages own;
-	uint64_t vdso = 0, written = 0;
+	uint64_t vdso = 0, in_vdso = 0, written = 0;
 	uint32_t areas = 0;
 	for (size_t i = 0; i < space->count; i++)
 		areas += kstream_area_type(k, task, &space->areas[i], NULL) != 0;
@@ -278,20 +306,17 @@ static void put_space(struct kstream *k, const struct crimg_task *task, const st
 		const struct crimg_area *area = &space->areas[i];
 		const char *lost = NULL;
 		uint32_t type = kstream_area_type(k, task, area, &lost);
-		if (lost != NULL)
-			kstream_area_lose(k, task, area, lost);
-		if (type == CRIMG_LCR_VMA_VDSO)
+		kstream_area_tell(k, task, area, type, lost);
+		if (type == CRIMG_LCR_VMA_VDSO) {
 			vdso = area->start;
+			in_vdso += count_pages(k, area, &own);
+		}
 		if (type != 0)
 			written += put_area(k, task, area, type, &own);
 	}
 	put_context(&k->out, vdso);
-	if (own.object != NULL && own.object->map->present_pages > written) {
-		char what[128];
-		snprintf(what, sizeof what, "%" PRIu64 " pages left out: they are in no area that has contents",
-		         own.object->map->present_pages - written);
-		kstream_lose_of(k, CRIMG_KIND_PAGEMAP, task->pid, "", what);
-	}
+	if (own.object != NULL)
+		lose_pages(k, task, own.object->map->present_pages - written, in_vdso);
 }
 
 int32_t kstream_mm(struct kstream *k, const struct crimg_task *task)

@@ -13,6 +13,7 @@
 #define USER32_CS_32 0x73u
 #define AVX_BYTES 832u    // XSAVE with x87, SSE and AVX: the most that these kernels know
 #define XSTATE_KNOWN 7u
+#define PKRU_USUAL 0x55555554u // all keys but the first are closed
 #define XSTATE_BV_AT CRIMG_FXSAVE_BYTES
 #define SPARE_AT 464u     // of FXSAVE: zero, but where notes have XCR0
 
@@ -126,22 +127,28 @@ static void put_general(struct kstream *k, const struct crimg_thread *thread, co
 	kstream_end(o);
 }
 
-// Whether it holds what no posting has a place for.
-static bool has_more(const UserX86FpregsEntry *fp, const uint8_t *area, size_t length)
+// Whether it holds what no posting has a place for. Protection keys as a process gets them say nothing.
+static bool has_more(const UserX86FpregsEntry *fp)
 {
-	if (fp->xsave == NULL || (fp->xsave->xstate_bv & ~(uint64_t)XSTATE_KNOWN) == 0)
-		return fp->xsave != NULL && fp->xsave->cet != NULL;
-	return fp->xsave->cet != NULL || (length > AVX_BYTES && !crimg_all_zero(area + AVX_BYTES, length - AVX_BYTES));
+	uint8_t bytes[CRIMG_XSAVE_MAX_BYTES];
+	bool more = fp->xsave != NULL && fp->xsave->cet != NULL;
+	for (unsigned i = CRIMG_XSAVE_YMM + 1; fp->xsave != NULL && i < CRIMG_XSAVE_COMPONENTS; i++) {
+		size_t length = (fp->xsave->xstate_bv >> i & 1) != 0
+			? crimg_x86_component(fp, i, bytes, sizeof bytes) : 0;
+		bool usual = i == CRIMG_XSAVE_PKRU && length >= 4 && crimg_get_u32(bytes) == PKRU_USUAL;
+		more = more || (length > 0 && !usual && !crimg_all_zero(bytes, length));
+	}
+	return more;
 }
 
 static void put_floating(struct kstream *k, const struct crimg_thread *thread)
 {
 	uint8_t area[CRIMG_XSAVE_MAX_BYTES] = { 0 };
 	const UserX86FpregsEntry *fp = thread->core->thread_info->fpregs;
-	size_t length = crimg_x86_xsave(fp, area);
-	if (has_more(fp, area, length))
+	(void)crimg_x86_xsave(fp, area);
+	if (has_more(fp))
 		kstream_lose_of(k, CRIMG_KIND_CORE, thread->tid, "thread_info.fpregs.xsave",
-		                "only x87, SSE and AVX have a place: AVX-512, protection keys and the like are left out");
+		                "only x87, SSE and AVX have a place: what else is in use is left out");
 	memset(area + SPARE_AT, 0, CRIMG_FXSAVE_BYTES - SPARE_AT);
 	crimg_put_u64(area + XSTATE_BV_AT, crimg_get_u64(area + XSTATE_BV_AT) & XSTATE_KNOWN);
 	kstream_begin(&k->out, CRIMG_LCR_CPU_FPU);
