@@ -17,7 +17,6 @@ REASONS = {
     "PIDS.offset": "of a container what was collected has the numbers before",
     "BUFFER behind TREE": "the same: references to pids",
     "TASK.state": "a task that checkpointed itself was running; no image tells",
-    "TASK.flags": "that a task never called exec, or used its privileges, is told nowhere",
     "THREAD.sysenter_return": "where SYSENTER returns to follows from the vDSO's place",
     "RESTART_BLOCK.function": "what a system call that is begun anew still has to wait is told nowhere",
     "RESTART_BLOCK.arg0": "the same",

@@ -18,8 +18,8 @@ struct kstream_carried {
 };
 
 void kstream_carried_fini(struct kstream_carried *c);
-// Adds a record to out (a MESSAGE of KERNEL_RECORDS); its pages, as pieces, have the number of their pages object
-// in the place of a payload until all is known.
+// Adds a record to out (a MESSAGE of KERNEL_RECORDS); its pages, as pieces, have the number of their pages
+// object in the place of a payload until all is known.
 CRIMG_MUST_CHECK int kstream_carried_add(struct kstream_carried *c, struct kstream_out *out,
                                          const struct crimg_record *record, struct crimg_err *err);
 CRIMG_MUST_CHECK int kstream_carried_pages(struct kstream_carried *c, const struct crimg_record *object,

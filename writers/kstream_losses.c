@@ -47,8 +47,9 @@ static const struct {
 	{ CRIMG_KIND_STATS_RESTORE, true, "statistics of the restore" },
 	{ CRIMG_KIND_CPUINFO, true, "features of the processor" },
 	{ CRIMG_KIND_CGROUP, true, "control groups" },
+	{ CRIMG_KIND_CORE, true, "the kernel's own flags of a task, but for two" },
 	{ CRIMG_KIND_IDS, true, "which namespaces of pids, mounts, networks, users, groups and times tasks are in" },
-	{ CRIMG_KIND_FILES, true, "sizes, modes and build ids, by which CRIU knows files again; capacities of pipes" },
+	{ CRIMG_KIND_FILES, true, "sizes, modes and build ids of files, by which CRIU knows them; capacities of pipes" },
 	{ CRIMG_KIND_TIMENS, true, "how the clocks of its time namespace stood" },
 	{ CRIMG_KIND_OPAQUE, true, "files that are no part of the image" },
 	{ CRIMG_KIND_ELF_NOTES, true, "notes of the ELF core that this was" },
@@ -155,7 +156,8 @@ void kstream_lose_thread(struct kstream *k, const struct crimg_thread *thread)
 	if (tc == NULL)
 		return;
 	const CredsEntry *creds = tc->creds;
-	bool scheduled = (tc->has_sched_nice && tc->sched_nice != 0) || (tc->has_sched_policy && tc->sched_policy != 0)
+	bool scheduled = (tc->has_sched_nice && tc->sched_nice != 0)
+		|| (tc->has_sched_policy && tc->sched_policy != 0)
 		|| (tc->has_sched_prio && tc->sched_prio != 0);
 	const struct loss losses[] = {
 		{ scheduled, "thread_core.sched_policy", "no place: it is scheduled as usual" },

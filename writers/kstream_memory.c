@@ -116,36 +116,45 @@ static uint64_t put_pages(struct kstream *k, const struct pages *p)
 	return all;
 }
 
-// The map of an object, if its pages are all here and as they are.
-static bool open_pages(struct kstream *k, const struct crimg_image_object *object, struct pages *out)
+static void lose_missing(struct kstream *k, const struct crimg_image_object *object, uint64_t pages)
+{
+	char what[96];
+	snprintf(what, sizeof what, "%" PRIu64 " pages left out: their contents are not in the image", pages);
+	kstream_lose_of(k, object->object.kind, object->object.id, "", what);
+}
+
+// The map of an object whose pages are plain. Those that are not here are told.
+static void open_pages(struct kstream *k, const struct crimg_image_object *object, struct pages *out)
 {
 	*out = (struct pages){ .object = NULL };
 	if (object == NULL || object->map == NULL || kstream_failed(&k->out))
-		return false;
+		return;
 	const struct crimg_pagemap *map = object->map;
 	const struct crimg_image_object *pages = crimg_image_find(k->image, CRIMG_KIND_PAGES, map->pages_id);
+	uint64_t missing = 0;
 	out->object = object;
 	out->payload = pages != NULL ? pages->payload : (struct crimg_payload_ref){ CRIMG_NO_PAYLOAD, 0 };
 	for (size_t i = 0; i < map->count; i++) {
 		const struct crimg_page_run *run = &map->runs[i];
-		bool missing = (run->flags & (CRIMG_PE_PRESENT | CRIMG_PE_PARENT)) == 0;
-		if (run->blocks == 0 && !missing && (run->flags & CRIMG_PE_PARENT) == 0 && object->sorted)
+		if (run->blocks == 0 && (run->flags & CRIMG_PE_PARENT) == 0 && object->sorted) {
+			missing += (run->flags & CRIMG_PE_PRESENT) == 0 ? run->pages : 0;
 			continue;
+		}
 		crimg_fail(&k->out.err, CRIMG_E_UNSUPPORTED, object->origin, CRIMG_NO_OFFSET,
 		           "%s at 0x%" PRIx64 " found, plain pages in the order of addresses wanted",
 		           !object->sorted ? "pages out of order"
 		           : run->blocks != 0 ? "compressed pages (--compress=none undoes that)"
-		           : missing ? "pages that were left to be sent later"
-		                     : "pages of a parent image (--merge-parents brings them)", run->vaddr);
-		return false;
+		                      : "pages of a parent image (--merge-parents brings them)", run->vaddr);
+		return;
 	}
-	return true;
+	if (missing > 0)
+		lose_missing(k, object, missing);
 }
 
 void kstream_segment_pages(struct kstream *k, uint64_t id)
 {
 	struct pages pages;
-	(void)open_pages(k, crimg_image_find(k->image, CRIMG_KIND_PAGEMAP_SHMEM, id), &pages);
+	open_pages(k, crimg_image_find(k->image, CRIMG_KIND_PAGEMAP_SHMEM, id), &pages);
 	pages.end = UINT64_MAX;
 	pages.index = true;
 	(void)put_pages(k, &pages);
@@ -300,7 +309,7 @@ static void put_space(struct kstream *k, const struct crimg_task *task, const st
 	uint32_t areas = 0;
 	for (size_t i = 0; i < space->count; i++)
 		areas += kstream_area_type(k, task, &space->areas[i], NULL) != 0;
-	(void)open_pages(k, task->pagemap, &own);
+	open_pages(k, task->pagemap, &own);
 	put_mm(k, task, areas);
 	for (size_t i = 0; i < space->count && !kstream_failed(&k->out); i++) {
 		const struct crimg_area *area = &space->areas[i];

@@ -206,7 +206,14 @@ int32_t kstream_ipc(struct kstream *k, uint32_t ns)
 	int32_t ref;
 	if (!kstream_object_of(k, CRIMG_LCR_OBJ_IPC_NS, ns, &ref))
 		return ref;
-	put_settings(&k->out, crimg_image_get(k->image, CRIMG_KIND_IPC_VAR, ns, NULL));
+	const IpcVarEntry *settings = crimg_image_get(k->image, CRIMG_KIND_IPC_VAR, ns, NULL);
+	put_settings(&k->out, settings);
+	if (settings == NULL)
+		kstream_note_of(k, CRIMG_KIND_IPC_VAR, ns, "", "not in the image: the limits are those kernels' own");
+	else if (settings->mq_queues_max != 0)
+		kstream_note_of(k, CRIMG_KIND_IPC_VAR, ns, "mq_queues_max", "left out: limits of POSIX message queues");
+	if (settings != NULL && settings->shm_rmid_forced != 0)
+		kstream_lose_of(k, CRIMG_KIND_IPC_VAR, ns, "shm_rmid_forced", "no place");
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
 		put_list(k, i, ns);
 	return ref;
