@@ -256,6 +256,7 @@ enum {
 // The kernel's flags of a mapping (2.6.3x)
 #define CRIMG_LCR_VM_PROT 0x7u // read, write, execute: as PROT_*
 #define CRIMG_LCR_VM_SHARED 0x8u
+#define CRIMG_LCR_VM_MAYSHARE 0x80u
 #define CRIMG_LCR_VM_GROWSDOWN 0x100u
 #define CRIMG_LCR_VM_LOCKED 0x2000u
 #define CRIMG_LCR_VM_SEQ_READ 0x8000u

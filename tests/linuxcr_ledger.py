@@ -42,6 +42,7 @@ RULES = [
     ("mappings", ".*", "", "mm-{p}.img: vmas: {s}: left out"),
     ("pages", ".*", "", "pagemap-{p}.img: .* pages of the vDSO left out"),
     ("shared_memory", "pagemap-shmem.*", "pages", SAME),
+    ("files", "mapped file", "flags", SAME), # how it was opened to be mapped stands in the area
     ("files", "filelocks.img", "entries", "filelocks.img: left out"),
     ("files", ".*", r"size|mode|build_id|watches\[\d+\].dev", r"files.img: left out: sizes, modes"),
     ("files", ".*", "mnt_id", "mountpoints-.*: left out"),

@@ -60,6 +60,9 @@ stream_of() { # NAME IMAGE: to $work/VERSION.ckpt, each checked
 			"$work/$version.ckpt" 2>"$work/err" || not_ok "$name, $version: $(tail -n 1 "$work/err")"
 		claim "$name, $version: [R-0813] grammar" grammar "$work/$version.ckpt"
 		claim "$name, $version: valid" quiet "$crimg" validate "$work/$version.ckpt"
+		rm -f "$work/again.ckpt"
+		quiet "$crimg" convert --allow-loss --linux-cr-version $version "$work/$version.ckpt" "$work/again.ckpt" 2>/dev/null
+		claim "$name, $version: made again, the same bytes" cmp "$work/$version.ckpt" "$work/again.ckpt"
 		# shellcheck disable=SC2086
 		claim "$name, $version: all views" quiet "$crimg" inspect "$work/$version.ckpt" $views
 		claim "$name, $version: [R-0816] as the ledger says" \

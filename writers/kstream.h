@@ -77,6 +77,8 @@ int32_t kstream_creds(struct kstream *k, const struct crimg_task *task, const Cr
 int32_t kstream_namespaces(struct kstream *k, const struct crimg_task *task);
 int32_t kstream_ipc(struct kstream *k, uint32_t ns);
 int32_t kstream_file(struct kstream *k, uint32_t id); // 0: there is none, or it has no place (told)
+// The file behind an area: another one where CRIU keeps one entry of a file opened twice, in ways that differ.
+int32_t kstream_mapped_file(struct kstream *k, const VmaEntry *vma);
 int32_t kstream_table(struct kstream *k, const struct crimg_task *task);
 int32_t kstream_fs(struct kstream *k, const struct crimg_task *task);
 int32_t kstream_mm(struct kstream *k, const struct crimg_task *task);

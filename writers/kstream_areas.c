@@ -17,7 +17,6 @@
 #define VM_WRITE 0x2u
 #define VM_MAY_PROT 0x70u
 #define VM_MAYWRITE 0x20u
-#define VM_MAYSHARE 0x80u
 #define VM_DENYWRITE 0x800u
 #define VM_EXECUTABLE 0x1000u
 #define VM_DONTEXPAND 0x40000u
@@ -156,8 +155,8 @@ static uint32_t sharing(const VmaEntry *vma, const struct kstream_area *a)
 	if ((vma->flags & CRIMG_MAP_SHARED) == 0)
 		return VM_MAY_PROT;
 	if (a->type == CRIMG_LCR_VMA_SHM_FILE && vma->has_fdflags && (vma->fdflags & ACCESS_MASK) == READ_ONLY)
-		return (VM_MAY_PROT & ~VM_MAYWRITE) | VM_MAYSHARE;
-	return VM_MAY_PROT | VM_MAYSHARE | CRIMG_LCR_VM_SHARED;
+		return (VM_MAY_PROT & ~VM_MAYWRITE) | CRIMG_LCR_VM_MAYSHARE;
+	return VM_MAY_PROT | CRIMG_LCR_VM_MAYSHARE | CRIMG_LCR_VM_SHARED;
 }
 
 static uint64_t flags_of(const VmaEntry *vma, const struct kstream_area *a, bool executable)

@@ -116,15 +116,17 @@ static uint32_t pipe_of(const struct crimg_file *f)
 	return f->type == FD_TYPES__FIFO ? fifo->pipe_id : pipe->pipe_id;
 }
 
-static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t type)
+static uint32_t flags_of(const struct crimg_file *f)
+{
+	return f->type == FD_TYPES__FIFO ? f->path->flags : crimg_file_flags(f);
+}
+
+static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t type, uint32_t flags)
 {
 	struct kstream_out *o = &k->out;
 	bool piped = type == CRIMG_LCR_FILE_PIPE || type == CRIMG_LCR_FILE_FIFO, fresh = false;
-	uint32_t flags = crimg_file_flags(f);
 	uint64_t pos = 0;
 	int32_t inode = 0;
-	if (type == CRIMG_LCR_FILE_FIFO)
-		flags = f->path->flags;
 	if (type != CRIMG_LCR_FILE_GENERIC || !crimg_file_position(f, &pos))
 		pos = 0;
 	if (piped)
@@ -172,7 +174,24 @@ int32_t kstream_file(struct kstream *k, uint32_t id)
 		return 0;
 	if (!kstream_object_of(k, CRIMG_LCR_OBJ_FILE, id, &ref))
 		return ref;
-	put_body(k, f, type);
+	put_body(k, f, type, flags_of(f));
+	lose_of_file(k, f);
+	return ref;
+}
+
+int32_t kstream_mapped_file(struct kstream *k, const VmaEntry *vma)
+{
+	uint32_t id = (uint32_t)vma->shmid;
+	const struct crimg_file *f = crimg_files_find(&k->files, id);
+	uint32_t type = type_of(f);
+	int32_t ref;
+	if (type != CRIMG_LCR_FILE_GENERIC || !vma->has_fdflags
+	    || ((vma->fdflags ^ flags_of(f)) & ACCESS_MASK) == 0)
+		return kstream_file(k, id);
+	uint64_t key = (uint64_t)((vma->fdflags & ACCESS_MASK) + 1) << 32 | id;
+	if (!kstream_object_of(k, CRIMG_LCR_OBJ_FILE, key, &ref))
+		return ref;
+	put_body(k, f, type, vma->fdflags);
 	lose_of_file(k, f);
 	return ref;
 }

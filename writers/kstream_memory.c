@@ -199,7 +199,7 @@ static uint64_t put_area(struct kstream *k, const struct crimg_task *task, const
 	if (type == CRIMG_LCR_VMA_FILE_PRIVATE || type == CRIMG_LCR_VMA_SHM_FILE) {
 		const struct crimg_file *file = crimg_files_find(&k->files, (uint32_t)area->vma->shmid);
 		const RegFileEntry *reg = file != NULL ? file->path : NULL;
-		a.file = kstream_file(k, (uint32_t)area->vma->shmid);
+		a.file = kstream_mapped_file(k, area->vma);
 		a.executable = type == CRIMG_LCR_VMA_FILE_PRIVATE && is_program(k, task, reg);
 		a.size = reg != NULL && reg->has_size ? reg->size : 0;
 		if (type == CRIMG_LCR_VMA_SHM_FILE)

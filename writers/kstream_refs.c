@@ -56,6 +56,7 @@ static struct kstream_number *find(struct kstream *k, uint32_t type, const void 
                                    bool *fresh)
 {
 	*fresh = false;
+	key = length > 0 ? key : "";
 	if (kstream_failed(&k->out) || make_room(k) < 0)
 		return NULL;
 	struct kstream_number *n = slot_of(k->numbers, k->number_capacity, type, key, length);
