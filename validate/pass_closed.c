@@ -3,31 +3,11 @@
 // traces: namespaces that are the dumper's, leaders and peers that are not in the image, files declared external.
 // What leaves no trace is named as not judged.
 #include <inttypes.h>
-#include <stddef.h>
 
+#include "validate/ns_table.h"
 #include "validate/numbered.h"
 
 #define USK_EXTERN 1u // unix_sk_entry.uflags: the socket or its peer is outside
-
-// has and field: offsets of the presence flag and the value in TaskKobjIdsEntry.
-#define NS(word, usual) { #word, offsetof(TaskKobjIdsEntry, has_##word##_ns_id),                    \
-	                  offsetof(TaskKobjIdsEntry, word##_ns_id), usual }
-
-static const struct {
-	const char *word;
-	size_t has, value;
-	bool usual; // engines share it with the outside unless told
-} namespaces[] = {
-	NS(pid, false), NS(net, false), NS(ipc, false),   NS(uts, false),
-	NS(mnt, false), NS(user, true), NS(cgroup, true), NS(time, true),
-};
-
-static bool ns_of(const TaskKobjIdsEntry *ids, size_t i, uint32_t *out)
-{
-	const char *at = (const char *)ids;
-	*out = *(const uint32_t *)(const void *)(at + namespaces[i].value);
-	return *(const protobuf_c_boolean *)(const void *)(at + namespaces[i].has) != 0;
-}
 
 static void check_namespaces(struct crimg_checker *c)
 {
@@ -35,20 +15,20 @@ static void check_namespaces(struct crimg_checker *c)
 	const TaskKobjIdsEntry *outside = inventory != NULL ? inventory->root_ids : NULL;
 	if (outside == NULL)
 		return;
-	for (size_t i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++)
+	for (size_t i = 0; i < CRIMG_NS_COUNT; i++)
 		for (size_t t = 0; t < c->tasks.count; t++) {
 			const struct crimg_task *task = &c->tasks.list[t];
 			uint32_t own, root;
-			if (task->ids == NULL || !ns_of(task->ids, i, &own) || !ns_of(outside, i, &root)
+			if (task->ids == NULL || !crimg_ns_of(task->ids, i, &own) || !crimg_ns_of(outside, i, &root)
 			    || own != root)
 				continue;
 			struct crimg_place at = crimg_place_message(c, task->ids, "%s_ns_id",
-			                                            namespaces[i].word);
-			enum crimg_finding_id id = namespaces[i].usual ? CRIMG_F_OUTSIDE_NAMESPACE_USUAL
+			                                            crimg_ns_table[i].word);
+			enum crimg_finding_id id = crimg_ns_table[i].usual ? CRIMG_F_OUTSIDE_NAMESPACE_USUAL
 			                                               : CRIMG_F_OUTSIDE_NAMESPACE;
 			crimg_findings_add(&c->findings, id, &at,
 			                   "the %s namespace of process %u is that of the outside",
-			                   namespaces[i].word, task->pid);
+			                   crimg_ns_table[i].word, task->pid);
 			break; // once a kind
 		}
 }
