@@ -3,7 +3,10 @@
 // traces: namespaces that are the dumper's, leaders and peers that are not in the image, files declared external.
 // What leaves no trace is named as not judged.
 #include <inttypes.h>
+#include <stdlib.h>
 
+#include "format/checked.h"
+#include "format/layout_linuxcr.h"
 #include "validate/ns_table.h"
 #include "validate/numbered.h"
 
@@ -109,12 +112,75 @@ static void check_mounts(struct crimg_checker *c)
 	}
 }
 
+// A kernel that wrote a stream of a whole container had counted: it would have refused one with holders
+// outside. Of a subtree it did not.
+static bool kernel_counted(struct crimg_checker *c)
+{
+	const KernelRecordEntry *header = crimg_image_get(c->image, CRIMG_KIND_KERNEL_RECORDS, 0, NULL);
+	return header != NULL && header->type == CRIMG_LCR_HEADER
+		&& header->payload.len >= CRIMG_LCR_HEADER_PAYLOAD
+		&& (crimg_get_u32(header->payload.data + CRIMG_LCR_HEADER_UFLAGS) & CRIMG_LCR_SUBTREE) == 0;
+}
+
 static void name_the_unjudged(struct crimg_checker *c)
 {
 	struct crimg_place at = crimg_place_image(c);
+	bool stream = crimg_image_find(c->image, CRIMG_KIND_KERNEL_RECORDS, 0) != NULL;
+	if (kernel_counted(c))
+		return;
 	CRIMG_FIND(c, NOT_JUDGED, &at,
 	           "whether address spaces, descriptor tables, signal handlers, open files and pipes "
-	           "have holders outside: %s images do not record it", c->image->format);
+	           "have holders outside: %s%s do not record it", stream ? "streams of a subtree" : c->image->format,
+	           stream ? "" : " images");
+}
+
+// The ends of one pipe.
+struct ends {
+	uint32_t pipe;
+	bool writes;
+	const struct crimg_file *file;
+};
+
+static int by_pipe(const void *a, const void *b)
+{
+	const struct ends *x = a, *y = b;
+	return x->pipe < y->pipe ? -1 : x->pipe > y->pipe;
+}
+
+static void check_ends(struct crimg_checker *c, const struct ends *list, size_t count)
+{
+	size_t writing = 0;
+	for (size_t i = 0; i < count; i++)
+		writing += list[i].writes;
+	if (writing > 0 && writing < count)
+		return;
+	struct crimg_place at = crimg_place_opened(c, list->file, "pipe_id");
+	CRIMG_FIND(c, OUTSIDE_PIPE, &at, "pipe %u: found %zu references to its %s end, the image holds none to its %s",
+	           list->pipe, count, writing > 0 ? "writing" : "reading", writing > 0 ? "reading end" : "writing end");
+}
+
+static void check_pipes(struct crimg_checker *c)
+{
+	struct ends *list = calloc(c->files.count + 1, sizeof *list);
+	size_t count = 0;
+	if (list == NULL) {
+		crimg_fail_nomem(&c->findings.fault, c->files.count * sizeof *list);
+		return;
+	}
+	for (size_t i = 0; i < c->files.count; i++) {
+		const struct crimg_file *file = &c->files.list[i];
+		const PipeEntry *pipe = file->type == FD_TYPES__PIPE ? file->message : NULL;
+		if (pipe != NULL)
+			list[count++] = (struct ends){ pipe->pipe_id, (pipe->flags & 3) != 0, file };
+	}
+	if (count > 0)
+		qsort(list, count, sizeof *list, by_pipe);
+	for (size_t i = 0, n; i < count; i += n) {
+		for (n = 1; i + n < count && list[i + n].pipe == list[i].pipe; n++)
+			;
+		check_ends(c, &list[i], n);
+	}
+	free(list);
 }
 
 void crimg_pass_closed(struct crimg_checker *c)
@@ -126,6 +192,7 @@ void crimg_pass_closed(struct crimg_checker *c)
 	check_terminals(c);
 	for (size_t i = 0; i < c->files.count; i++)
 		check_file(c, &c->files.list[i]);
+	check_pipes(c);
 	check_mounts(c);
 	name_the_unjudged(c);
 }

@@ -21,7 +21,6 @@
 #define SIGNALS 64u
 #define RLIMITS 16u
 #define TTY_BUFFER 4096u
-#define UFLAG_SUBTREE 1u
 #define SIGCHLD_NUMBER 17u
 #define STATE_SLEEPING 2u // uninterruptibly: as the freezer has it
 #define STATE_DEAD 64u
@@ -66,7 +65,7 @@ static void put_head(struct kstream *k)
 	kstream_u16(o, TTY_BUFFER);
 	kstream_u16(o, o->rc2 ? 19 : 8); // control characters of a terminal
 	kstream_u64(o, 0);               // when: images do not tell
-	kstream_u64(o, UFLAG_SUBTREE);
+	kstream_u64(o, CRIMG_LCR_SUBTREE);
 	kstream_end(o);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		kstream_begin(o, CRIMG_LCR_BUFFER);
