@@ -108,6 +108,43 @@ for t in json.load(sys.stdin)["regs"][0]["threads"]:
 }
 claim "a core: registers" diff <(registers "$samples/cores/kernel64.core") <(registers "$work/x.ckpt")
 
+# More pages than a chunk holds.
+cp -r "$samples/criu/m-diff-1" "$work/many"
+chmod -R u+w "$work/many"
+python3 - "$crimg" "$work/many" <<'P' || not_ok "no image of many pages could be made"
+import json, os, subprocess, sys
+crimg, folder = sys.argv[1:]
+START, PAGES = 0x7fffd0000000, 8192 + 5
+def edit(prefix, change):
+    path = next(os.path.join(folder, n) for n in sorted(os.listdir(folder)) if n.startswith(prefix))
+    document = json.loads(subprocess.run([crimg, "crit", "decode", "-i", path], check=True, stdout=subprocess.PIPE).stdout)
+    change(document["entries"])
+    subprocess.run([crimg, "crit", "encode", "-o", path], check=True, input=json.dumps(document).encode())
+    return path
+def area(entries):
+    vmas = entries[0]["vmas"]
+    private = next(v for v in vmas if v["status"] == 513)
+    at = next(i for i, v in enumerate(vmas) if v["start"] > START)
+    vmas.insert(at, dict(private, start=START, end=START + PAGES * 4096))
+edit("mm-", area)
+run = {"vaddr": START, "compat_nr_pages": 0, "nr_pages": PAGES, "flags": 4}
+edit("pagemap-", lambda entries: entries.append(run))
+path = os.path.join(folder, "pages-1.img")
+with open(path, "r+b") as f:
+    end = f.seek(0, 2)
+    f.truncate(end + PAGES * 4096)
+    f.seek(end + 8192 * 4096)
+    f.write(b"the first of the second chunk")
+P
+rm -f "$work/x.ckpt"
+quiet "$crimg" convert --allow-loss --loss "$work/loss" -t linux-cr "$work/many" "$work/x.ckpt" 2>"$work/err" ||
+	not_ok "many pages: $(tail -n 1 "$work/err")"
+claim "many pages: grammar" grammar "$work/x.ckpt"
+claim "many pages: as the ledger says" \
+	python3 "$here/linuxcr_ledger.py" "$crimg" "$work/many" "$work/x.ckpt" "$work/loss"
+chunks=$(python3 "$here/linuxcr_grammar.py" -v "$work/x.ckpt" | grep -A2 'PGARR *pages=8192$' | awk '/PGARR/ { print $3 }' | xargs)
+[ "$chunks" = "pages=8192 pages=5" ] && ok || not_ok "many pages: chunks $chunks found"
+
 # What is lost is told, and nothing is left behind.
 fails 1 "things would be lost" "$crimg" convert -t linux-cr "$samples/criu/a-regs" "$work/y.ckpt"
 fails 2 "v20 or v23-rc2 wanted" "$crimg" convert --linux-cr-version v21 "$samples/criu/a-regs" "$work/y.ckpt"
