@@ -3,6 +3,7 @@
 // against its own; here those that the records make are counted against what the records hold.
 #include "format/layout_linuxcr.h"
 #include "format/names_linuxcr.h"
+#include "format/search.h"
 #include "validate/checker.h"
 #include "validate/kernel_refs.h"
 
@@ -100,15 +101,9 @@ static void check_count(struct crimg_checker *c, const struct crimg_kernel_refs 
 
 static uint64_t references_to(const struct crimg_kernel_refs *r, int32_t number)
 {
-	size_t low = 0, high = r->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (r->list[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < r->count && r->list[low].number == number ? group_at(r, low).references : 0;
+	size_t at = 0;
+	CRIMG_COUNT_BEFORE(at, r->count, r->list[at].number < number);
+	return at < r->count && r->list[at].number == number ? group_at(r, at).references : 0;
 }
 
 // One SIGNAL a process: as many references to it as the process has threads.

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/search.h"
 #include "writers/kstream.h"
 
 #define MAX_HELD_BYTES (UINT64_C(64) << 20)
@@ -33,17 +34,9 @@ int kstream_announce(struct kstream_contents *c, struct crimg_payload_ref payloa
 
 static struct kstream_content *find(const struct kstream_contents *c, uint64_t payload)
 {
-	size_t low = 0, high = c->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (c->list[middle].payload == payload)
-			return &c->list[middle];
-		if (c->list[middle].payload < payload)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	size_t at = 0;
+	CRIMG_COUNT_BEFORE(at, c->count, c->list[at].payload < payload);
+	return at < c->count && c->list[at].payload == payload ? &c->list[at] : NULL;
 }
 
 int kstream_take(struct kstream_contents *c, const struct crimg_record *r, struct crimg_err *err)
