@@ -33,6 +33,7 @@ static const struct {
 	{CRIMG_LCR_VM_RAND_READ, 1},
 	{CRIMG_LCR_VM_SEQ_READ, 2},
 	{CRIMG_LCR_VM_DONTCOPY, 10},
+	{CRIMG_LCR_VM_MERGEABLE, 12},
 };
 
 static uint64_t mm_word(const struct linuxcr_object *mm, uint32_t which)
@@ -74,10 +75,11 @@ static void put_type(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_
 		break;
 	case CRIMG_LCR_VMA_SHM_IPC:
 	case CRIMG_LCR_VMA_SHM_IPC_SKIP:
-		e->status |= STATUS_SYSVIPC;
+		e->status |= STATUS_SYSVIPC | STATUS_ANON_SHARED;
+		e->flags |= MAP_ANONYMOUS_FLAG;
 		break;
-	case CRIMG_LCR_VMA_VDSO:
-		e->status |= STATUS_VDSO | STATUS_ANON_PRIVATE;
+	case CRIMG_LCR_VMA_VDSO: // not a regular area: the kernel kept no contents of it
+		e->status = STATUS_VDSO | STATUS_ANON_PRIVATE;
 		e->flags |= MAP_ANONYMOUS_FLAG;
 		return;
 	default:
@@ -110,7 +112,7 @@ static void put_vma(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_o
 		linuxcr_find(c, CRIMG_LCR_OBJ_FILE, linuxcr_ref(r, CRIMG_LCR_VMA_FILE));
 	e->has_fdflags = file != NULL && file->body != NULL;
 	if (e->has_fdflags)
-		e->fdflags = linuxcr_u32(file->body, CRIMG_LCR_FILE_FLAGS);
+		e->fdflags = linuxcr_file_flags(file);
 }
 
 static int add_vmas(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_object *mm,

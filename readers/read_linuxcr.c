@@ -233,6 +233,12 @@ static int linuxcr_read(struct crimg_reader *reader, uint64_t payload, uint64_t 
 	return 0;
 }
 
+static int linuxcr_tell(struct crimg_reader *reader, struct crimg_ledger *ledger,
+			struct crimg_err *err)
+{
+	return linuxcr_notes(&((struct linuxcr_state *)reader->state)->image, ledger, err);
+}
+
 static void state_free(struct linuxcr_state *s)
 {
 	linuxcr_image_fini(&s->image);
@@ -307,5 +313,6 @@ const struct crimg_reader_driver crimg_reader_linuxcr = {
 	.open = linuxcr_open,
 	.next = linuxcr_next,
 	.read = linuxcr_read,
+	.notes = linuxcr_tell,
 	.close = linuxcr_close,
 };

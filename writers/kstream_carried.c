@@ -59,9 +59,10 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+// An object that no record wants was put beside them: what stands in for the vDSO.
 static int check_used(const struct kstream_pages_object *o, struct crimg_err *err)
 {
-	return o->used == o->length
+	return o->used == 0 || o->used == o->length
 		? 0
 		: crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 	                     "pages object %llu holds %llu bytes, the records of the kernel stream want %llu: its "

@@ -24,7 +24,7 @@ CRIMG_MUST_CHECK int kstream_carried_add(struct kstream_carried *c, struct kstre
                                          const struct crimg_record *record, struct crimg_err *err);
 CRIMG_MUST_CHECK int kstream_carried_pages(struct kstream_carried *c, const struct crimg_record *object,
                                            struct crimg_err *err);
-// Where in its pages object each piece begins; all of an object must be wanted.
+// Where in its pages object each piece begins; all of an object must be wanted, or nothing.
 CRIMG_MUST_CHECK int kstream_carried_place(struct kstream_carried *c, struct kstream_out *out,
                                            struct crimg_err *err);
 
