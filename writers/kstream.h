@@ -43,6 +43,7 @@ struct kstream {
 	struct kstream_number *numbers; // owned; open addressing
 	size_t number_count, number_capacity;
 	int32_t last;                // number given
+	uint32_t exe;                // file that the task in hand runs
 	int32_t creds;               // of the task in hand: also those of the files it brings
 };
 

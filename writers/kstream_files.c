@@ -7,10 +7,12 @@
 
 #define ACCESS_MASK 3u
 #define FLAG_PATH 0x200000u    // O_PATH: younger than these kernels
+#define FLAG_EXEC 0x20u        // FMODE_EXEC, which these kernels kept among them
 #define MODE_READ 1u           // the kernel's FMODE_*
 #define MODE_WRITE 2u
 #define MODE_SEEK 0x1cu        // lseek, pread, pwrite
 #define PIPE_MOST_BYTES 65536u
+#define USUAL_UMASK 022u       // of whoever restarts
 #define PATH_MAX_BYTES 4096u
 
 // How a file of each type is written; 0: there is no such thing in a kernel stream.
@@ -116,9 +118,11 @@ static uint32_t pipe_of(const struct crimg_file *f)
 	return f->type == FD_TYPES__FIFO ? fifo->pipe_id : pipe->pipe_id;
 }
 
-static uint32_t flags_of(const struct crimg_file *f)
+// The file of a program that runs is open for that.
+static uint32_t flags_of(const struct kstream *k, const struct crimg_file *f)
 {
-	return f->type == FD_TYPES__FIFO ? f->path->flags : crimg_file_flags(f);
+	uint32_t flags = f->type == FD_TYPES__FIFO ? f->path->flags : crimg_file_flags(f);
+	return f->id == k->exe ? flags | FLAG_EXEC : flags;
 }
 
 static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t type, uint32_t flags)
@@ -174,7 +178,7 @@ int32_t kstream_file(struct kstream *k, uint32_t id)
 		return 0;
 	if (!kstream_object_of(k, CRIMG_LCR_OBJ_FILE, id, &ref))
 		return ref;
-	put_body(k, f, type, flags_of(f));
+	put_body(k, f, type, flags_of(k, f));
 	lose_of_file(k, f);
 	return ref;
 }
@@ -186,7 +190,7 @@ int32_t kstream_mapped_file(struct kstream *k, const VmaEntry *vma)
 	uint32_t type = type_of(f);
 	int32_t ref;
 	if (type != CRIMG_LCR_FILE_GENERIC || !vma->has_fdflags
-	    || ((vma->fdflags ^ flags_of(f)) & ACCESS_MASK) == 0)
+	    || ((vma->fdflags ^ flags_of(k, f)) & ACCESS_MASK) == 0)
 		return kstream_file(k, id);
 	uint64_t key = (uint64_t)((vma->fdflags & ACCESS_MASK) + 1) << 32 | id;
 	if (!kstream_object_of(k, CRIMG_LCR_OBJ_FILE, key, &ref))
@@ -334,9 +338,9 @@ int32_t kstream_fs(struct kstream *k, const struct crimg_task *task)
 		return ref;
 	kstream_begin(o, CRIMG_LCR_FS);
 	if (o->rc2) {
-		kstream_u32(o, e != NULL && e->has_umask ? e->umask : 022);
+		kstream_u32(o, e != NULL && e->has_umask ? e->umask : USUAL_UMASK);
 		kstream_u32(o, 0);
-	} else if (e != NULL && e->has_umask) {
+	} else if (e != NULL && e->has_umask && e->umask != USUAL_UMASK) {
 		kstream_lose_of(k, CRIMG_KIND_FS, task->pid, "umask", "v20 has no place for it");
 	}
 	kstream_end(o);
