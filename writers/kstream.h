@@ -89,6 +89,11 @@ const char *kstream_path(struct kstream *k, const struct crimg_file *file);
 // A number for the inode behind this path.
 int32_t kstream_inode(struct kstream *k, const char *path);
 
+// Sockets: whether there is a place for this one; its number, written if it is new; what waits in it.
+bool kstream_socket_has_place(const struct crimg_file *file);
+int32_t kstream_socket(struct kstream *k, const struct crimg_file *file);
+void kstream_socket_queues(struct kstream *k, const struct crimg_file *file);
+
 // Shared memory: a number for segment `id`, *fresh as above, and its contents.
 int32_t kstream_segment(struct kstream *k, uint64_t id, bool *fresh);
 void kstream_segment_pages(struct kstream *k, uint64_t id);

@@ -31,6 +31,9 @@ static uint32_t type_of(const struct crimg_file *f)
 		return CRIMG_LCR_FILE_EPOLL;
 	case FD_TYPES__EVENTFD:
 		return CRIMG_LCR_FILE_EVENTFD;
+	case FD_TYPES__UNIXSK:
+	case FD_TYPES__INETSK:
+		return kstream_socket_has_place(f) ? CRIMG_LCR_FILE_SOCKET : 0;
 	default:
 		return 0;
 	}
@@ -130,7 +133,7 @@ static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t typ
 	struct kstream_out *o = &k->out;
 	bool piped = type == CRIMG_LCR_FILE_PIPE || type == CRIMG_LCR_FILE_FIFO, fresh = false;
 	uint64_t pos = 0;
-	int32_t inode = 0;
+	int32_t inode = 0, sock = type == CRIMG_LCR_FILE_SOCKET ? kstream_socket(k, f) : 0;
 	if (type != CRIMG_LCR_FILE_GENERIC || !crimg_file_position(f, &pos))
 		pos = 0;
 	if (piped)
@@ -146,6 +149,9 @@ static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t typ
 	kstream_u64(o, 0); // security label
 	if (piped) {
 		kstream_ref(o, inode);
+		kstream_u32(o, 0);
+	} else if (type == CRIMG_LCR_FILE_SOCKET) {
+		kstream_ref(o, sock);
 		kstream_u32(o, 0);
 	} else if (type == CRIMG_LCR_FILE_EVENTFD) {
 		kstream_u64(o, ((const EventfdFileEntry *)f->message)->counter);
@@ -322,6 +328,8 @@ int32_t kstream_table(struct kstream *k, const struct crimg_task *task)
 		const struct crimg_file *f = crimg_files_find(&k->files, fds[i]->id);
 		if (fresh[i] && f->type == FD_TYPES__EVENTPOLL)
 			put_items(k, f, fds, count);
+		else if (fresh[i] && (f->type == FD_TYPES__UNIXSK || f->type == FD_TYPES__INETSK))
+			kstream_socket_queues(k, f);
 	}
 	free(fresh);
 	free(fds);
