@@ -164,7 +164,7 @@ class Stream:
 
     def give(self, kind, ref):
         """A number seen for the first time; they rise by one in a subtree's stream."""
-        if self.objects.get(ref) == (kind, None):  # the peer of a socket that stood before
+        if self.objects.get(ref) == (kind, None):  # the peer of what stood before
             self.objects[ref] = kind, False
             return
         if ref in self.objects:
@@ -333,7 +333,12 @@ class Stream:
             self.raw("STRING")
 
     def body_tty(self):
-        self.get("TTY")
+        f = self.get("TTY")
+        if f["link"] and f["link"] not in self.objects:
+            self.give("TTY", f["link"])
+            self.objects[f["link"]] = "TTY", None
+        if self.peek()[0] == "TTY_LDISC":
+            self.raw("TTY_LDISC", 552)
 
     def body_fs(self):
         self.get("FS")
@@ -459,7 +464,7 @@ class Stream:
         for _ in range(count):
             self.task()
         if any(whole is None for _, whole in self.objects.values()):
-            self.fail("the peer of a socket is missing")
+            self.fail("a peer is missing")
         if self.get("TAIL")["magic"] != TAIL:
             self.fail("magic of the tail")
         if self.at != len(self.data):

@@ -94,6 +94,10 @@ bool kstream_socket_has_place(const struct crimg_file *file);
 int32_t kstream_socket(struct kstream *k, const struct crimg_file *file);
 void kstream_socket_queues(struct kstream *k, const struct crimg_file *file);
 
+// Terminals: the same.
+bool kstream_tty_has_place(struct kstream *k, const struct crimg_file *file);
+int32_t kstream_tty(struct kstream *k, const struct crimg_file *file);
+
 // Shared memory: a number for segment `id`, *fresh as above, and its contents.
 int32_t kstream_segment(struct kstream *k, uint64_t id, bool *fresh);
 void kstream_segment_pages(struct kstream *k, uint64_t id);

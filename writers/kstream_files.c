@@ -16,7 +16,7 @@
 #define PATH_MAX_BYTES 4096u
 
 // How a file of each type is written; 0: there is no such thing in a kernel stream.
-static uint32_t type_of(const struct crimg_file *f)
+static uint32_t type_of(struct kstream *k, const struct crimg_file *f)
 {
 	if (f == NULL || f->message == NULL)
 		return 0;
@@ -34,6 +34,8 @@ static uint32_t type_of(const struct crimg_file *f)
 	case FD_TYPES__UNIXSK:
 	case FD_TYPES__INETSK:
 		return kstream_socket_has_place(f) ? CRIMG_LCR_FILE_SOCKET : 0;
+	case FD_TYPES__TTY:
+		return kstream_tty_has_place(k, f) ? CRIMG_LCR_FILE_TTY : 0;
 	default:
 		return 0;
 	}
@@ -133,7 +135,8 @@ static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t typ
 	struct kstream_out *o = &k->out;
 	bool piped = type == CRIMG_LCR_FILE_PIPE || type == CRIMG_LCR_FILE_FIFO, fresh = false;
 	uint64_t pos = 0;
-	int32_t inode = 0, sock = type == CRIMG_LCR_FILE_SOCKET ? kstream_socket(k, f) : 0;
+	int32_t inode = 0, end = type == CRIMG_LCR_FILE_SOCKET ? kstream_socket(k, f)
+		: type == CRIMG_LCR_FILE_TTY ? kstream_tty(k, f) : 0;
 	if (type != CRIMG_LCR_FILE_GENERIC || !crimg_file_position(f, &pos))
 		pos = 0;
 	if (piped)
@@ -150,8 +153,8 @@ static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t typ
 	if (piped) {
 		kstream_ref(o, inode);
 		kstream_u32(o, 0);
-	} else if (type == CRIMG_LCR_FILE_SOCKET) {
-		kstream_ref(o, sock);
+	} else if (type == CRIMG_LCR_FILE_SOCKET || type == CRIMG_LCR_FILE_TTY) {
+		kstream_ref(o, end);
 		kstream_u32(o, 0);
 	} else if (type == CRIMG_LCR_FILE_EVENTFD) {
 		kstream_u64(o, ((const EventfdFileEntry *)f->message)->counter);
@@ -178,7 +181,7 @@ static void lose_of_file(struct kstream *k, const struct crimg_file *f)
 int32_t kstream_file(struct kstream *k, uint32_t id)
 {
 	const struct crimg_file *f = crimg_files_find(&k->files, id);
-	uint32_t type = type_of(f);
+	uint32_t type = type_of(k, f);
 	int32_t ref;
 	if (type == 0)
 		return 0;
@@ -193,7 +196,7 @@ int32_t kstream_mapped_file(struct kstream *k, const VmaEntry *vma)
 {
 	uint32_t id = (uint32_t)vma->shmid;
 	const struct crimg_file *f = crimg_files_find(&k->files, id);
-	uint32_t type = type_of(f);
+	uint32_t type = type_of(k, f);
 	int32_t ref;
 	if (type != CRIMG_LCR_FILE_GENERIC || !vma->has_fdflags
 	    || ((vma->fdflags ^ flags_of(k, f)) & ACCESS_MASK) == 0)
@@ -206,9 +209,9 @@ int32_t kstream_mapped_file(struct kstream *k, const VmaEntry *vma)
 	return ref;
 }
 
-static bool has_place(const struct kstream *k, const FdinfoEntry *fd)
+static bool has_place(struct kstream *k, const FdinfoEntry *fd)
 {
-	return type_of(crimg_files_find(&k->files, fd->id)) != 0;
+	return type_of(k, crimg_files_find(&k->files, fd->id)) != 0;
 }
 
 static int by_number(const void *a, const void *b)
