@@ -13,7 +13,6 @@
 #include "format/space.h"
 
 #define MAP_SHARED_ANONYMOUS 0x21u
-#define SEGMENT_ID (UINT64_C(1) << 32) // above the number of every segment and inode
 #define MAX_PAGES 16u
 #define AT_SYSINFO 32u
 #define ELF_MACHINE_386 3u
@@ -127,7 +126,7 @@ static int stand_in(struct vdso_state *s, const struct crimg_record *r, const Mm
 		segment->sysinfo = sysinfo - v->start;
 	v->status = CRIMG_VMA_REGULAR | CRIMG_VMA_ANON_SHARED;
 	v->flags = MAP_SHARED_ANONYMOUS;
-	v->shmid = SEGMENT_ID + is_32;
+	v->shmid = CRIMG_VDSO_SEGMENT + is_32;
 	v->pgoff = 0;
 	crimg_kind_file(r->object->kind, r->object->id, name);
 	snprintf(what, sizeof what, "the vDSO at 0x%llx is not in the image; %s", (unsigned long long)v->start,
@@ -200,7 +199,7 @@ static int give(struct vdso_state *s, const struct part *part, struct crimg_reco
 	case PART_MAP:
 		segment->pages_id = ++s->last_pages_id;
 		segment->map = (struct crimg_object){ .kind = CRIMG_KIND_PAGEMAP_SHMEM,
-		                                      .id = SEGMENT_ID + part->segment, .name = "" };
+		                                      .id = CRIMG_VDSO_SEGMENT + part->segment, .name = "" };
 		r->object = &segment->map;
 		return 1;
 	case PART_HEAD:

@@ -251,7 +251,9 @@ enum {
 #define CRIMG_LCR_SOCK_TYPE 84u // u16, then u16 backlog
 #define CRIMG_LCR_SOCK_PROTOCOL 88u // u8
 #define CRIMG_LCR_SOCK_SHUTDOWN 90u // u8
+#define CRIMG_LCR_SOCK_USERLOCKS 91u // u8: which sizes of buffers were asked for
 #define CRIMG_LCR_SOCK_NO_CHECK 92u // u8
+#define CRIMG_LCR_SOCK_LINGER 100u
 #define CRIMG_LCR_UNIX_PAYLOAD 248u
 #define CRIMG_LCR_UNIX_NAME_V19 28u // its length is 8 in front, with the 2 bytes of the family
 #define CRIMG_LCR_UNIX_NAME_V23 24u

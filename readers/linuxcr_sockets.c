@@ -50,6 +50,10 @@ static void put_options(SkOptsEntry *e, const struct linuxcr_object *o)
 	e->so_keepalive = (sock & SOCK_KEEPALIVE) != 0;
 	e->has_so_oobinline = true;
 	e->so_oobinline = (sock & SOCK_URGENT_INLINE) != 0;
+	e->has_so_linger = (sock & SOCK_LINGER) != 0;
+	e->so_linger = u32_of(o, CRIMG_LCR_SOCK_LINGER);
+	e->so_buf_lock = u8_of(o, CRIMG_LCR_SOCK_USERLOCKS);
+	e->has_so_buf_lock = e->so_buf_lock != 0;
 }
 
 static SkShutdown shutdown_of(const struct linuxcr_object *o)

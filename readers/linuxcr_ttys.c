@@ -123,7 +123,7 @@ int linuxcr_put_tty(struct linuxcr_image *m, size_t object, uint64_t index,
 	TermiosEntry modes;
 	WinsizeEntry size;
 	TtyPtyEntry pty = TTY_PTY_ENTRY__INIT;
-	uint32_t controls[CONTROL_WORDS];
+	uint32_t controls[CONTROL_WORDS], unlocked[CONTROL_WORDS] = {0};
 	(void)object;
 	if (index == 0)
 		m->cursor = 0;
@@ -145,6 +145,7 @@ int linuxcr_put_tty(struct linuxcr_image *m, size_t object, uint64_t index,
 		e.termios = &modes;
 		TermiosEntry none = modes;
 		none.c_iflag = none.c_oflag = none.c_cflag = none.c_lflag = none.c_line = 0;
+		none.c_cc = unlocked;
 		e.termios_locked = &none;
 		e.winsize = &size;
 		pty.index = linuxcr_u32(o->body, CRIMG_LCR_TTY_INDEX);

@@ -28,7 +28,7 @@ for stream in "$samples"/linux-cr/*.ckpt; do
 	done
 	claim "$name: directly to a directory" "$crimg" convert -t criu --loss "$work/ledger" "$stream" "$work/dir2"
 	[ -z "${UPDATE:-}" ] || cp "$work/ledger" "$here/golden/linuxcr/${name%.ckpt}.loss"
-	claim "$name: [R-0822] the ledger" diff "$here/golden/linuxcr/${name%.ckpt}.loss" "$work/ledger"
+	claim "$name: [R-0814] the ledger" diff "$here/golden/linuxcr/${name%.ckpt}.loss" "$work/ledger"
 	claim "$name: the same" diff -r "$work/dir" "$work/dir2"
 	claim "$name: from a pipe" sh -c 'cat "$2" | "$1" convert - "$3"' sh "$crimg" "$stream" "$work/pipe.crimg"
 	claim "$name: the same" cmp "$work/pipe.crimg" "$work/x.crimg"
@@ -65,7 +65,7 @@ done
 # Sockets, terminals, an eventfd: no real image has any, so some are made.
 for name in r5-files r6-files; do
 	claim "$name, with sockets: made" python3 "$here/linuxcr_sockets.py" make "$samples/linux-cr/$name.ckpt" "$work/made.ckpt"
-	claim "$name, with sockets: [R-0824] what inspect says" python3 "$here/linuxcr_sockets.py" check "$crimg" "$work/made.ckpt"
+	claim "$name, with sockets: [R-0816] what inspect says" python3 "$here/linuxcr_sockets.py" check "$crimg" "$work/made.ckpt"
 	claim "$name, with sockets: valid" quiet "$crimg" validate "$work/made.ckpt"
 	claim "$name, with sockets: to a directory" "$crimg" convert "$work/made.ckpt" "$work/made"
 	claim "$name, with sockets: and back" "$crimg" convert "$work/made" "$work/back.ckpt"

@@ -110,7 +110,7 @@ static void check(bool repeats, const char *what)
 	}
 }
 
-// [R-0823]
+// [R-0815]
 static void test_plain(void)
 {
 	interrupt(0, -512, CRIMG_LCR_RESTART_NONE);
@@ -257,7 +257,7 @@ static struct seen filtered(void)
 	return out;
 }
 
-// [R-0825]
+// [R-0817]
 static void test_stand_in(void)
 {
 	load("r5-tree");

@@ -59,7 +59,7 @@ goes_on() { # NAME STREAM
 	claim "$1: valid" sh -c '"$1" validate "$2" >"$3" || cat "$3"' sh "$crimg" "$images" "$work/found"
 	fit_capabilities "$images"
 	# shellcheck disable=SC2086
-	claim "$1: [R-0821] goes on" $apart setsid -w python3 "$here/time_travel.py" "$peer/criu" "$images" "$root" "$2"
+	claim "$1: [R-0813] goes on" $apart setsid -w python3 "$here/time_travel.py" "$peer/criu" "$images" "$root" "$2"
 }
 n=0
 for stream in "$samples"/linux-cr/*.ckpt; do
