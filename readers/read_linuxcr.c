@@ -305,10 +305,10 @@ static int linuxcr_probe(const struct crimg_input *in)
 const struct crimg_reader_driver crimg_reader_linuxcr = {
 	.name = "linux-cr",
 	.summary = "kernel stream of checkpoint(2), v18 to v23-rc2, x86-64 and x86-32",
-	.keeps = "every record, bit for bit, and what CRIU's messages can say of it; is made anew of any "
-		 "image",
-	.loses = "in CRIU's messages: what waits in terminals and internet sockets, semaphore undo, debug "
-		 "registers; made anew: what is younger than its kernels",
+	.keeps = "every record, bit for bit, and what CRIU's messages can say of it; writes what "
+		 "it read",
+	.loses = "in CRIU's messages: connections and queues of internet sockets, local descriptor "
+		 "tables, semaphore undo, debug registers",
 	.probe = linuxcr_probe,
 	.open = linuxcr_open,
 	.next = linuxcr_next,
