@@ -250,7 +250,7 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 }
 
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct linuxcr_entry *out, struct crimg_err *err)
+		     struct model_entry *out, struct crimg_err *err)
 {
 	const struct linuxcr_task *t = &m->c.tasks[m->by_tid[object]];
 	CoreEntry e = CORE_ENTRY__INIT;
@@ -272,5 +272,5 @@ int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (t->pid == t->tgid && (e.tc = task_core(m, t, thread, is_32, err)) == NULL)
 		return -1;
 	linuxcr_from(out, t->task);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }

@@ -122,36 +122,7 @@ void linuxcr_image_fini(struct linuxcr_image *m)
 	free(m->by_process);
 	free(m->by_tid);
 	free(m->segments);
-	free(m->pieces);
-	free(m->payloads);
+	model_payloads_fini(&m->payloads);
 	crimg_arena_fini(&m->arena);
 	linuxcr_fini(&m->c);
-}
-
-int linuxcr_payload_begin(struct linuxcr_image *m, struct crimg_err *err)
-{
-	void *array = m->payloads;
-	if (crimg_grow(&array, &m->payload_capacity, m->payload_count, sizeof *m->payloads, err)
-	    < 0)
-		return -1;
-	m->payloads = array;
-	m->payloads[m->payload_count++] = (struct linuxcr_payload){.first = m->piece_count};
-	return 0;
-}
-
-int linuxcr_payload_add(struct linuxcr_image *m, const uint8_t *bytes, uint64_t offset,
-			uint64_t length, struct crimg_err *err)
-{
-	struct linuxcr_payload *p = &m->payloads[m->payload_count - 1];
-	void *array = m->pieces;
-	if (length == 0)
-		return 0;
-	if (crimg_grow(&array, &m->piece_capacity, m->piece_count, sizeof *m->pieces, err) < 0)
-		return -1;
-	m->pieces = array;
-	m->pieces[m->piece_count++] = (struct linuxcr_piece){
-		.at = p->length, .length = length, .bytes = bytes, .offset = offset};
-	p->length += length;
-	p->count++;
-	return 0;
 }

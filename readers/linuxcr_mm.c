@@ -149,7 +149,7 @@ static int add_auxv(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_re
 }
 
 int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct model_entry *out, struct crimg_err *err)
 {
 	MmEntry e = MM_ENTRY__INIT;
 	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
@@ -169,5 +169,5 @@ int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (add_vmas(m, &e, mm, err) < 0 || add_auxv(m, &e, mm->parts[0], err) < 0)
 		return -1;
 	linuxcr_from(out, mm->body);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }

@@ -9,13 +9,7 @@
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 
-int linuxcr_encode(const ProtobufCMessage *message, struct linuxcr_entry *out,
-		   struct crimg_err *err)
-{
-	return crimg_message_encode(message, &out->message, err) < 0 ? -1 : 1;
-}
-
-void linuxcr_from(struct linuxcr_entry *out, const struct linuxcr_record *r)
+void linuxcr_from(struct model_entry *out, const struct linuxcr_record *r)
 {
 	out->offset = r->offset;
 	out->length = CRIMG_LCR_HEADER_BYTES + (uint64_t)r->length;
@@ -55,7 +49,7 @@ uint64_t linuxcr_segment_id(const struct linuxcr_object *inode)
 }
 
 static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
-			 struct linuxcr_entry *out, struct crimg_err *err)
+			 struct model_entry *out, struct crimg_err *err)
 {
 	InventoryEntry e = INVENTORY_ENTRY__INIT;
 	(void)m;
@@ -65,11 +59,11 @@ static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.img_version = IMAGE_VERSION;
 	e.has_fdinfo_per_id = e.fdinfo_per_id = true;
 	e.has_ns_per_id = e.ns_per_id = true;
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
-		      struct linuxcr_entry *out, struct crimg_err *err)
+		      struct model_entry *out, struct crimg_err *err)
 {
 	PstreeEntry e = PSTREE_ENTRY__INIT;
 	(void)object;
@@ -87,7 +81,7 @@ static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.sid = (uint32_t)t->sid;
 	for (size_t i = 0; i < p->count; i++)
 		e.threads[e.n_threads++] = (uint32_t)m->c.tasks[m->by_process[p->first + i]].pid;
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static size_t count_cores(const struct linuxcr_image *m)
@@ -124,7 +118,7 @@ static uint32_t object_ref(const struct linuxcr *c, const struct linuxcr_task *t
 }
 
 static int put_ids(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct model_entry *out, struct crimg_err *err)
 {
 	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
 	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
@@ -138,7 +132,7 @@ static int put_ids(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.uts_ns_id = namespace_of(&m->c, t, 0);
 	e.ipc_ns_id = namespace_of(&m->c, t, 4);
 	linuxcr_from(out, t->objs);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static size_t count_tables(const struct linuxcr_image *m)
@@ -152,7 +146,7 @@ static uint64_t table_id(const struct linuxcr_image *m, size_t object)
 }
 
 static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
-		      struct linuxcr_entry *out, struct crimg_err *err)
+		      struct model_entry *out, struct crimg_err *err)
 {
 	KernelRecordEntry e = KERNEL_RECORD_ENTRY__INIT;
 	(void)object;
@@ -172,7 +166,7 @@ static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.pages = r->pages;
 	e.pages_id = r->owner != NULL ? (uint32_t)r->owner->pages_id : 0;
 	linuxcr_from(out, r);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static size_t count_uts(const struct linuxcr_image *m)
@@ -202,7 +196,7 @@ static char *name_at(struct linuxcr_image *m, const struct linuxcr_record *r, un
 }
 
 static int put_uts(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct model_entry *out, struct crimg_err *err)
 {
 	UtsnsEntry e = UTSNS_ENTRY__INIT;
 	const struct linuxcr_object *o = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_UTS_NS, object);
@@ -214,7 +208,7 @@ static int put_uts(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (e.nodename == NULL || e.domainname == NULL)
 		return crimg_fail_nomem(err, o->body->length);
 	linuxcr_from(out, o->body);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static size_t count_ipc(const struct linuxcr_image *m)
@@ -227,14 +221,14 @@ static uint64_t ipc_id(const struct linuxcr_image *m, size_t object)
 	return (uint64_t)linuxcr_nth(&m->c, CRIMG_LCR_OBJ_IPC_NS, object)->ref;
 }
 
-static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct linuxcr_entry *out,
+static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct model_entry *out,
 			struct crimg_err *err)
 {
 	PagemapHead head = PAGEMAP_HEAD__INIT;
 	PagemapEntry e = PAGEMAP_ENTRY__INIT;
 	if (index == 0) {
 		head.pages_id = (uint32_t)o->pages_id;
-		return linuxcr_encode(&head.base, out, err);
+		return model_encode(&head.base, out, err);
 	}
 	if (index > o->run_count)
 		return 0;
@@ -245,11 +239,11 @@ static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct l
 	e.flags = CRIMG_PE_PRESENT;
 	out->offset = run->offset;
 	out->length = run->pages * CRIMG_PAGE_BYTES;
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static int put_pagemap(struct linuxcr_image *m, size_t object, uint64_t index,
-		       struct linuxcr_entry *out, struct crimg_err *err)
+		       struct model_entry *out, struct crimg_err *err)
 {
 	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
 	const struct linuxcr_object *o = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 1);
@@ -267,20 +261,20 @@ static uint64_t segment_id(const struct linuxcr_image *m, size_t object)
 }
 
 static int put_segment(struct linuxcr_image *m, size_t object, uint64_t index,
-		       struct linuxcr_entry *out, struct crimg_err *err)
+		       struct model_entry *out, struct crimg_err *err)
 {
 	return put_pages_of(m->segments[object], index, out, err);
 }
 
 static int put_pipe(struct linuxcr_image *m, size_t object, uint64_t index,
-		    struct linuxcr_entry *out, struct crimg_err *err)
+		    struct model_entry *out, struct crimg_err *err)
 {
 	(void)object;
 	return linuxcr_put_pipe_data(m, false, index, out, err);
 }
 
 static int put_fifo(struct linuxcr_image *m, size_t object, uint64_t index,
-		    struct linuxcr_entry *out, struct crimg_err *err)
+		    struct model_entry *out, struct crimg_err *err)
 {
 	(void)object;
 	return linuxcr_put_pipe_data(m, true, index, out, err);
