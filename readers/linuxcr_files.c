@@ -223,7 +223,7 @@ int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,
 		   struct model_entry *out, struct crimg_err *err)
 {
 	FsEntry e = FS_ENTRY__INIT;
-	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
+	const struct linuxcr_task *t = linuxcr_living(m, &m->tasks.processes[object]);
 	const struct linuxcr_object *o = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 2);
 	size_t files = linuxcr_count(&m->c, CRIMG_LCR_OBJ_FILE), nth = 0;
 	if (index > 0 || o == NULL)

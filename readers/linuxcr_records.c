@@ -29,10 +29,10 @@ struct linuxcr_object *linuxcr_task_object(const struct linuxcr *c, const struct
 }
 
 const struct linuxcr_task *linuxcr_living(const struct linuxcr_image *m,
-					  const struct linuxcr_process *p)
+					  const struct model_process *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
-		const struct linuxcr_task *t = &m->c.tasks[m->by_process[p->first + i]];
+		const struct linuxcr_task *t = &m->c.tasks[m->tasks.by_process[p->first + i]];
 		if (t->objs != NULL)
 			return t;
 	}
@@ -67,10 +67,10 @@ static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
 {
 	PstreeEntry e = PSTREE_ENTRY__INIT;
 	(void)object;
-	if (index >= m->process_count)
+	if (index >= m->tasks.process_count)
 		return 0;
-	const struct linuxcr_process *p = &m->processes[index];
-	const struct linuxcr_task *t = &m->c.tasks[m->by_process[p->first]];
+	const struct model_process *p = &m->tasks.processes[index];
+	const struct linuxcr_task *t = &m->c.tasks[m->tasks.by_process[p->first]];
 	crimg_arena_reset(&m->arena);
 	e.threads = crimg_arena_alloc(&m->arena, p->count * sizeof *e.threads);
 	if (e.threads == NULL)
@@ -80,7 +80,7 @@ static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.pgid = (uint32_t)t->pgid;
 	e.sid = (uint32_t)t->sid;
 	for (size_t i = 0; i < p->count; i++)
-		e.threads[e.n_threads++] = (uint32_t)m->c.tasks[m->by_process[p->first + i]].pid;
+		e.threads[e.n_threads++] = (uint32_t)m->c.tasks[m->tasks.by_process[p->first + i]].pid;
 	return model_encode(&e.base, out, err);
 }
 
@@ -91,17 +91,17 @@ static size_t count_cores(const struct linuxcr_image *m)
 
 static uint64_t tid_of(const struct linuxcr_image *m, size_t object)
 {
-	return (uint64_t)m->c.tasks[m->by_tid[object]].pid;
+	return (uint64_t)m->c.tasks[m->tasks.by_tid[object]].pid;
 }
 
 static size_t count_processes(const struct linuxcr_image *m)
 {
-	return m->process_count;
+	return m->tasks.process_count;
 }
 
 static uint64_t pid_of(const struct linuxcr_image *m, size_t object)
 {
-	return (uint64_t)m->processes[object].pid;
+	return (uint64_t)m->tasks.processes[object].pid;
 }
 
 static uint32_t namespace_of(const struct linuxcr *c, const struct linuxcr_task *t, uint32_t at)
@@ -121,7 +121,7 @@ static int put_ids(struct linuxcr_image *m, size_t object, uint64_t index,
 		   struct model_entry *out, struct crimg_err *err)
 {
 	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
-	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
+	const struct linuxcr_task *t = linuxcr_living(m, &m->tasks.processes[object]);
 	if (index > 0 || t == NULL)
 		return 0;
 	e.files_id = object_ref(&m->c, t, 0);
@@ -245,7 +245,7 @@ static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct m
 static int put_pagemap(struct linuxcr_image *m, size_t object, uint64_t index,
 		       struct model_entry *out, struct crimg_err *err)
 {
-	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
+	const struct linuxcr_task *t = linuxcr_living(m, &m->tasks.processes[object]);
 	const struct linuxcr_object *o = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 1);
 	return o == NULL ? 0 : put_pages_of(o, index, out, err);
 }

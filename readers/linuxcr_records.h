@@ -6,19 +6,12 @@
 #include "format/schema.h"
 #include "readers/linuxcr_model.h"
 #include "readers/model_records.h"
-
-struct linuxcr_process {
-	int32_t pid;
-	size_t first, count; // in by_process; the leader first, when it is there
-	size_t order;        // index of its first task
-};
+#include "readers/model_tasks.h"
 
 // A loaded stream while records are made from it.
 struct linuxcr_image {
 	struct linuxcr c;
-	struct linuxcr_process *processes; // in the order of the stream
-	size_t process_count;
-	size_t *by_process, *by_tid;      // indexes of tasks
+	struct model_tasks tasks;
 	int32_t last_ref;                 // files without a reference get numbers above
 	struct linuxcr_object **segments; // INODEs of shared memory
 	size_t segment_count;
@@ -54,7 +47,7 @@ struct linuxcr_object *linuxcr_task_object(const struct linuxcr *c, const struct
 					   unsigned which);
 // The first living task of a process, the leader before all others; NULL when none has objects.
 const struct linuxcr_task *linuxcr_living(const struct linuxcr_image *m,
-					  const struct linuxcr_process *p);
+					  const struct model_process *p);
 uint64_t linuxcr_segment_id(const struct linuxcr_object *inode);
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct model_entry *out, struct crimg_err *err);
