@@ -1,7 +1,7 @@
 // Which objects there are, and the small ones.
 #include "readers/linuxcr_records.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "format/limits.h"
@@ -145,10 +145,34 @@ static uint64_t table_id(const struct linuxcr_image *m, size_t object)
 	return (uint64_t)linuxcr_nth(&m->c, CRIMG_LCR_OBJ_FILE_TABLE, object)->ref;
 }
 
+// What a stream tells of itself: release and machine of the kernel stand behind the header.
+static void put_origin(const struct linuxcr_image *m, KernelOriginEntry *origin, char *kernel,
+		       size_t size)
+{
+	const struct linuxcr_record *release = m->c.header->next;
+	const struct linuxcr_record *version = release != NULL ? release->next : NULL;
+	const struct linuxcr_record *machine = version != NULL ? version->next : NULL;
+	origin->format = "linux-cr";
+	origin->maker = "checkpoint(2)";
+	origin->has_seconds = true;
+	origin->seconds = linuxcr_u64(m->c.header, CRIMG_LCR_HEADER_TIME);
+	origin->told_by = "the stream's header";
+	if (release == NULL || machine == NULL || release->length == 0 || machine->length == 0)
+		return;
+	snprintf(kernel, size, "Linux %.*s %.*s",
+		 (int)strnlen((const char *)release->data, release->length),
+		 (const char *)release->data,
+		 (int)strnlen((const char *)machine->data, machine->length),
+		 (const char *)machine->data);
+	origin->kernel = kernel;
+}
+
 static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
 		      struct model_entry *out, struct crimg_err *err)
 {
 	KernelRecordEntry e = KERNEL_RECORD_ENTRY__INIT;
+	KernelOriginEntry origin = KERNEL_ORIGIN_ENTRY__INIT;
+	char kernel[160];
 	(void)object;
 	const struct linuxcr_record *r = m->record = index == 0          ? m->c.stream.first
 						     : m->record == NULL ? NULL
@@ -159,6 +183,10 @@ static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
 		const uint8_t *lent;
 		uint8_t *data; // protobuf-c asks for this; encoding changes nothing
 	} payload = {.lent = r->data};
+	if (r == m->c.header) {
+		put_origin(m, &origin, kernel, sizeof kernel);
+		e.origin = &origin;
+	}
 	e.type = r->type;
 	e.has_payload = r->length > 0;
 	e.payload = (ProtobufCBinaryData){.len = r->length, .data = payload.data};
