@@ -43,4 +43,18 @@ uint32_t kernel_area_place(const MmEntry *mm, uint64_t start, uint64_t end);
 // An interval timer of nanoseconds.
 void kernel_itimer(ItimerEntry *e, uint64_t value_ns, uint64_t interval_ns);
 
+#define KERNEL_SIGINFO_BYTES 128u // as CRIU keeps it
+
+// A siginfo in words; which of them count follows from signal and code.
+struct kernel_siginfo {
+	uint32_t signo, error, code; // a positive code may have its class in the upper half
+	uint32_t pid, uid, status;   // pid and uid: of a timer its number and overrun
+	uint64_t value, address;
+	uint64_t utime, stime;
+	uint64_t band;
+	uint32_t fd;
+};
+// The kernel's own 128 bytes, of a 64-bit machine; `to` is all zero.
+void kernel_siginfo(uint8_t *to, const struct kernel_siginfo *s);
+
 #endif
