@@ -99,17 +99,19 @@ enum crimg_cpt_follows {
 
 // Objects: CRIMG_CPT_OBJ_TASK; rows of the table, not the numbers in files.
 enum crimg_cpt_object {
-#define O(object, number, header, follows) CRIMG_CPT_OBJ_##object,
+#define O(object, number, header, longest, follows) CRIMG_CPT_OBJ_##object,
 #define F(object, field, offset, size)
 #define A(object, field, offset, size, count)
 #define R(object, field, offset, target)
 #define V(object, field, offset, size, version)
+#define B(object, field, offset, size, version)
 #include "format/layout_cpt.def"
 #undef O
 #undef F
 #undef A
 #undef R
 #undef V
+#undef B
 	CRIMG_CPT_OBJ_UNKNOWN,
 	CRIMG_CPT_OBJ_ANY = CRIMG_CPT_OBJ_UNKNOWN, // of a reference: to whatever there is
 	CRIMG_CPT_OBJ_COUNT
@@ -117,17 +119,19 @@ enum crimg_cpt_object {
 
 // Fields: CRIMG_CPT_TASK_PID.
 enum crimg_cpt_field {
-#define O(object, number, header, follows)
+#define O(object, number, header, longest, follows)
 #define F(object, field, offset, size) CRIMG_CPT_##object##_##field,
 #define A(object, field, offset, size, count) CRIMG_CPT_##object##_##field,
 #define R(object, field, offset, target) CRIMG_CPT_##object##_##field,
 #define V(object, field, offset, size, version) CRIMG_CPT_##object##_##field,
+#define B(object, field, offset, size, version) CRIMG_CPT_##object##_##field,
 #include "format/layout_cpt.def"
 #undef O
 #undef F
 #undef A
 #undef R
 #undef V
+#undef B
 	CRIMG_CPT_FIELD_COUNT
 };
 
@@ -135,6 +139,7 @@ struct crimg_cpt_object_info {
 	const char *name;
 	uint32_t number; // in files
 	uint16_t header; // bytes of the shortest
+	uint16_t longest; // that is known
 	enum crimg_cpt_follows follows;
 };
 
@@ -142,7 +147,7 @@ struct crimg_cpt_field_info {
 	enum crimg_cpt_object object;
 	const char *name;
 	uint16_t offset, size, count;
-	uint16_t version;             // of the image, at least; 0: any
+	uint16_t version, before;     // of the image: at least; below
 	bool reference;
 	enum crimg_cpt_object target; // of a reference
 };

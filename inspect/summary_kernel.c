@@ -34,7 +34,7 @@ void crimg_summary_kernel_maker(struct crimg_table *t, const struct crimg_origin
 	}
 	crimg_field(t, NULL, "made by");
 	crimg_cell_textf(t, "%s of %s", o->maker[0] != '\0' ? o->maker : "checkpoint",
-			 o->kernel[0] != '\0' ? o->kernel : "a kernel");
+			 o->kernel[0] != '\0' ? o->kernel : "a kernel that is not told");
 	crimg_field(t, "kernel", NULL);
 	crimg_cell_text(t, o->kernel[0] != '\0' ? o->kernel : NULL);
 }

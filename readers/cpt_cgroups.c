@@ -16,8 +16,8 @@ static int by_pid(const void *a, const void *b)
 }
 
 // Behind its header a group has its name, unless it is the root, and numbers of processes up to a 0.
-static uint64_t name_bytes(const struct cpt *c, const struct cpt_object *group,
-			   const uint8_t *body, size_t length)
+uint64_t cpt_group_name(const struct cpt *c, const struct cpt_object *group, const uint8_t *body,
+			size_t length)
 {
 	if ((int32_t)cpt_get(c, group, CRIMG_CPT_CGROUP_PARENT) < 0
 	    || length < CRIMG_CPT_OBJECT_BYTES)
@@ -46,7 +46,7 @@ static int read_group(struct cpt_image *m, const struct cpt_object *group, struc
 	uint8_t *body = cpt_read(&m->c, group, LONGEST, &length, &m->arena, err);
 	if (body == NULL)
 		return -1;
-	for (size_t at = (size_t)name_bytes(&m->c, group, body, length); at + 4 <= length; at += 4)
+	for (size_t at = (size_t)cpt_group_name(&m->c, group, body, length); at + 4 <= length; at += 4)
 		if (crimg_get_u32(body + at) == 0)
 			break;
 		else if (add_member(m, crimg_get_u32(body + at), group, err) < 0)
@@ -119,7 +119,7 @@ static int group_name(struct cpt_image *m, const struct cpt_object *group, const
 	uint8_t *body = cpt_read(&m->c, group, LONGEST, &length, &m->arena, err);
 	if (body == NULL)
 		return -1;
-	uint64_t n = name_bytes(&m->c, group, body, length);
+	uint64_t n = cpt_group_name(&m->c, group, body, length);
 	body[n] = 0;
 	*out = n == 0 ? "" : (const char *)body + CRIMG_CPT_OBJECT_BYTES;
 	return 0;

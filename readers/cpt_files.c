@@ -115,6 +115,16 @@ static int put_whole(struct cpt_image *m, const struct cpt_object *file, FileEnt
 	}
 }
 
+// Files that only a mapping of shared memory or a watch leads to are told of with those.
+static bool is_open(const struct cpt_image *m, const struct cpt_object *file)
+{
+	const struct cpt_object *inode = m->files[file->nth].inode;
+	enum cpt_role role = inode != NULL ? m->inodes[inode->nth].role : CPT_ROLE_NONE;
+	return file->section != CRIMG_CPT_SECT_INOTIFY
+	       && ((role != CPT_ROLE_SEGMENT && role != CPT_ROLE_SYSV)
+		   || m->descriptors[file->nth] != NULL);
+}
+
 static bool has_name(const struct cpt_image *m, const struct cpt_object *file)
 {
 	FdTypes type = m->files[file->nth].type;
@@ -155,7 +165,7 @@ CPT_ENTRY(cpt_put_file)
 		int rc = 0;
 		crimg_arena_reset(&m->arena);
 		if (at < files)
-			rc = put_whole(m, o, &e, err);
+			rc = is_open(m, o) ? put_whole(m, o, &e, err) : 0;
 		else if (at < 2 * files)
 			rc = has_name(m, o) ? put_reg(m, o, cpt_extra_id(m, CPT_EXTRA_NAME, o->nth),
 						      &e, err)

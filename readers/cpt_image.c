@@ -249,6 +249,7 @@ void cpt_image_fini(struct cpt_image *m)
 	model_tasks_fini(&m->tasks);
 	model_payloads_fini(&m->payloads);
 	crimg_arena_fini(&m->arena);
+	crimg_buf_fini(&m->pads);
 	free(m->process_of);
 	free(m->files);
 	free(m->descriptors);

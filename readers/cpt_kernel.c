@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "format/limits.h"
-#include "readers/cpt_records.h"
+#include "readers/cpt_padding.h"
 
 #define LONGEST (1u << 20)         // bytes of one entry
 #define TYPE_HEAD 0x20000000u      // the major header
@@ -14,7 +14,7 @@ static void begin(struct cpt_image *m)
 {
 	m->at = 0;
 	m->next_object = m->next_section = 0;
-	m->owner = NULL;
+	m->owner = m->within = NULL;
 	m->run = 0;
 	m->run_at = 0;
 }
@@ -106,12 +106,14 @@ static const struct cpt_run *begin_piece(struct cpt_image *m, KernelRecordEntry 
 	e->type = m->at == 0 ? TYPE_HEAD : TYPE_MORE;
 	if (m->next_section < c->section_count && c->sections[m->next_section].offset == m->at) {
 		e->type = TYPE_SECTION | c->sections[m->next_section++].number;
+		m->within = NULL;
 		return NULL;
 	}
 	if (m->next_object >= c->count || c->objects[m->next_object].offset != m->at)
 		return NULL;
 	const struct cpt_object *o = &c->objects[m->next_object++];
 	e->type = o->number;
+	m->within = o;
 	if (o->kind == CRIMG_CPT_OBJ_MM || o->kind == CRIMG_CPT_OBJ_INODE) {
 		m->owner = o;
 		m->run = 0;
@@ -167,6 +169,10 @@ CPT_ENTRY(cpt_put_kernel)
 	if ((e.payload.data = cpt_make(m, length, 1, err)) == NULL
 	    || crimg_source_read_exact(m->c.source, m->at, e.payload.data, length, err) < 0)
 		return -1;
+	if (cpt_take_padding(m, m->within, m->at, e.payload.data, length, &m->pads, err) < 0)
+		return -1;
+	e.has_pads = m->pads.length > 0;
+	e.pads = (ProtobufCBinaryData){m->pads.length, m->pads.data};
 	out->offset = m->at;
 	out->length = length;
 	m->at += length;

@@ -185,7 +185,7 @@ static int add_aio(struct cpt_image *m, MmEntry *e, const struct cpt_object *mm,
 static void put_dumpable(const struct cpt *c, MmEntry *e, const struct cpt_object *mm)
 {
 	bool flags = cpt_has(c, mm, CRIMG_CPT_MM_MM_FLAGS);
-	e->has_dumpable = flags || c->version < 0x800;
+	e->has_dumpable = flags || cpt_has(c, mm, CRIMG_CPT_MM_DUMPABLE);
 	e->dumpable = flags ? (int32_t)(cpt_get(c, mm, CRIMG_CPT_MM_MM_FLAGS) & MM_DUMPABLE)
 			    : (int32_t)cpt_get(c, mm, CRIMG_CPT_MM_DUMPABLE);
 }

@@ -51,6 +51,7 @@ struct cpt {
 	size_t count, capacity;
 	size_t starts[CRIMG_CPT_OBJ_COUNT + 1]; // by_kind[starts[k], starts[k + 1]) are of kind k
 	size_t *by_kind;
+	unsigned fields[CRIMG_CPT_OBJ_COUNT]; // the first row of each in the table
 	struct cpt_runs *spaces, *inodes; // of each MM, of each INODE
 	size_t run_count;                 // of all
 };
@@ -105,7 +106,7 @@ static inline uint64_t cpt_body_bytes(const struct cpt_object *o)
 {
 	return o->length - o->header;
 }
-// The same, without the padding, of BITS, which count their bytes, and of others.
+// The same, without the padding of those that count their bytes.
 uint64_t cpt_data_bytes(const struct cpt *c, const struct cpt_object *o);
 // Its first bytes, at most limit, in arena, with a zero behind them; NULL with err filled.
 uint8_t *cpt_read(const struct cpt *c, const struct cpt_object *o, uint64_t limit, size_t *length,

@@ -7,7 +7,7 @@
 bool cpt_has(const struct cpt *c, const struct cpt_object *o, enum crimg_cpt_field field)
 {
 	const struct crimg_cpt_field_info *f = &crimg_cpt_fields[field];
-	return f->object == o->kind && c->version >= f->version
+	return f->object == o->kind && c->version >= f->version && c->version < f->before
 	       && (size_t)f->offset + (size_t)f->size * f->count <= o->header;
 }
 
@@ -78,6 +78,8 @@ const struct cpt_object *cpt_in_section(const struct cpt *c, uint32_t section,
 int cpt_sort_objects(struct cpt *c, struct crimg_err *err)
 {
 	size_t next[CRIMG_CPT_OBJ_COUNT];
+	for (unsigned i = CRIMG_CPT_FIELD_COUNT; i-- > 0;)
+		c->fields[crimg_cpt_fields[i].object] = i;
 	c->by_kind = calloc(c->count + 1, sizeof *c->by_kind);
 	if (c->by_kind == NULL)
 		return crimg_fail_nomem(err, c->count * sizeof *c->by_kind);
@@ -132,9 +134,11 @@ void cpt_check_references(struct cpt *c)
 uint64_t cpt_data_bytes(const struct cpt *c, const struct cpt_object *o)
 {
 	uint64_t all = cpt_body_bytes(o);
-	return cpt_has(c, o, CRIMG_CPT_BITS_SIZE)
-		       ? crimg_min_u64(all, cpt_get(c, o, CRIMG_CPT_BITS_SIZE))
-		       : all;
+	if (cpt_has(c, o, CRIMG_CPT_BITS_SIZE))
+		return crimg_min_u64(all, cpt_get(c, o, CRIMG_CPT_BITS_SIZE));
+	if (cpt_has(c, o, CRIMG_CPT_NAME_LEN)) // of a tar
+		return crimg_min_u64(all, cpt_get(c, o, CRIMG_CPT_NAME_LEN));
+	return all;
 }
 
 uint8_t *cpt_read(const struct cpt *c, const struct cpt_object *o, uint64_t limit, size_t *length,

@@ -3,6 +3,7 @@
 
 #include "format/limits.h"
 #include "format/pagemap.h"
+#include "readers/cpt_padding.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 
@@ -318,7 +319,7 @@ static int announce_routes(struct cpt_image *m, size_t object, struct crimg_err 
 	if (model_payload_begin(&m->payloads, err) < 0
 	    || model_payload_add(&m->payloads, route_magic, 0, sizeof route_magic, err) < 0)
 		return -1;
-	return model_payload_add(&m->payloads, NULL, cpt_body(o), cpt_body_bytes(o), err);
+	return model_payload_add(&m->payloads, NULL, cpt_body(o), cpt_route_bytes(&m->c, o), err);
 }
 
 // Text up to its zero byte, which is none of it.

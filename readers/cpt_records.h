@@ -59,6 +59,8 @@ struct cpt_image {
 	const struct cpt_object *owner; // of pages: the last MM or INODE
 	size_t run;                     // of it
 	uint64_t run_at;                // bytes of its runs before that
+	const struct cpt_object *within; // the object that began last
+	struct crimg_buf pads;
 };
 
 // Objects of one kind.
@@ -163,6 +165,9 @@ int cpt_put_socket(struct cpt_image *m, const struct cpt_object *file, FileEntry
 		   struct crimg_err *err);
 // Number of the cgroup set of a process; 0: it is in no cgroup.
 uint32_t cpt_cgroup_set(const struct cpt_image *m, uint32_t pid);
+// The bytes of the name that begins what stands in a CGROUP; 0: it has none.
+uint64_t cpt_group_name(const struct cpt *c, const struct cpt_object *group, const uint8_t *body,
+			size_t length);
 CRIMG_MUST_CHECK int cpt_find_members(struct cpt_image *m, struct crimg_err *err);
 
 #endif

@@ -18,12 +18,8 @@ static const struct {
 	int64_t sigtimedwait, futex, restart;
 } calls_64 = {128, 202, 219}, calls_32 = {177, 240, 0};
 
-static bool kernel_32(const struct cpt_image *m)
-{
-	return m->c.arch == CRIMG_CPT_ARCH_I386;
-}
-
-static uint64_t selector(const struct cpt_image *m, uint64_t code)
+// Codes are portable, so that a 64-bit kernel can run the task: its selectors and slots are meant.
+static uint64_t selector(uint64_t code)
 {
 	static const enum kernel_segment segments[] = {
 		[CODE_USER32_DS] = KERNEL_SEG_USER32_DS,
@@ -34,10 +30,10 @@ static uint64_t selector(const struct cpt_image *m, uint64_t code)
 	if (code == 0)
 		return 0;
 	if (code <= KERNEL_TLS_SLOTS)
-		return kernel_tls_selector((uint32_t)code - 1, kernel_32(m));
+		return kernel_tls_selector((uint32_t)code - 1, false);
 	if (code >= CODE_LDT)
 		return kernel_ldt_selector((uint32_t)code - CODE_LDT);
-	return code <= CODE_USER64_CS ? kernel_selector(segments[code], kernel_32(m)) : code;
+	return code <= CODE_USER64_CS ? kernel_selector(segments[code], false) : code;
 }
 
 static void descriptor_of(const struct cpt *c, const struct cpt_object *t, unsigned slot,
@@ -57,10 +53,9 @@ static uint64_t base_of(const struct cpt *c, const struct cpt_object *t, uint64_
 	return kernel_descriptor_base(d);
 }
 
-static void general_64(const struct cpt_image *m, const struct cpt_object *t,
+static void general_64(const struct cpt *c, const struct cpt_object *t,
 		       const struct cpt_object *r, UserX86RegsEntry *e)
 {
-	const struct cpt *c = &m->c;
 	uint64_t *const words[] = {&e->r15, &e->r14, &e->r13, &e->r12, &e->bp, &e->bx,
 				   &e->r11, &e->r10, &e->r9,  &e->r8,  &e->ax, &e->cx,
 				   &e->dx,  &e->si,  &e->di,  &e->orig_ax, &e->ip};
@@ -72,18 +67,17 @@ static void general_64(const struct cpt_image *m, const struct cpt_object *t,
 	e->sp = cpt_get(c, r, CRIMG_CPT_X86_64_REGS_RSP);
 	e->fs_base = base_of(c, t, fs, cpt_get(c, r, CRIMG_CPT_X86_64_REGS_FSBASE));
 	e->gs_base = base_of(c, t, gs, cpt_get(c, r, CRIMG_CPT_X86_64_REGS_GSBASE));
-	e->fs = selector(m, fs);
-	e->gs = selector(m, gs);
-	e->cs = selector(m, cpt_get(c, r, CRIMG_CPT_X86_64_REGS_CS));
-	e->ss = selector(m, cpt_get(c, r, CRIMG_CPT_X86_64_REGS_SS));
-	e->ds = selector(m, cpt_get(c, r, CRIMG_CPT_X86_64_REGS_DS));
-	e->es = selector(m, cpt_get(c, r, CRIMG_CPT_X86_64_REGS_ES));
+	e->fs = selector(fs);
+	e->gs = selector(gs);
+	e->cs = selector(cpt_get(c, r, CRIMG_CPT_X86_64_REGS_CS));
+	e->ss = selector(cpt_get(c, r, CRIMG_CPT_X86_64_REGS_SS));
+	e->ds = selector(cpt_get(c, r, CRIMG_CPT_X86_64_REGS_DS));
+	e->es = selector(cpt_get(c, r, CRIMG_CPT_X86_64_REGS_ES));
 }
 
-static void general_32(const struct cpt_image *m, const struct cpt_object *t,
+static void general_32(const struct cpt *c, const struct cpt_object *t,
 		       const struct cpt_object *r, UserX86RegsEntry *e)
 {
-	const struct cpt *c = &m->c;
 	uint64_t *const words[] = {&e->bx, &e->cx, &e->dx, &e->si, &e->di, &e->bp, &e->ax};
 	for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
 		*words[i] = cpt_get(c, r, (enum crimg_cpt_field)(CRIMG_CPT_X86_REGS_EBX + i));
@@ -97,12 +91,12 @@ static void general_32(const struct cpt_image *m, const struct cpt_object *t,
 	e->flags = cpt_get(c, r, CRIMG_CPT_X86_REGS_EFLAGS);
 	e->fs_base = base_of(c, t, fs, 0);
 	e->gs_base = base_of(c, t, gs, 0);
-	e->fs = selector(m, fs);
-	e->gs = selector(m, gs);
-	e->cs = selector(m, cpt_get(c, r, CRIMG_CPT_X86_REGS_XCS));
-	e->ss = selector(m, cpt_get(c, r, CRIMG_CPT_X86_REGS_XSS));
-	e->ds = selector(m, cpt_get(c, r, CRIMG_CPT_X86_REGS_XDS));
-	e->es = selector(m, cpt_get(c, r, CRIMG_CPT_X86_REGS_XES));
+	e->fs = selector(fs);
+	e->gs = selector(gs);
+	e->cs = selector(cpt_get(c, r, CRIMG_CPT_X86_REGS_XCS));
+	e->ss = selector(cpt_get(c, r, CRIMG_CPT_X86_REGS_XSS));
+	e->ds = selector(cpt_get(c, r, CRIMG_CPT_X86_REGS_XDS));
+	e->es = selector(cpt_get(c, r, CRIMG_CPT_X86_REGS_XES));
 }
 
 // Whether a signal that waits will interrupt the call instead.
@@ -177,9 +171,9 @@ static UserX86RegsEntry *general(struct cpt_image *m, const struct cpt_object *t
 	e->mode = r64 == NULL && r32 != NULL ? USER_X86_REGS_MODE__COMPAT
 					     : USER_X86_REGS_MODE__NATIVE;
 	if (r64 != NULL)
-		general_64(m, t, r64, e);
+		general_64(c, t, r64, e);
 	else if (r32 != NULL)
-		general_32(m, t, r32, e);
+		general_32(c, t, r32, e);
 	restart_call(c, t, e, r64 == NULL);
 	return e;
 }
@@ -197,7 +191,7 @@ static int add_tls(struct cpt_image *m, const struct cpt_object *t, ThreadInfoX8
 	for (unsigned i = 0; all && i < KERNEL_TLS_SLOTS; i++) {
 		uint8_t d[8];
 		descriptor_of(&m->c, t, i, d);
-		out->tls[i] = kernel_descriptor(d, kernel_first_tls(kernel_32(m)) + i, &m->arena);
+		out->tls[i] = kernel_descriptor(d, kernel_first_tls(false) + i, &m->arena);
 		if (out->tls[i] == NULL)
 			return crimg_fail_nomem(err, sizeof(UserDescT));
 		out->n_tls++;

@@ -143,8 +143,7 @@ static int put_eventfd(struct cpt_image *m, const struct cpt_object *file, FileE
 	eventfd_file_entry__init(e->efd);
 	e->efd->id = e->id;
 	e->efd->fown = owner;
-	e->efd->flags = cpt_u32(c, file, CRIMG_CPT_FILE_FLAGS)
-			| cpt_u32(c, o, CRIMG_CPT_EVENTFD_FLAGS);
+	e->efd->flags = cpt_u32(c, file, CRIMG_CPT_FILE_FLAGS);
 	e->efd->counter = cpt_get(c, o, CRIMG_CPT_EVENTFD_COUNT);
 	return 1;
 }
