@@ -250,6 +250,9 @@ def variants():
         same_bytes("back from itself", garbage, convert(garbage, "b.cpt"))
 
 
+SHOWN = "core-2 core-4 mm-1 files pstree ghost-file-5 pagemap-2 tty-info sk-queues ipcns-msg-9 mountpoints-11 cgroup".split()
+
+
 def peer():
     """What crit says of the converted image is what `crimg convert -t json` says of it."""
     global what
@@ -258,10 +261,8 @@ def peer():
     directory = convert(path, "dir")
     check(directory, cpt_make.Image("141", 0x803, 1, None))
     same_bytes("back from a directory", path, convert(directory, "b.cpt"))
-    for name in sorted(os.listdir(directory)):
-        if crit is None or name.startswith(("pages-", "kernel-records", "route-", "iptables-", "ip6tables-")):
-            continue
-        image = os.path.join(directory, name)
+    for name in SHOWN if crit is not None else ():
+        image = os.path.join(directory, name + ".img")
         theirs = subprocess.run([crit, "decode", "-i", image], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         same("crit reads " + name, (theirs.returncode, theirs.stderr), (0, b""))
         ours = run("convert", "-t", "json", image, "-")
