@@ -2,10 +2,9 @@
 #include <string.h>
 
 #include "format/tasks.h"
+#include "readers/kernel_task.h"
 #include "readers/linuxcr_records.h"
 
-#define NS_PER_US 1000u
-#define US_PER_S 1000000u
 #define SIGINFO_BYTES 128u // as CRIU keeps it
 #define SIGKILL_NUMBER 9u
 #define SIGSTOP_NUMBER 19u
@@ -20,17 +19,6 @@ static void *make(struct linuxcr_image *m, size_t count, size_t size, struct cri
 	else
 		crimg_fail_nomem(err, size);
 	return p;
-}
-
-static void put_timer(ItimerEntry *e, const struct linuxcr_record *r, uint32_t at)
-{
-	uint64_t value = linuxcr_u64(r, at) / NS_PER_US,
-		 interval = linuxcr_u64(r, at + 8) / NS_PER_US;
-	itimer_entry__init(e);
-	e->isec = interval / US_PER_S;
-	e->iusec = interval % US_PER_S;
-	e->vsec = value / US_PER_S;
-	e->vusec = value % US_PER_S;
 }
 
 // Limits and timers; they belong to the process.
@@ -56,7 +44,8 @@ static int add_signal(struct linuxcr_image *m, TaskCoreEntry *tc, const struct l
 		limits->rlimits[limits->n_rlimits++] = &list[i];
 	}
 	for (uint32_t i = 0; i < 3; i++)
-		put_timer(&three[i], o->body, 16 * count + 16 * i);
+		kernel_itimer(&three[i], linuxcr_u64(o->body, 16 * count + 16 * i),
+			      linuxcr_u64(o->body, 16 * count + 16 * i + 8));
 	timers->real = &three[0];
 	timers->virt = &three[1];
 	timers->prof = &three[2];
@@ -250,9 +239,9 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 }
 
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct linuxcr_entry *out, struct crimg_err *err)
+		     struct model_entry *out, struct crimg_err *err)
 {
-	const struct linuxcr_task *t = &m->c.tasks[m->by_tid[object]];
+	const struct linuxcr_task *t = &m->c.tasks[m->tasks.by_tid[object]];
 	CoreEntry e = CORE_ENTRY__INIT;
 	bool is_32 = false;
 	if (index > 0 || t->task == NULL)
@@ -272,5 +261,5 @@ int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (t->pid == t->tgid && (e.tc = task_core(m, t, thread, is_32, err)) == NULL)
 		return -1;
 	linuxcr_from(out, t->task);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
