@@ -25,6 +25,7 @@ struct crimg_checker {
 	struct crimg_findings findings;
 	struct crimg_arena names; // of files in findings
 	bool single;             // one file of an image: much is missing, rightly
+	bool skeleton;           // the same of an image whose format has no place for memory and registers
 	bool damaged[CRIMG_KIND_COUNT]; // objects of these kinds may have lost entries: told
 	struct crimg_numbered *numbered;   // NULL before that pass, and without tasks
 	struct crimg_message_place *places;

@@ -273,6 +273,19 @@ static void tell_strays(struct crimg_numbered *r, enum crimg_ref ref)
 	}
 }
 
+// Shared objects among the records of a kernel, which counted what refers to them.
+static void tell_stray_records(struct crimg_checker *c)
+{
+	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_KERNEL_RECORDS);
+	const KernelRecordEntry *e;
+	while ((e = crimg_image_walk(c->image, &walk, NULL)) != NULL) {
+		if (e->object == NULL || e->references > 0)
+			continue;
+		struct crimg_place at = crimg_place_message(c, e, "%s", "");
+		CRIMG_FIND(c, STRAY_OBJECT, &at, "nothing refers to this %.40s", e->object);
+	}
+}
+
 void crimg_numbered_free(struct crimg_numbered *r)
 {
 	for (enum crimg_ref ref = 0; r != NULL && ref < CRIMG_REF_COUNT; ref++)
@@ -301,18 +314,23 @@ void crimg_pass_references(struct crimg_checker *c)
 	static crimg_ref_step *const steps[] = { crimg_refs_tasks,    crimg_refs_fds,
 		                                 crimg_refs_files,    crimg_refs_sockets,
 		                                 crimg_refs_mappings, crimg_refs_namespaces };
+	// A skeleton names neither descriptors nor directories.
+	size_t count = c->skeleton ? 1 : sizeof steps / sizeof steps[0];
 	if (c->tasks.count == 0)
 		return; // a pre-dump, or nothing is left that could refer to anything: told
 	struct crimg_numbered *r = c->numbered = make(c);
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+	for (size_t i = 0; i < count; i++)
 		steps[i](r);
 	for (enum crimg_ref ref = 0; ref < CRIMG_REF_COUNT; ref++)
 		if (!rows[ref].repeats)
 			tell_repeats(r, ref);
 	// What lost its reference to damage that was told is no finding of its own.
 	if (c->findings.of_severity[CRIMG_ERROR] > 0)
+		return;
+	tell_stray_records(c);
+	if (c->skeleton)
 		return;
 	for (enum crimg_ref ref = 0; ref < CRIMG_REF_COUNT; ref++)
 		if (rows[ref].stray != MAY_STRAY)
