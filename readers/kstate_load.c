@@ -220,7 +220,7 @@ static int read_object(struct kstate *k, struct crimg_window *w, struct crimg_er
 
 static bool ends_all(const struct kstate *k, enum crimg_code code)
 {
-	return k->count == 0 || code == CRIMG_E_NOMEM || code == CRIMG_E_LIMIT || code == CRIMG_E_IO;
+	return k->count == 0 || k->arena.exhausted || code == CRIMG_E_NOMEM || code == CRIMG_E_IO;
 }
 
 static int read_objects(struct kstate *k, struct crimg_window *w, struct crimg_err *err)

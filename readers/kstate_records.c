@@ -229,6 +229,12 @@ static void put_origin(const struct kstate_image *m, KernelOriginEntry *e, char 
 	e->has_closed = e->closed = !f;
 }
 
+// What lies between records means nothing, and is kept only where it is not as a writer leaves it.
+static bool has_gap(const uint8_t *data, uint32_t length, uint32_t span)
+{
+	return span < crimg_kst_round(length) || !crimg_all_zero(data + length, span - length);
+}
+
 // The image's header is the first record; it has no type.
 static int put_record(struct kstate_image *m, size_t object, uint64_t index, struct model_entry *out,
                       struct crimg_err *err)
@@ -240,17 +246,20 @@ static int put_record(struct kstate_image *m, size_t object, uint64_t index, str
 	if (index > m->k.count)
 		return 0;
 	const struct kstate_object *o = index > 0 ? &m->k.objects[index - 1] : NULL;
+	uint32_t length = o != NULL ? o->length : CRIMG_KST_HEADER_BYTES;
+	uint32_t span = o != NULL ? o->span : m->k.header_span;
 	union {
 		const uint8_t *lent;
 		uint8_t *data; // protobuf-c asks for this; encoding changes nothing
-	} payload = { .lent = o != NULL ? o->data : m->k.header };
+	} bytes = { .lent = o != NULL ? o->data : m->k.header };
 	e.has_payload = true;
-	e.payload = (ProtobufCBinaryData){ .len = o != NULL ? o->span : m->k.header_span,
-	                                   .data = payload.data };
+	e.payload = (ProtobufCBinaryData){ .len = length, .data = bytes.data };
+	e.has_gap = has_gap(bytes.lent, length, span);
+	e.gap = (ProtobufCBinaryData){ .len = span - length, .data = bytes.data + length };
 	if (o == NULL) {
 		put_origin(m, &origin, kernel, sizeof kernel);
 		e.origin = &origin;
-		out->length = m->k.header_span;
+		out->length = length;
 		return model_encode(&e.base, out, err);
 	}
 	const struct crimg_kst_layout *layout = &crimg_kst_layouts[o->type];

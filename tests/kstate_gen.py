@@ -1,7 +1,8 @@
 """Builds "LinuxC/R" images from their description, not from this project's tables: SPEC.md, chapter 10,
 is what both follow. An image is a list of objects; a reference is the Python object referred to.
 
-    kstate_gen.py NAME FILE      one of SAMPLES below
+    kstate_gen.py NAME FILE      one of SAMPLES, DAMAGED or REFUSED below
+    kstate_gen.py --list         the latter two, and words of what is told
 """
 import struct
 import sys
@@ -76,12 +77,16 @@ def build(objects, posting="M", fill=b"\0", tail=True, order=None, **head):
     numbers, due = (NUMBERS_F, ORDER_F) if posting == "F" else (NUMBERS_M, ORDER_M)
     out = bytearray(header(**head))
     due = order or due
-    gap = len(out)
-    for o in sorted(objects, key=lambda o: due.index(o.kind)):
-        gap = len(out)
+    objects = sorted(objects, key=lambda o: due.index(o.kind))
+    at = 88
+    for o in objects:
+        o.pos = 0 if o.pos is None else o.pos
+    for o in objects:
+        o.pos, at = at, at + 8 + len(body(o)) + -len(body(o)) % 8
+    for o in objects:
         out += fill * (-len(out) % 8)
-        o.pos = len(out)
         raw = body(o)
+        assert o.pos == len(out)
         out += struct.pack("<II", o.v.get("type", numbers[o.kind]), o.v.get("length", 8 + len(raw))) + raw
     if tail:
         out += fill * (-len(out) % 8)
@@ -171,7 +176,7 @@ def full():
     one = w.task(1, "init", creds=root, seed=1, session=w.pid(77, outside=True), group=w.pid(77, outside=True))
     own = w.nsproxy(uts("n" * 64, "d" * 63), ipc=False, net=False)
     two = w.task(20, "fifteen-letters", creds=user, effective=root, spaces=own, umask=0o77, seed=2)
-    w.task(21, b"sixteen-letters!", leader=two, creds=user)
+    w.task(21, "thread of two", leader=two, creds=user)
     w.task(22, "t3", leader=two, creds=cred(7, 8))
     w.task(30, "vfork", group=w.pid(20), session=w.pid(20), mm=two.mm, files=two.files, fs=one.fs,
            creds=user, seed=3)
@@ -179,6 +184,23 @@ def full():
     w.file(0o2000, 17, creds=root, pad=0xDEADBEEF)
     w.file(0, 0, owner=w.pid(99), creds=root)
     return w.objects
+
+
+def odd():
+    """A name without its NUL; a process group and a session led by somebody below."""
+    w = World()
+    w.task(1, b"sixteen-letters!")
+    return w.objects
+
+
+def damaged(objects, kind, index=0, **values):
+    """Fields of an object of this kind are others."""
+    [o for o in objects if o.kind == kind][index].v.update(values)
+    return build(objects)
+
+
+def stray(kind, **values):
+    return build(plain() + [Obj(kind, **values)])
 
 
 def early():
@@ -189,12 +211,82 @@ SAMPLES = {
     "m-plain": lambda: build(plain()),
     "m-full": lambda: build(full(), release="2.6.29-rc6-cr"),
     "m-garbage": lambda: build(full(), fill=b"\xa5", release="2.6.29-rc6-cr"),  # in gaps, as of an older file
-    "m-no-tail": lambda: build(full()[:], tail=False, release="r" * 70),
+    "m-no-tail": lambda: build(full(), tail=False, release="r" * 70),
     "f-plain": lambda: build(early(), posting="F"),
     "f-cred": lambda: build([cred(5, 6)], posting="F"),
+    "m-odd": lambda: build(odd()),
+}
+# Wrong in what the name says. Behind it, words of what is found and wanted.
+NOT_BEFORE = ORDER_M[:13] + ["task", "nsproxy"]
+DAMAGED = {
+    "unknown-type": (lambda: stray("mm", type=16), "type 16 (8 bytes)"),
+    "other-length": (lambda: damaged(plain(), "fs", length=16), "FS_STRUCT: 16 bytes found, 12 wanted"),
+    "pid-without-number": (lambda: damaged(full(), "pid", 2, numbers=()), "PID: 12 bytes found, 12 wanted and 4"),
+    "pid-of-odd-length": (lambda: damaged(full(), "pid", 2, length=26), "PID: 26 bytes found"),
+    "length-0": (lambda: damaged(plain(), "mm", length=0), "length 0 found, at least 8 wanted"),
+    "length-7": (lambda: damaged(plain(), "mm", length=7), "length 7 found, at least 8 wanted"),
+    "length-beyond": (lambda: damaged(plain(), "mm", length=0x3fffff8), "67108856 bytes wanted, the image ends after"),
+    "length-huge": (lambda: damaged(plain(), "mm", length=0xFFFFFFFF), "length 4294967295 found, at most"),
+    "length-cut": (lambda: damaged(plain(), "task", length=120), "120 bytes wanted, the image ends after 112"),
+    "ref-header": (lambda: damaged(plain(), "task", mm=8), "mm: reference 0x8 found, which is in the header"),
+    "ref-zero": (lambda: damaged(plain(), "task", mm=0), "mm: reference 0x0 found, which is in the header"),
+    "ref-middle": (lambda: damaged(plain(), "task", mm=88 + 8), "where the middle of PID is; an earlier MM_STRUCT"),
+    "ref-beyond": (lambda: damaged(plain(), "task", mm=1 << 63), "mm: reference 0x8000000000000000 found, which is not"),
+    "ref-none": (lambda: damaged(plain(), "task", mm=None), "mm: reference 0xffffffffffffffff found, which is not"),
+    "ref-pid": (lambda: damaged(plain(), "task", mm=88), "mm: reference 0x58 found, where PID is; an earlier MM_STRUCT"),
+    "ref-uts-none": (lambda: damaged(plain(), "nsproxy", uts=None), "NSPROXY: uts namespace: reference 0xffffffffffffffff"),
+    "ref-forwards": (lambda: build(plain(), order=NOT_BEFORE), "nsproxy: reference"),
+    "ref-self": (lambda: self_reference(), "nsproxy: reference 0x3c0 found, which is not before it"),
+    "no-number": (lambda: damaged(plain(), "pid", numbers=(0,)), "TASK_STRUCT: number 0 found"),
+    "number-too-large": (lambda: damaged(plain(), "pid", numbers=(1 << 31,)), "TASK_STRUCT: number 2147483648 found"),
+    "f-with-task": (lambda: build(early(), posting="F") + struct.pack("<II", 15, 16) + b"\0" * 8,
+                    "type 15 (16 bytes) found"),
+    "tail-bytes": (lambda: build(plain()) + b"\1\2\3", "3 bytes found, the 8 of an object's header wanted"),
+    "tail-zeros": (lambda: build(plain()) + b"\0" * 4096, "object of type 0: length 0 found, at least 8 wanted"),
+}
+# Nothing can be read.
+REFUSED = {
+    "version-2": (lambda: build(plain(), version=2), "image version 0x2 found, 1 wanted: what the postings of April and May"),
+    "version-and-arch": (lambda: build(plain(), version=1 << 32 | 1), "image version 0x100000001 found"),
+    "arch-0": (lambda: build(plain(), arch=0), "machine 0 found, 1 (x86-32) wanted"),
+    "header-alone": (lambda: header(), "the image ends behind its header, an object wanted"),
+    "header-cut": (lambda: header()[:83], "83 bytes found, 84 of a header wanted"),
+    "signature-alone": (lambda: b"LinuxC/R", "8 bytes found, 84 of a header wanted"),
+    "first-unknown": (lambda: build([Obj("mm", type=99)]), "a first object of type 99 in 8 bytes found"),
+    "first-other-length": (lambda: build([Obj("mm", type=1)]), "a first object of type 1 in 8 bytes found"),
+    "first-cred-of-later": (lambda: build([Obj("mm", type=2, length=80)]) + b"\0" * 80, "type 2 in 80 bytes found"),
+    "two-of-a-number": (lambda: twice(), "two tasks with number 1 found"),
 }
 
+
+def self_reference():
+    objects = plain()
+    build(objects)
+    task = next(o for o in objects if o.kind == "task")
+    task.v["nsproxy"] = task.pos
+    return build(objects)
+
+
+def twice():
+    w = World()
+    w.task(1, "one")
+    w.task(1, "two")
+    return build(w.objects)
+
+
+def make(name):
+    for table in (DAMAGED, REFUSED):
+        if name in table:
+            return table[name][0]()
+    return SAMPLES[name]()
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        for kind, table in (("damaged", DAMAGED), ("refused", REFUSED)):
+            for name, (_, words) in table.items():
+                print(f"{kind}\t{name}\t{words}")
+        sys.exit()
     name, path = sys.argv[1:]
     with open(path, "wb") as f:
-        f.write(SAMPLES[name]())
+        f.write(make(name))

@@ -139,9 +139,11 @@ static void check_holders(struct crimg_checker *c)
 		if (e->object == NULL || right)
 			continue;
 		struct crimg_place at = crimg_place_message(c, e, "%s", "");
-		CRIMG_FIND(c, HOLDERS, &at, "%.40s: %" PRIu64 " references found, %s%" PRIu64 " holders told",
-		           e->object, e->references, e->has_holders ? "" : "at least ",
-		           e->has_holders ? e->holders : 1);
+		if (e->has_holders)
+			CRIMG_FIND(c, HOLDERS, &at, "%.40s: %" PRIu64 " references found, %" PRIu64
+			           " holders counted", e->object, e->references, e->holders);
+		else
+			CRIMG_FIND(c, HOLDERS, &at, "%.40s: no reference found, one at least wanted", e->object);
 	}
 }
 
