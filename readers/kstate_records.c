@@ -114,6 +114,7 @@ void kstate_image_fini(struct kstate_image *m)
 	free(m->files.items);
 	free(m->names.items);
 	model_payloads_fini(&m->payloads);
+	crimg_buf_fini(&m->pads);
 	crimg_arena_fini(&m->arena);
 	kstate_fini(&m->k);
 }
@@ -229,47 +230,69 @@ static void put_origin(const struct kstate_image *m, KernelOriginEntry *e, char 
 	e->has_closed = e->closed = !f;
 }
 
-// What lies between records means nothing, and is kept only where it is not as a writer leaves it.
-static bool has_gap(const uint8_t *data, uint32_t length, uint32_t span)
+// What lies in a gap means nothing: the payload has zeros there, and other bytes are told beside it.
+static int take_gap(uint8_t *data, uint32_t length, uint32_t span, struct crimg_buf *pads,
+                    struct crimg_err *err)
 {
-	return span < crimg_kst_round(length) || !crimg_all_zero(data + length, span - length);
+	pads->length = 0;
+	if (crimg_all_zero(data + length, span - length))
+		return 0;
+	if (crimg_buf_u32(pads, length, err) < 0 || crimg_buf_u32(pads, span - length, err) < 0
+	    || crimg_buf_append(pads, data + length, span - length, err) < 0)
+		return -1;
+	memset(data + length, 0, span - length);
+	return 0;
+}
+
+static int put_bytes(struct kstate_image *m, const uint8_t *data, uint32_t length, uint32_t span,
+                     KernelRecordEntry *e, struct crimg_err *err)
+{
+	uint8_t *copy = crimg_arena_alloc(&m->arena, span);
+	if (copy == NULL)
+		return crimg_fail_nomem(err, span);
+	memcpy(copy, data, span);
+	if (take_gap(copy, length, span, &m->pads, err) < 0)
+		return -1;
+	e->has_payload = true;
+	e->payload = (ProtobufCBinaryData){ .len = span, .data = copy };
+	e->has_pads = m->pads.length > 0;
+	e->pads = (ProtobufCBinaryData){ .len = m->pads.length, .data = m->pads.data };
+	return 0;
 }
 
 // The image's header is the first record; it has no type.
+static int put_header(struct kstate_image *m, struct model_entry *out, struct crimg_err *err)
+{
+	KernelRecordEntry e = KERNEL_RECORD_ENTRY__INIT;
+	KernelOriginEntry origin = KERNEL_ORIGIN_ENTRY__INIT;
+	char kernel[KERNEL_TEXT_BYTES];
+	put_origin(m, &origin, kernel, sizeof kernel);
+	e.origin = &origin;
+	out->length = CRIMG_KST_HEADER_BYTES;
+	return put_bytes(m, m->k.header, CRIMG_KST_HEADER_BYTES, m->k.header_span, &e, err) < 0
+		? -1
+		: model_encode(&e.base, out, err);
+}
+
 static int put_record(struct kstate_image *m, size_t object, uint64_t index, struct model_entry *out,
                       struct crimg_err *err)
 {
 	KernelRecordEntry e = KERNEL_RECORD_ENTRY__INIT;
-	KernelOriginEntry origin = KERNEL_ORIGIN_ENTRY__INIT;
-	char kernel[KERNEL_TEXT_BYTES], *name;
 	(void)object;
+	crimg_arena_reset(&m->arena);
+	if (index == 0)
+		return put_header(m, out, err);
 	if (index > m->k.count)
 		return 0;
-	const struct kstate_object *o = index > 0 ? &m->k.objects[index - 1] : NULL;
-	uint32_t length = o != NULL ? o->length : CRIMG_KST_HEADER_BYTES;
-	uint32_t span = o != NULL ? o->span : m->k.header_span;
-	union {
-		const uint8_t *lent;
-		uint8_t *data; // protobuf-c asks for this; encoding changes nothing
-	} bytes = { .lent = o != NULL ? o->data : m->k.header };
-	e.has_payload = true;
-	e.payload = (ProtobufCBinaryData){ .len = length, .data = bytes.data };
-	e.has_gap = has_gap(bytes.lent, length, span);
-	e.gap = (ProtobufCBinaryData){ .len = span - length, .data = bytes.data + length };
-	if (o == NULL) {
-		put_origin(m, &origin, kernel, sizeof kernel);
-		e.origin = &origin;
-		out->length = length;
-		return model_encode(&e.base, out, err);
-	}
+	const struct kstate_object *o = &m->k.objects[index - 1];
 	const struct crimg_kst_layout *layout = &crimg_kst_layouts[o->type];
 	e.type = o->found;
+	if (put_bytes(m, o->data, o->length, o->span, &e, err) < 0)
+		return -1;
 	if (m->k.posting == CRIMG_KST_M && layout->held) {
-		crimg_arena_reset(&m->arena);
-		name = crimg_arena_text(&m->arena, layout->name, strlen(layout->name));
-		if (name == NULL)
+		e.object = crimg_arena_text(&m->arena, layout->name, strlen(layout->name));
+		if (e.object == NULL)
 			return crimg_fail_nomem(err, strlen(layout->name));
-		e.object = name;
 		e.has_references = true;
 		e.references = o->references;
 	}

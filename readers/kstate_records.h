@@ -23,6 +23,7 @@ struct kstate_image {
 	uint32_t level;                // of the pid namespace whose numbers are given
 	struct model_payloads payloads; // none
 	struct crimg_arena arena;      // for making a message
+	struct crimg_buf pads;         // of the record in hand
 };
 
 extern const struct model_format kstate_format; // its model is a struct kstate_image

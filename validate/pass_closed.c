@@ -129,29 +129,11 @@ static void check_mounts(struct crimg_checker *c)
 	}
 }
 
-// Of an image whose kernel counted: what every shared object's holders were, against what refers to it.
-static void check_holders(struct crimg_checker *c)
-{
-	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_KERNEL_RECORDS);
-	const KernelRecordEntry *e;
-	while ((e = crimg_image_walk(c->image, &walk, NULL)) != NULL) {
-		bool right = e->has_holders ? e->references == e->holders : e->references > 0;
-		if (e->object == NULL || right)
-			continue;
-		struct crimg_place at = crimg_place_message(c, e, "%s", "");
-		if (e->has_holders)
-			CRIMG_FIND(c, HOLDERS, &at, "%.40s: %" PRIu64 " references found, %" PRIu64
-			           " holders counted", e->object, e->references, e->holders);
-		else
-			CRIMG_FIND(c, HOLDERS, &at, "%.40s: no reference found, one at least wanted", e->object);
-	}
-}
-
 static void name_the_unjudged(struct crimg_checker *c)
 {
 	const KernelOriginEntry *origin = crimg_image_origin(c->image);
 	if (origin != NULL && origin->closed)
-		return; // the kernel judged
+		return; // the kernel counted, and wrote it
 	struct crimg_place at = crimg_place_image(c);
 	CRIMG_FIND(c, NOT_JUDGED, &at,
 	           "whether address spaces, descriptor tables, signal handlers, open files and pipes "
@@ -168,6 +150,5 @@ void crimg_pass_closed(struct crimg_checker *c)
 	for (size_t i = 0; i < c->files.count; i++)
 		check_file(c, &c->files.list[i]);
 	check_mounts(c);
-	check_holders(c);
 	name_the_unjudged(c);
 }

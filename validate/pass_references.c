@@ -273,19 +273,6 @@ static void tell_strays(struct crimg_numbered *r, enum crimg_ref ref)
 	}
 }
 
-// Shared objects among the records of a kernel, which counted what refers to them.
-static void tell_stray_records(struct crimg_checker *c)
-{
-	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_KERNEL_RECORDS);
-	const KernelRecordEntry *e;
-	while ((e = crimg_image_walk(c->image, &walk, NULL)) != NULL) {
-		if (e->object == NULL || e->references > 0)
-			continue;
-		struct crimg_place at = crimg_place_message(c, e, "%s", "");
-		CRIMG_FIND(c, STRAY_OBJECT, &at, "nothing refers to this %.40s", e->object);
-	}
-}
-
 void crimg_numbered_free(struct crimg_numbered *r)
 {
 	for (enum crimg_ref ref = 0; r != NULL && ref < CRIMG_REF_COUNT; ref++)
@@ -327,10 +314,7 @@ void crimg_pass_references(struct crimg_checker *c)
 		if (!rows[ref].repeats)
 			tell_repeats(r, ref);
 	// What lost its reference to damage that was told is no finding of its own.
-	if (c->findings.of_severity[CRIMG_ERROR] > 0)
-		return;
-	tell_stray_records(c);
-	if (c->skeleton)
+	if (c->findings.of_severity[CRIMG_ERROR] > 0 || c->skeleton)
 		return;
 	for (enum crimg_ref ref = 0; ref < CRIMG_REF_COUNT; ref++)
 		if (rows[ref].stray != MAY_STRAY)

@@ -3,7 +3,6 @@
 // have no place in either.
 #include <stdlib.h>
 
-#include "format/layout_kstate.h"
 #include "writers/carried.h"
 #include "writers/kstate_make.h"
 #include "writers/writers.h"
@@ -14,16 +13,6 @@ struct kstate_writer {
 	struct crimg_ledger *ledger;
 };
 
-// A record and the gap behind it, which is zeros unless it is told.
-static int put_carried(struct carried *c, const KernelRecordEntry *e, struct crimg_err *err)
-{
-	static const uint8_t zeros[CRIMG_KST_ALIGN];
-	size_t gap = (size_t)(crimg_kst_round(e->payload.len) - e->payload.len);
-	if (carried_head(c, e->payload.data, e->payload.len, err) < 0)
-		return -1;
-	return e->has_gap ? carried_head(c, e->gap.data, e->gap.len, err) : carried_head(c, zeros, gap, err);
-}
-
 static int kstate_put(struct crimg_writer *writer, const struct crimg_record *r, struct crimg_err *err)
 {
 	struct kstate_writer *w = writer->state;
@@ -33,7 +22,7 @@ static int kstate_put(struct crimg_writer *writer, const struct crimg_record *r,
 		const KernelRecordEntry *e = carried_record(&w->carried, r, err);
 		if (e == NULL)
 			return -1;
-		return w->carried.known ? put_carried(&w->carried, e, err) : 0;
+		return w->carried.known ? carried_head(&w->carried, e->payload.data, e->payload.len, err) : 0;
 	}
 	return crimg_image_put(w->image, r, err);
 }

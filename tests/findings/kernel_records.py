@@ -13,12 +13,13 @@ def build(image, data):
     return "x.kstate"
 
 
-@damaged(306, "a-regs", exit_code=0)
+# [R-1005]
+@damaged(351, "a-regs")
 def address_space_without_its_task(image):
     return build(image, kstate_gen.stray("mm"))
 
 
-@damaged(608, "a-regs", options=["--closed"])
+@damaged(351, "a-regs", options=["--closed"])
 def object_held_from_outside_alone(image):
     return build(image, kstate_gen.build(kstate_gen.plain() + [kstate_gen.Obj("net"), kstate_gen.cred(77)]))
 
