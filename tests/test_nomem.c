@@ -449,6 +449,14 @@ static void test_kernel_stream(void)
 	deny_each(&(struct way){ .to = "linux-cr", .target = "c.ckpt" }, false);
 }
 
+static void test_kstate(void)
+{
+	deny_each(&(struct way){ .source = "full.kstate" }, false);
+	deny_each(&(struct way){ .source = "full.kstate", .to = "criu", .target = "from-kstate" }, false);
+	deny_each(&(struct way){ .source = "full.kstate", .to = "kstate", .target = "b.kstate" }, false);
+	deny_each(&(struct way){ .source = "dir", .to = "kstate", .target = "c.kstate" }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -462,8 +470,8 @@ static int init(void)
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
-	         "cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir, dir, dir, single,
-	         samples, work, samples, work, samples, samples, work);
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir,
+	         dir, dir, single, samples, work, samples, work, samples, work, samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -488,6 +496,7 @@ int main(void)
 		{ "diff", test_diff },
 		{ "report", test_report },
 		{ "kernel stream", test_kernel_stream },
+		{ "LinuxC/R image", test_kstate },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

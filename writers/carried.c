@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/cursor.h"
 #include "format/limits.h"
 #include "format/search.h"
 
@@ -29,6 +30,26 @@ void carried_fini(struct carried *c)
 	free(c->sources);
 }
 
+// What stood in the padding goes back to its place.
+static int fill_padding(const KernelRecordEntry *e, const struct crimg_record *r, struct crimg_err *err)
+{
+	struct crimg_cursor c = crimg_cursor_make(e->pads.data, e->pads.len, r->origin, r->origin_offset);
+	while (crimg_cursor_left(&c) > 0) {
+		uint32_t offset, length;
+		const uint8_t *bytes;
+		if (crimg_cursor_u32(&c, &offset, "offset of padding", err) < 0
+		    || crimg_cursor_u32(&c, &length, "length of padding", err) < 0
+		    || crimg_cursor_bytes(&c, length, &bytes, "padding", err) < 0)
+			return -1;
+		if (!crimg_in_range(offset, length, e->payload.len))
+			return crimg_fail(err, CRIMG_E_FORMAT, r->origin, r->origin_offset,
+					  "%u bytes of padding at %u of a record of %zu found", length,
+					  offset, e->payload.len);
+		memcpy(e->payload.data + offset, bytes, length);
+	}
+	return 0;
+}
+
 const KernelRecordEntry *carried_record(struct carried *c, const struct crimg_record *r,
 					struct crimg_err *err)
 {
@@ -39,7 +60,7 @@ const KernelRecordEntry *carried_record(struct carried *c, const struct crimg_re
 	const KernelRecordEntry *e = message;
 	if (e != NULL && e->origin != NULL)
 		c->known = strcmp(e->origin->format, c->format) == 0;
-	return e;
+	return e == NULL || fill_padding(e, r, err) < 0 ? NULL : e;
 }
 
 int carried_head(struct carried *c, const void *bytes, size_t length, struct crimg_err *err)

@@ -45,7 +45,7 @@ struct carried {
 
 struct carried carried_make(struct crimg_output *output, const char *what, const char *format);
 void carried_fini(struct carried *c);
-// The message of a KERNEL_RECORDS entry, in the arena until the next; NULL with err filled.
+// The message of a KERNEL_RECORDS entry, its padding as it was, in the arena until the next; NULL with err filled.
 const KernelRecordEntry *carried_record(struct carried *c, const struct crimg_record *r,
 					struct crimg_err *err);
 // Bytes that are no contents; and contents, all but `to` of the piece being set.
