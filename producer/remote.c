@@ -179,7 +179,8 @@ static int lay_frame(struct crimg_remote *r, uint64_t top, struct crimg_err *err
 	return 0;
 }
 
-// First the registers, then the mask: with the former, the task heals itself.
+// First the registers, then the mask: with the former, the task heals itself. (Should we die between the
+// two, and a signal come before the task is back in a sigsuspend, it waits for one more.)
 static int arm(struct crimg_remote *r, struct crimg_err *err)
 {
 	struct user_regs_struct regs = start_regs(r);

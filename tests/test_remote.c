@@ -289,6 +289,12 @@ static char state_of(pid_t pid)
 	return state;
 }
 
+static void wait_asleep(pid_t pid)
+{
+	for (int i = 0; i < 5000 && state_of(pid) != 'S'; i++)
+		nap();
+}
+
 static pid_t start(const struct subject *s)
 {
 	shared->go = shared->ready = 0;
@@ -298,8 +304,10 @@ static pid_t start(const struct subject *s)
 		close(wake[1]);
 		_exit(s->run());
 	}
-	for (int i = 0; i < 5000 && (s->runs ? shared->ready == 0 : state_of(pid) != 'S'); i++)
+	for (int i = 0; s->runs && i < 5000 && shared->ready == 0; i++)
 		nap();
+	if (!s->runs)
+		wait_asleep(pid);
 	return pid;
 }
 
@@ -446,6 +454,8 @@ static bool dies_at(const struct subject *s, int n)
 	}
 	__real_waitpid(tracer, &status, 0);
 	CU_ASSERT(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+	if (!s->runs)
+		wait_asleep(pid);
 	int code = finish(s, pid);
 	if (code != 0)
 		fprintf(stderr, "%s, killed before step %d: %d\n", s->name, n, code);
