@@ -130,8 +130,7 @@ static int read_rseq(struct crimg_remote *r, struct crimg_err *err)
 	return crimg_proc_get(r->tid, r->rseq, &r->rseq_cs, sizeof r->rseq_cs, err);
 }
 
-// Where the task goes on if we die: in a restartable sequence, where that is given up.
-static struct user_regs_struct healed_regs(const struct crimg_remote *r)
+struct user_regs_struct crimg_remote_healed(const struct crimg_remote *r)
 {
 	struct user_regs_struct regs = crimg_remote_resumed(&r->regs);
 	struct crimg_err ignored = CRIMG_ERR_INIT;
@@ -156,7 +155,7 @@ static int put_back_memory(struct crimg_remote *r, struct crimg_err *err)
 static int lay_frame(struct crimg_remote *r, uint64_t top, struct crimg_err *err)
 {
 	struct crimg_remote_frame f = crimg_remote_frame_make(top & ~UINT64_C(63), r->xstate_bytes);
-	struct user_regs_struct healed = healed_regs(r);
+	struct user_regs_struct healed = crimg_remote_healed(r);
 	size_t bytes = f.top - f.data;
 	uint8_t *frame = malloc(bytes), *saved = malloc(bytes);
 	int rc = frame != NULL && saved != NULL ? 0 : crimg_fail_nomem(err, bytes);

@@ -74,6 +74,9 @@ CRIMG_MUST_CHECK int crimg_remote_end(struct crimg_remote *r, struct crimg_err *
 // system call that the kernel would restart, its number in ax and ip in front of `syscall`; orig_ax -1.
 struct user_regs_struct crimg_remote_resumed(const struct user_regs_struct *regs);
 
+// The same of a task taken over; inside a restartable sequence (rseq), ip is where that is given up.
+struct user_regs_struct crimg_remote_healed(const struct crimg_remote *r);
+
 // Options that a tracer sets with PTRACE_SEIZE: begin sets them too.
 #define CRIMG_REMOTE_OPTIONS 1 // PTRACE_O_TRACESYSGOOD
 

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 2
 declare -A may=(
 	[format]="format" [readers]="format readers" [writers]="format writers"
 	[producer]="format producer"
-	[inspect]="format inspect" [convert]="format convert" [validate]="format validate"
+	[inspect]="format inspect" [convert]="format convert producer" [validate]="format validate"
 	[diff]="format diff"
 	[report]="diff format inspect report validate"
 )

@@ -1,0 +1,96 @@
+// The pages of a process that an image keeps: those of private areas that are its own. Puts the map of
+// runs, and where their bytes lie.
+#include <sys/mman.h>
+
+#include "format/limits.h"
+#include "format/pagemap.h"
+#include "format/space.h"
+#include "producer/capture.h"
+#include "producer/page_scan.h"
+
+// Pages of one pagemap being collected.
+struct collect {
+	struct crimg_capture *capture;
+	const struct crimg_live_task *task;
+	size_t payload;
+	uint64_t start, end; // of the run that goes on; equal: none
+	uint32_t flags;
+	uint32_t area_flags; // of runs of the area in work
+	struct crimg_err *err;
+};
+
+static int put_run(struct collect *c)
+{
+	PagemapEntry e = PAGEMAP_ENTRY__INIT;
+	struct crimg_shelf *shelf = &c->capture->shelf;
+	if (c->start == c->end)
+		return 0;
+	e.vaddr = c->start;
+	e.has_nr_pages = e.has_flags = true;
+	e.nr_pages = (c->end - c->start) / CRIMG_PAGE_BYTES;
+	e.flags = c->flags;
+	c->capture->pages_written += e.nr_pages;
+	struct crimg_shelf_run run = {
+		.where = CRIMG_SHELF_TASK, .place = c->task->pid, .address = c->start,
+		.length = c->end - c->start,
+	};
+	if (crimg_shelf_put(shelf, CRIMG_KIND_PAGEMAP, (uint64_t)c->task->pid, &e.base, c->err) < 0)
+		return -1;
+	return crimg_shelf_add(shelf, c->payload, run, c->err);
+}
+
+static int add_run(void *context, uint64_t start, uint64_t end)
+{
+	struct collect *c = context;
+	if (c->end == start && c->start != c->end && c->flags == c->area_flags) {
+		c->end = end;
+		return 0;
+	}
+	if (put_run(c) < 0)
+		return -1;
+	c->start = start;
+	c->end = end;
+	c->flags = c->area_flags;
+	return 0;
+}
+
+// Private memory without a file may be filled in after a restore, as CRIU has it.
+static uint32_t flags_of(const VmaEntry *v)
+{
+	bool lazy = (v->status & CRIMG_VMA_ANON_PRIVATE) != 0 && (v->status & CRIMG_VMA_VDSO) == 0
+		    && (v->flags & MAP_LOCKED) == 0;
+	return CRIMG_PE_PRESENT | (lazy ? CRIMG_PE_LAZY : 0);
+}
+
+static int scan_area(struct collect *c, struct crimg_page_scan *scan, const VmaEntry *v)
+{
+	if ((v->status & (CRIMG_VMA_VVAR | CRIMG_VMA_VSYSCALL | CRIMG_VMA_FILE_SHARED)) != 0
+	    || (v->flags & CRIMG_MAP_SHARED) != 0)
+		return 0;
+	c->area_flags = flags_of(v);
+	if ((v->status & CRIMG_VMA_VDSO) != 0)
+		return add_run(c, v->start, v->end);
+	return crimg_page_scan(scan, v->start, v->end, true, add_run, c, c->err);
+}
+
+int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t,
+			struct crimg_err *err)
+{
+	PagemapHead head = PAGEMAP_HEAD__INIT;
+	struct crimg_page_scan scan;
+	struct collect collect = {.capture = c, .task = t, .err = err};
+	int rc = 0;
+	head.pages_id = ++c->last_pages_id;
+	if (crimg_shelf_put(&c->shelf, CRIMG_KIND_PAGEMAP, (uint64_t)t->pid, &head.base, err) < 0
+	    || crimg_shelf_put_payload(&c->shelf, CRIMG_KIND_PAGES, head.pages_id, NULL,
+				       &collect.payload, err) < 0
+	    || crimg_page_scan_open(&scan, t->pid, err) < 0)
+		return -1;
+	for (size_t i = 0; rc == 0 && i < c->mm->n_vmas; i++)
+		rc = scan_area(&collect, &scan, c->mm->vmas[i]);
+	if (rc == 0)
+		rc = put_run(&collect);
+	c->pages_scanned += scan.scanned;
+	crimg_page_scan_close(&scan);
+	return rc;
+}

@@ -1,0 +1,123 @@
+// The two ways of asking for pages. Sources: Linux Documentation/admin-guide/mm/pagemap.rst, uapi/linux/fs.h.
+#include "producer/page_scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "format/limits.h"
+
+#define RANGES 4096u // asked for at a time
+#define WORDS 65536u // of pagemap, read at a time
+
+// The kernel's struct pm_scan_arg; headers for programs may be older than the kernel.
+struct scan_arg {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+
+#define SCAN_REQUEST _IOWR('f', 16, struct scan_arg)
+
+enum { // categories
+	IS_FILE = 1 << 2, IS_PRESENT = 1 << 3, IS_SWAPPED = 1 << 4, IS_ZERO = 1 << 5,
+};
+
+#define WORD_PRESENT (UINT64_C(1) << 63)
+#define WORD_SWAPPED (UINT64_C(1) << 62)
+#define WORD_FILE (UINT64_C(1) << 61)
+
+int crimg_page_scan_open(struct crimg_page_scan *s, pid_t pid, struct crimg_err *err)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/pagemap", (int)pid);
+	*s = (struct crimg_page_scan){.fd = open(path, O_RDONLY | O_CLOEXEC), .capacity = RANGES};
+	if (s->fd < 0)
+		return crimg_fail_sys(err, errno, path, "cannot be opened");
+	s->found = malloc(RANGES * sizeof *s->found + WORDS * sizeof(uint64_t));
+	if (s->found == NULL) {
+		close(s->fd);
+		return crimg_fail_nomem(err, RANGES * sizeof *s->found);
+	}
+	struct scan_arg probe = {.size = sizeof probe};
+	s->ranges = ioctl(s->fd, SCAN_REQUEST, &probe) >= 0;
+	return 0;
+}
+
+void crimg_page_scan_close(struct crimg_page_scan *s)
+{
+	close(s->fd);
+	free(s->found);
+}
+
+static int scan_ranges(struct crimg_page_scan *s, uint64_t start, uint64_t end, bool own,
+		       int (*one)(void *context, uint64_t start, uint64_t end), void *context,
+		       struct crimg_err *err)
+{
+	uint64_t absent = IS_ZERO | (own ? IS_FILE : 0);
+	for (uint64_t at = start; at < end;) {
+		struct scan_arg a = {
+			.size = sizeof a, .start = at, .end = end,
+			.vec = (uint64_t)(uintptr_t)s->found, .vec_len = s->capacity,
+			.category_inverted = absent, .category_mask = absent,
+			.category_anyof_mask = IS_PRESENT | IS_SWAPPED, .return_mask = IS_PRESENT,
+		};
+		int n = ioctl(s->fd, SCAN_REQUEST, &a);
+		if (n < 0)
+			return crimg_fail_sys(err, errno, NULL, "pages cannot be scanned");
+		for (int i = 0; i < n; i++) {
+			int rc = one(context, s->found[i].start, s->found[i].end);
+			if (rc != 0)
+				return rc;
+		}
+		if (a.walk_end <= at)
+			return 0;
+		at = a.walk_end;
+	}
+	return 0;
+}
+
+// Without privileges the page of zeros cannot be told from others: it is kept then.
+static bool is_kept(uint64_t word, bool own)
+{
+	return (word & (WORD_PRESENT | WORD_SWAPPED)) != 0 && !(own && (word & WORD_FILE) != 0);
+}
+
+static int scan_words(struct crimg_page_scan *s, uint64_t start, uint64_t end, bool own,
+		      int (*one)(void *context, uint64_t start, uint64_t end), void *context,
+		      struct crimg_err *err)
+{
+	uint64_t *words = (uint64_t *)(void *)(s->found + s->capacity);
+	uint64_t run = 0; // where the run begins that goes on; 0: none
+	for (uint64_t at = start; at < end;) {
+		uint64_t left = (end - at) / CRIMG_PAGE_BYTES;
+		size_t count = left < WORDS ? (size_t)left : WORDS;
+		ssize_t got = pread(s->fd, words, count * 8, (off_t)(at / CRIMG_PAGE_BYTES * 8));
+		if (got < 8)
+			return crimg_fail_sys(err, got < 0 ? errno : EIO, NULL,
+					      "the map of pages cannot be read");
+		for (size_t i = 0; i < (size_t)got / 8; i++, at += CRIMG_PAGE_BYTES) {
+			bool kept = is_kept(words[i], own);
+			if (kept && run == 0)
+				run = at;
+			if (kept || run == 0)
+				continue;
+			int rc = one(context, run, at);
+			if (rc != 0)
+				return rc;
+			run = 0;
+		}
+	}
+	return run == 0 ? 0 : one(context, run, end);
+}
+
+int crimg_page_scan(struct crimg_page_scan *s, uint64_t start, uint64_t end, bool own,
+		    int (*one)(void *context, uint64_t start, uint64_t end), void *context,
+		    struct crimg_err *err)
+{
+	s->scanned += (end - start) / CRIMG_PAGE_BYTES;
+	return s->ranges ? scan_ranges(s, start, end, own, one, context, err)
+			 : scan_words(s, start, end, own, one, context, err);
+}

@@ -1,0 +1,31 @@
+// Which pages of a task's memory are its own: asked of the kernel in ranges (PAGEMAP_SCAN, since Linux 6.7), or
+// a page at a time (/proc/PID/pagemap). Knows the kernel's answers; knows no images.
+#ifndef CRIMG_PRODUCER_PAGE_SCAN_H
+#define CRIMG_PRODUCER_PAGE_SCAN_H
+
+#include <sys/types.h>
+
+#include "format/err.h"
+
+struct crimg_page_scan {
+	int fd;             // of /proc/PID/pagemap
+	bool ranges;        // the kernel has PAGEMAP_SCAN
+	uint64_t scanned;   // pages looked at
+	struct crimg_page_range *found;
+	size_t capacity;
+};
+
+struct crimg_page_range {
+	uint64_t start, end, categories; // as PAGEMAP_SCAN has them
+};
+
+CRIMG_MUST_CHECK int crimg_page_scan_open(struct crimg_page_scan *s, pid_t pid, struct crimg_err *err);
+void crimg_page_scan_close(struct crimg_page_scan *s);
+
+// Calls one for every run of pages of [start, end), ascending, that are present or swapped, are not the page of
+// zeros and, with `own`, are not those of a file. Stops when it returns not 0, and returns that.
+CRIMG_MUST_CHECK int crimg_page_scan(struct crimg_page_scan *s, uint64_t start, uint64_t end, bool own,
+                                     int (*one)(void *context, uint64_t start, uint64_t end),
+                                     void *context, struct crimg_err *err);
+
+#endif
