@@ -111,6 +111,9 @@ CRIMG_MUST_CHECK int crimg_capture_pages(struct crimg_capture *c, const struct c
 // *out until the next call; its pages are taken once.
 CRIMG_MUST_CHECK int crimg_capture_segment(struct crimg_capture *c, int fd, const char *name,
                                            struct crimg_segment **out, struct crimg_err *err);
+// The file that its mappings name: s->file_id.
+CRIMG_MUST_CHECK int crimg_capture_segment_file(struct crimg_capture *c, struct crimg_segment *s,
+                                                struct crimg_err *err);
 // An open file, as a descriptor of a process tells of it.
 struct crimg_open_file {
 	pid_t pid;

@@ -163,9 +163,10 @@ static int name_segment(struct crimg_capture *c, const char *link, const char *n
 		return crimg_fail_sys(err, errno, link, "shared memory cannot be opened");
 	int rc = crimg_capture_segment(c, fd, name, &s, err);
 	close(fd);
-	if (rc == 0)
-		v->shmid = s->file_id;
-	return rc;
+	if (rc < 0 || crimg_capture_segment_file(c, s, err) < 0)
+		return -1;
+	v->shmid = s->file_id;
+	return 0;
 }
 
 // The file that an area maps, with the rights that it was opened with: those of the link.

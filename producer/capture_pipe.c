@@ -50,18 +50,18 @@ static int copy_bytes(int fd, int size, size_t length, uint8_t *buf)
 	return rc;
 }
 
-static int put_bytes(struct crimg_capture *c, const struct crimg_open_file *f, int fd,
-		     enum crimg_kind kind, struct crimg_err *err)
+static int put_bytes(struct crimg_capture *c, const struct crimg_open_file *f, enum crimg_kind kind,
+		     struct crimg_err *err)
 {
 	PipeDataEntry e = PIPE_DATA_ENTRY__INIT;
-	int size = fcntl(fd, F_GETPIPE_SZ), waiting = 0;
+	int size = fcntl(f->ours, F_GETPIPE_SZ), waiting = 0;
 	size_t payload;
-	if (size < 0 || ioctl(fd, FIONREAD, &waiting) < 0)
+	if (size < 0 || ioctl(f->ours, FIONREAD, &waiting) < 0)
 		return crimg_fail_sys(err, errno, f->link, "a pipe cannot be looked at");
 	uint8_t *bytes = crimg_capture_alloc(c, (size_t)waiting + 1, err);
 	if (bytes == NULL)
 		return -1;
-	if (waiting > 0 && copy_bytes(fd, size, (size_t)waiting, bytes) < 0)
+	if (waiting > 0 && copy_bytes(f->ours, size, (size_t)waiting, bytes) < 0)
 		return crimg_fail_sys(err, errno, f->link, "%d bytes in a pipe cannot be copied",
 				      waiting);
 	e.pipe_id = (uint32_t)f->ino;
@@ -78,17 +78,14 @@ static int put_bytes(struct crimg_capture *c, const struct crimg_open_file *f, i
 	return crimg_shelf_add(&c->shelf, payload, run, err);
 }
 
-// Of the end that is written to we open the other one.
+// What waits is told by the end that is read from; when nobody of the tree has that, it is not ours.
 int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f, bool named,
 		       struct crimg_err *err)
 {
 	bool fresh;
-	if (note_pipe(c, f->ino, &fresh, err) < 0 || !fresh)
-		return fresh ? -1 : 0;
-	int fd = open(f->link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return crimg_fail_sys(err, errno, f->link, "the end of a pipe cannot be opened");
-	int rc = put_bytes(c, f, fd, named ? CRIMG_KIND_FIFO_DATA : CRIMG_KIND_PIPES_DATA, err);
-	close(fd);
-	return rc;
+	if ((f->flags & O_ACCMODE) == O_WRONLY)
+		return 0;
+	if (note_pipe(c, f->ino, &fresh, err) < 0)
+		return -1;
+	return fresh ? put_bytes(c, f, named ? CRIMG_KIND_FIFO_DATA : CRIMG_KIND_PIPES_DATA, err) : 0;
 }

@@ -62,8 +62,8 @@ static int put_pages(struct crimg_capture *c, uint64_t id, int borrowed, uint64_
 	    || crimg_shelf_put_payload(&c->shelf, CRIMG_KIND_PAGES, head.pages_id, NULL, &payload, err)
 		       < 0)
 		return -1;
-	// The last page of a file may be cut: no image has less than a page.
-	uint64_t end = size / CRIMG_PAGE_BYTES * CRIMG_PAGE_BYTES;
+	// No image has less than a page.
+	uint64_t end = (size + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES * CRIMG_PAGE_BYTES;
 	for (off_t at = 0; (uint64_t)at < end;) {
 		off_t data = lseek(fd, at, SEEK_DATA);
 		if (data < 0 && errno == ENXIO)
@@ -71,10 +71,8 @@ static int put_pages(struct crimg_capture *c, uint64_t id, int borrowed, uint64_
 		off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
 		if (hole < 0)
 			return crimg_fail_sys(err, errno, NULL, "shared memory has no map of pages");
-		at = hole;
-		if ((uint64_t)data < end
-		    && put_run(c, id, payload, fd, (uint64_t)data,
-			       crimg_min_u64((uint64_t)hole, end), err) < 0)
+		at = (uint64_t)hole >= size ? (off_t)end : hole;
+		if (put_run(c, id, payload, fd, (uint64_t)data, (uint64_t)at, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -99,11 +97,12 @@ static int put_inode(struct crimg_capture *c, int fd, const char *name, const st
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_MEMFD_INODE, 0, &e.base, err);
 }
 
-// The file that mappings name.
-static int put_file(struct crimg_capture *c, struct crimg_segment *s, struct crimg_err *err)
+int crimg_capture_segment_file(struct crimg_capture *c, struct crimg_segment *s, struct crimg_err *err)
 {
 	MemfdFileEntry memfd = MEMFD_FILE_ENTRY__INIT;
 	FileEntry e = FILE_ENTRY__INIT;
+	if (s->file_id != 0)
+		return 0;
 	memfd.fown = crimg_capture_owner(c, -1, err);
 	if (memfd.fown == NULL)
 		return -1;
@@ -134,8 +133,7 @@ int crimg_capture_segment(struct crimg_capture *c, int fd, const char *name, str
 	*s = (struct crimg_segment){.dev = st.st_dev, .ino = st.st_ino, .id = (uint32_t)st.st_ino};
 	s->inode_id = (uint32_t)c->segment_count + 1;
 	if (put_inode(c, fd, name, &st, s, err) < 0
-	    || put_pages(c, s->id, fd, s->id == 0 ? 0 : (uint64_t)st.st_size, err) < 0
-	    || put_file(c, s, err) < 0)
+	    || put_pages(c, s->id, fd, (uint64_t)st.st_size, err) < 0)
 		return -1;
 	c->segment_count++;
 	*out = s;

@@ -70,16 +70,6 @@ int crimg_capture_queue(struct crimg_capture *c, pid_t tid, bool shared, SignalQ
 	return 0;
 }
 
-// Signals whose action may differ from the default: caught, ignored, and SIGCHLD for its flags.
-static uint64_t interesting(const char *status)
-{
-	const char *ignored = crimg_proc_field(status, "SigIgn");
-	const char *caught = crimg_proc_field(status, "SigCgt");
-	uint64_t set = UINT64_C(1) << (SIGCHLD - 1);
-	set |= ignored != NULL ? strtoull(ignored, NULL, 16) : UINT64_MAX;
-	return set | (caught != NULL ? strtoull(caught, NULL, 16) : UINT64_MAX);
-}
-
 static int read_action(struct crimg_remote *r, int number, SaEntry *e, struct crimg_err *err)
 {
 	struct action a;
@@ -98,19 +88,17 @@ static int read_action(struct crimg_remote *r, int number, SaEntry *e, struct cr
 int crimg_capture_actions(struct crimg_capture *c, struct crimg_remote *r, TaskCoreEntry *tc,
 			  struct crimg_err *err)
 {
-	const char *status = crimg_capture_text(c, r->tid, "status", err);
 	SaEntry *entries = crimg_capture_alloc(c, SIGNALS * sizeof *entries, err);
 	tc->sigactions = crimg_capture_alloc(c, SIGNALS * sizeof(void *), err);
-	if (status == NULL || entries == NULL || tc->sigactions == NULL)
+	if (entries == NULL || tc->sigactions == NULL)
 		return -1;
-	uint64_t set = interesting(status);
 	for (int i = 1; i <= SIGNALS; i++) {
 		SaEntry *e = &entries[i - 1];
 		if (i == SIGKILL || i == SIGSTOP)
 			continue;
 		sa_entry__init(e);
 		e->has_compat_sigaction = true;
-		if ((set >> (i - 1) & 1) != 0 && read_action(r, i, e, err) < 0)
+		if (read_action(r, i, e, err) < 0)
 			return -1;
 		tc->sigactions[tc->n_sigactions++] = e;
 	}

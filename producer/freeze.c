@@ -17,6 +17,7 @@
 #include "producer/remote.h"
 
 #define PATIENCE_US 10000000u // for a task that sleeps where no signal reaches it
+#define GONE_US 2000000u       // for the reaper of those that we end
 #define SPINS 200u            // before we sleep between looks
 
 static int stat_of(pid_t pid, struct crimg_buf *buf, struct crimg_err *err)
@@ -261,6 +262,19 @@ static void let_go(const struct crimg_live_task *t, enum crimg_thaw how)
 		ptrace(PTRACE_DETACH, t->threads[i].tid, NULL, NULL);
 }
 
+// Whoever inherits the children reaps them in its own time; until then their numbers are taken, and the image
+// cannot be restored. The root's parent may take as long as it likes.
+static void wait_until_gone(const struct crimg_tree *tree)
+{
+	uint64_t from = crimg_now_us();
+	char path[64];
+	for (size_t i = 1; i < tree->count; i++) {
+		snprintf(path, sizeof path, "/proc/%d", (int)tree->tasks[i].pid);
+		while (access(path, F_OK) == 0 && crimg_now_us() - from < GONE_US)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+}
+
 void crimg_tree_thaw(struct crimg_tree *tree, enum crimg_thaw how)
 {
 	for (size_t i = 0; how == CRIMG_THAW_KILL && i < tree->count; i++)
@@ -273,6 +287,8 @@ void crimg_tree_thaw(struct crimg_tree *tree, enum crimg_thaw how)
 			let_go(&tree->tasks[i], how);
 		free(tree->tasks[i].threads);
 	}
+	if (how == CRIMG_THAW_KILL)
+		wait_until_gone(tree);
 	free(tree->tasks);
 	*tree = (struct crimg_tree){.tasks = NULL};
 }

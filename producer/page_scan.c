@@ -72,9 +72,12 @@ static int scan_ranges(struct crimg_page_scan *s, uint64_t start, uint64_t end, 
 			if (rc != 0)
 				return rc;
 		}
-		if (a.walk_end <= at)
+		// With more ranges than its own buffer has, Linux 6.18 tells an end that lies before them.
+		uint64_t next = n > 0 && s->found[n - 1].end > a.walk_end ? s->found[n - 1].end
+									  : a.walk_end;
+		if (next <= at)
 			return 0;
-		at = a.walk_end;
+		at = next;
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@ static int fail_task(const struct crimg_shelf_run *r, uint64_t skip, int number,
 			      r->place, r->address + skip);
 }
 
+// The last page of a file that ends within it is filled with zeros.
 static int read_file(const struct crimg_shelf_run *r, uint64_t skip, uint8_t *buf, size_t length,
 		     struct crimg_err *err)
 {
@@ -24,9 +25,13 @@ static int read_file(const struct crimg_shelf_run *r, uint64_t skip, uint8_t *bu
 				  (off_t)(r->address + skip + done));
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
-			return crimg_fail_sys(err, n < 0 ? errno : ENODATA, NULL,
+		if (n < 0)
+			return crimg_fail_sys(err, errno, NULL,
 					      "a file that a task has open cannot be read");
+		if (n == 0) {
+			memset(buf + done, 0, length - done);
+			return 0;
+		}
 		done += (size_t)n;
 	}
 	return 0;
