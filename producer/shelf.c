@@ -50,6 +50,8 @@ static struct crimg_shelf_object *find_or_make(struct crimg_shelf *s, enum crimg
 	s->objects = array;
 	o = &s->objects[s->count++];
 	*o = (struct crimg_shelf_object){.object = {.kind = kind, .id = id, .name = ""}};
+	if (crimg_kind_info(kind)->magic == 0)
+		o->object.framing = CRIMG_FRAMING_RAW;
 	return o;
 }
 
