@@ -40,6 +40,7 @@ struct checkpoint {
 	pid_t pid;
 	enum crimg_thaw fate;
 	bool quiet;
+	bool stats_apart; // the image is files, one of them the statistics
 	char source[32]; // "pid:N"
 	struct crimg_convert_options options;
 };
@@ -91,19 +92,47 @@ static int parse(int argc, char **argv, struct checkpoint *c, struct crimg_err *
 	return set_operands(c, argv[optind], argv[optind + 1], err) < 0 ? -1 : 1;
 }
 
-// What is to stand still until the image has its name does; the others go on now.
+// The file of statistics, once the times are known: through a second writer of the same output.
+static int write_stats(const struct crimg_writer *like, DumpStatsEntry *dump, struct crimg_err *err)
+{
+	struct crimg_writer writer = {.driver = like->driver, .output = like->output};
+	struct crimg_writer_options options = {.compress = NULL};
+	struct crimg_object object = {.kind = CRIMG_KIND_STATS_DUMP, .name = ""};
+	struct crimg_record record = {.object = &object, .payload = {.number = CRIMG_NO_PAYLOAD}};
+	struct crimg_buf bytes = CRIMG_BUF_INIT;
+	StatsEntry e = STATS_ENTRY__INIT;
+	e.dump = dump;
+	if (crimg_message_encode(&e.base, &bytes, err) < 0
+	    || writer.driver->open(&writer, &options, err) < 0) {
+		crimg_buf_fini(&bytes);
+		return -1;
+	}
+	int rc = writer.driver->put(&writer, &record, err);
+	record.type = CRIMG_RECORD_MESSAGE;
+	record.data = bytes.data;
+	record.length = bytes.length;
+	if (rc == 0)
+		rc = writer.driver->put(&writer, &record, err);
+	if (rc == 0)
+		rc = writer.driver->finish(&writer, err);
+	writer.driver->close(&writer);
+	crimg_buf_fini(&bytes);
+	return rc;
+}
+
+// Who is to stand still until the image has its name does; the others go on now.
 static int taken(void *context, const struct crimg_writer *writer, struct crimg_err *err)
 {
 	const struct checkpoint *c = context;
-	uint64_t frozen = crimg_live_frozen_us(c->pid);
-	(void)writer;
-	(void)err;
+	DumpStatsEntry stats;
+	if (!crimg_live_stats(c->pid, &stats))
+		return 0;
 	if (c->fate == CRIMG_THAW_RUN)
 		crimg_live_thaw(c->pid, CRIMG_THAW_RUN);
 	if (!c->quiet)
 		fprintf(stderr, "process %d stood still for %.1f ms\n", (int)c->pid,
-			(double)frozen / 1000);
-	return 0;
+			(double)stats.frozen_time / 1000);
+	return c->stats_apart ? write_stats(writer, &stats, err) : 0;
 }
 
 static void stored(void *context)
@@ -125,6 +154,12 @@ int crimg_checkpoint_main(int argc, char **argv)
 		fprintf(stderr, "crimg checkpoint: %s\n", err.text);
 		return 2;
 	}
+	const struct crimg_writer_driver *to = c.options.to != NULL
+						       ? crimg_writer_by_name(c.options.to)
+						       : crimg_writer_by_suffix(c.options.target);
+	c.stats_apart = to != NULL && !to->single && !to->per_process;
+	if (c.stats_apart)
+		crimg_live_without_stats();
 	return crimg_convert("checkpoint", &c.options,
 			     &(struct crimg_convert_events){taken, stored, &c});
 }

@@ -150,6 +150,34 @@ static int put_clocks(struct crimg_capture *c, struct crimg_err *err)
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_TIMENS, 0, &e.base, err);
 }
 
+static uint32_t time32(uint64_t us)
+{
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c)
+{
+	DumpStatsEntry e = DUMP_STATS_ENTRY__INIT;
+	uint64_t now = crimg_now_us();
+	e.freezing_time = time32(c->tree.froze_us);
+	e.frozen_time = time32(now - c->tree.frozen_at);
+	e.memdump_time = c->taken_at != 0 ? time32(now - c->taken_at) : 0;
+	e.pages_scanned = c->pages_scanned;
+	e.pages_written = c->pages_written;
+	e.has_shpages_written = true;
+	e.shpages_written = c->shared_written;
+	return e;
+}
+
+// Before the contents are read: these are not in the times yet.
+static int put_stats(struct crimg_capture *c, struct crimg_err *err)
+{
+	StatsEntry e = STATS_ENTRY__INIT;
+	DumpStatsEntry dump = crimg_capture_stats(c);
+	e.dump = &dump;
+	return c->without_stats ? 0 : crimg_shelf_put(&c->shelf, CRIMG_KIND_STATS_DUMP, 0, &e.base, err);
+}
+
 int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 {
 	crimg_shelf_init(&c->shelf);
@@ -164,8 +192,9 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0)
+	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_stats(c, err) < 0)
 		return -1;
+	c->taken_at = crimg_now_us();
 	return crimg_shelf_seal(&c->shelf, err);
 }
 

@@ -52,7 +52,9 @@ struct crimg_capture {
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
 	struct crimg_remote_gate gate; // of the process in work
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
-	uint64_t pages_scanned, pages_written; // for the statistics
+	uint64_t pages_scanned, pages_written, shared_written; // for the statistics
+	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
+	bool without_stats;  // who asks for the image writes them
 };
 
 // Zeroed, in the arena; NULL with err.
@@ -67,6 +69,8 @@ const char *crimg_capture_text(struct crimg_capture *c, pid_t pid, const char *n
 // the tree stays frozen.
 CRIMG_MUST_CHECK int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_fini(struct crimg_capture *c);
+// How much, and how long it took until now.
+DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c);
 
 // Of one process: its memory (before anything is asked of it), then what it and its threads tell.
 CRIMG_MUST_CHECK int crimg_capture_memory(struct crimg_capture *c, const struct crimg_live_task *t,

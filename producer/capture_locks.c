@@ -7,6 +7,8 @@
 #include "producer/capture.h"
 #include "producer/proc.h"
 
+#define LINE_BYTES 256u // of fdinfo
+
 enum { POSIX_LOCK = 1, FLOCK_LOCK = 2, OPEN_FILE_LOCK = 4 }; // file_lock_entry.flag
 
 // "lock:	1: POSIX  ADVISORY  WRITE 9486 fe:00:11239 10 29"
@@ -32,15 +34,15 @@ static bool parse(const char *line, FileLockEntry *e)
 int crimg_capture_locks(struct crimg_capture *c, const struct crimg_open_file *f, bool fresh,
 			bool fresh_in_process, struct crimg_err *err)
 {
-	for (const char *line = f->info; line != NULL; line = strchr(line, '\n')) {
+	char line[LINE_BYTES];
+	for (const char *next = f->info; next != NULL;) {
 		FileLockEntry e = FILE_LOCK_ENTRY__INIT;
-		line += *line == '\n';
+		next = crimg_proc_line(next, line, sizeof line);
 		if (!parse(line, &e))
 			continue;
 		if (e.flag == 0)
 			return crimg_fail(err, CRIMG_E_UNSUPPORTED, f->link, CRIMG_NO_OFFSET,
-					  "has a lock that no image of ours holds: %.*s",
-					  (int)strcspn(line, "\n"), line);
+					  "has a lock that no image of ours holds: %s", line);
 		e.pid = f->pid;
 		e.fd = f->fd;
 		if ((e.flag == POSIX_LOCK ? fresh_in_process : fresh)

@@ -32,11 +32,12 @@ static bool parse_head(char *line, struct live_area *a)
 	unsigned major, minor;
 	int name = 0;
 	char *end = strchr(line, '\n');
-	if (end == NULL
-	    || sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &a->start,
+	if (end == NULL)
+		return false;
+	*end = '\0'; // first: sscanf measures the whole text
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &a->start,
 		      &a->end, a->perms, &a->offset, &major, &minor, &a->ino, &name) != 7)
 		return false;
-	*end = '\0';
 	a->dev = (uint64_t)major << 20 | minor;
 	a->name = line + name + strspn(line + name, " ");
 	a->flags = "";

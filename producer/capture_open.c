@@ -10,6 +10,7 @@
 #include "producer/capture.h"
 #include "producer/proc.h"
 
+#define LINE_BYTES 256u // of fdinfo
 #define MEMORY_DEVICES 1u // major number of null, zero, full, random, urandom
 
 static int put(struct crimg_capture *c, const struct crimg_open_file *f, FileEntry *e, FdTypes type,
@@ -148,7 +149,7 @@ static bool parse_target(const char *line, EventpollTfdEntry *e)
 {
 	unsigned tfd, events, dev;
 	uint64_t data, pos, ino;
-	if (sscanf(line, "tfd: %u events: %x data: %" SCNx64 " pos:%" SCNu64 " ino:%" SCNx64 " sdev:%x",
+	if (sscanf(line, " tfd: %u events: %x data: %" SCNx64 " pos:%" SCNu64 " ino:%" SCNx64 " sdev:%x",
 		   &tfd, &events, &data, &pos, &ino, &dev) != 6)
 		return false;
 	e->tfd = tfd;
@@ -171,15 +172,14 @@ static int put_epoll(struct crimg_capture *c, const struct crimg_open_file *f, s
 	p.fown = crimg_capture_owner(c, f->ours, err);
 	if (targets == NULL || p.tfd == NULL || p.fown == NULL)
 		return -1;
-	for (const char *line = f->info; line != NULL && p.n_tfd < most;) {
+	char line[LINE_BYTES];
+	for (const char *next = f->info; next != NULL && p.n_tfd < most;) {
+		next = crimg_proc_line(next, line, sizeof line);
 		eventpoll_tfd_entry__init(&targets[p.n_tfd]);
 		if (parse_target(line, &targets[p.n_tfd])) {
 			p.tfd[p.n_tfd] = &targets[p.n_tfd];
 			p.n_tfd++;
 		}
-		line = strchr(line, '\n');
-		if (line != NULL)
-			line += 1 + strspn(line + 1, " ");
 	}
 	p.id = f->id;
 	p.flags = f->flags;

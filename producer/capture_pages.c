@@ -2,6 +2,7 @@
 // runs, and where their bytes lie.
 #include <sys/mman.h>
 
+#include "format/checked.h"
 #include "format/limits.h"
 #include "format/pagemap.h"
 #include "format/space.h"
@@ -15,7 +16,8 @@ struct collect {
 	size_t payload;
 	uint64_t start, end; // of the run that goes on; equal: none
 	uint32_t flags;
-	uint32_t area_flags; // of runs of the area in work
+	size_t area;         // in work
+	uint32_t area_flags; // of its runs
 	struct crimg_err *err;
 };
 
@@ -62,15 +64,51 @@ static uint32_t flags_of(const VmaEntry *v)
 	return CRIMG_PE_PRESENT | (lazy ? CRIMG_PE_LAZY : 0);
 }
 
-static int scan_area(struct collect *c, struct crimg_page_scan *scan, const VmaEntry *v)
+// Shared memory has its pages elsewhere, and the kernel's data for the vDSO has none. The vDSO itself is kept
+// whole.
+static bool is_scanned(const VmaEntry *v)
 {
-	if ((v->status & (CRIMG_VMA_VVAR | CRIMG_VMA_VSYSCALL | CRIMG_VMA_FILE_SHARED)) != 0
-	    || (v->flags & CRIMG_MAP_SHARED) != 0)
-		return 0;
+	return (v->status & (CRIMG_VMA_VVAR | CRIMG_VMA_VSYSCALL | CRIMG_VMA_VDSO)) == 0
+	       && (v->flags & CRIMG_MAP_SHARED) == 0;
+}
+
+// A run that the kernel found may lie in several areas: those from c->area on, which are in order.
+static int split_run(void *context, uint64_t start, uint64_t end)
+{
+	struct collect *c = context;
+	const MmEntry *mm = c->capture->mm;
+	while (start < end && c->area < mm->n_vmas) {
+		const VmaEntry *v = mm->vmas[c->area];
+		uint64_t from = v->start > start ? v->start : start;
+		uint64_t to = crimg_min_u64(v->end, end);
+		c->area_flags = flags_of(v);
+		if (from < to && is_scanned(v) && add_run(c, from, to) < 0)
+			return -1;
+		start = to > start ? to : start;
+		if (v->end > end)
+			break;
+		c->area++;
+	}
+	return 0;
+}
+
+// As many areas as can be scanned at once: up to one that is not scanned.
+static int scan_areas(struct collect *c, struct crimg_page_scan *scan, size_t first, size_t *next)
+{
+	const MmEntry *mm = c->capture->mm;
+	size_t end = first;
+	uint64_t pages = 0;
+	for (; end < mm->n_vmas && is_scanned(mm->vmas[end]); end++)
+		pages += (mm->vmas[end]->end - mm->vmas[end]->start) / CRIMG_PAGE_BYTES;
+	c->area = first;
+	c->capture->pages_scanned += pages;
+	*next = end > first ? end : first + 1;
+	if (end > first)
+		return crimg_page_scan(scan, mm->vmas[first]->start, mm->vmas[end - 1]->end, true,
+				       split_run, c, c->err);
+	const VmaEntry *v = mm->vmas[first];
 	c->area_flags = flags_of(v);
-	if ((v->status & CRIMG_VMA_VDSO) != 0)
-		return add_run(c, v->start, v->end);
-	return crimg_page_scan(scan, v->start, v->end, true, add_run, c, c->err);
+	return (v->status & CRIMG_VMA_VDSO) != 0 ? add_run(c, v->start, v->end) : 0;
 }
 
 int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t,
@@ -86,11 +124,10 @@ int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t
 				       &collect.payload, err) < 0
 	    || crimg_page_scan_open(&scan, t->pid, err) < 0)
 		return -1;
-	for (size_t i = 0; rc == 0 && i < c->mm->n_vmas; i++)
-		rc = scan_area(&collect, &scan, c->mm->vmas[i]);
+	for (size_t i = 0; rc == 0 && i < c->mm->n_vmas;)
+		rc = scan_areas(&collect, &scan, i, &i);
 	if (rc == 0)
 		rc = put_run(&collect);
-	c->pages_scanned += scan.scanned;
 	crimg_page_scan_close(&scan);
 	return rc;
 }

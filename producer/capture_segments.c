@@ -41,7 +41,7 @@ static int put_run(struct crimg_capture *c, uint64_t id, size_t payload, int fd,
 	e.has_nr_pages = e.has_flags = true;
 	e.nr_pages = (to - from) / CRIMG_PAGE_BYTES;
 	e.flags = CRIMG_PE_PRESENT;
-	c->pages_written += e.nr_pages;
+	c->shared_written += e.nr_pages;
 	if (crimg_shelf_put(&c->shelf, CRIMG_KIND_PAGEMAP_SHMEM, id, &e.base, err) < 0)
 		return -1;
 	return crimg_shelf_add(&c->shelf, payload, run, err);

@@ -41,10 +41,19 @@ static struct live_image *find(pid_t pid)
 	return NULL;
 }
 
-uint64_t crimg_live_frozen_us(pid_t pid)
+static bool without_stats;
+
+void crimg_live_without_stats(void)
+{
+	without_stats = true;
+}
+
+bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
 {
 	const struct live_image *i = find(pid);
-	return i != NULL ? crimg_now_us() - i->capture.tree.frozen_at : 0;
+	if (i != NULL)
+		*out = crimg_capture_stats(&i->capture);
+	return i != NULL;
 }
 
 static void thaw(struct live_image *i, enum crimg_thaw how)
@@ -81,6 +90,7 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 		return crimg_fail_nomem(err, sizeof *i);
 	i->pid = pid;
 	i->readers = 1;
+	i->capture.without_stats = without_stats;
 	if (crimg_tree_refuse(pid, err) < 0 || crimg_tree_freeze(pid, &i->capture.tree, err) < 0) {
 		free(i);
 		return -1;

@@ -120,7 +120,6 @@ int crimg_page_scan(struct crimg_page_scan *s, uint64_t start, uint64_t end, boo
 		    int (*one)(void *context, uint64_t start, uint64_t end), void *context,
 		    struct crimg_err *err)
 {
-	s->scanned += (end - start) / CRIMG_PAGE_BYTES;
 	return s->ranges ? scan_ranges(s, start, end, own, one, context, err)
 			 : scan_words(s, start, end, own, one, context, err);
 }

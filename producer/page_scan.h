@@ -10,7 +10,6 @@
 struct crimg_page_scan {
 	int fd;             // of /proc/PID/pagemap
 	bool ranges;        // the kernel has PAGEMAP_SCAN
-	uint64_t scanned;   // pages looked at
 	struct crimg_page_range *found;
 	size_t capacity;
 };

@@ -41,6 +41,14 @@ int crimg_proc_read(pid_t pid, const char *name, struct crimg_buf *buf, struct c
 	return rc;
 }
 
+const char *crimg_proc_line(const char *text, char *out, size_t size)
+{
+	size_t length = strcspn(text, "\n"), kept = length < size ? length : size - 1;
+	memcpy(out, text, kept);
+	out[kept] = '\0';
+	return text[length] == '\n' && text[length + 1] != '\0' ? text + length + 1 : NULL;
+}
+
 const char *crimg_proc_field(const char *text, const char *key)
 {
 	size_t length = strlen(key);

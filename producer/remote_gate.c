@@ -11,11 +11,13 @@
 #include "producer/proc.h"
 
 #define CHUNK_BYTES (256u << 10)
+#define LINE_BYTES 256u // of maps: more than we look at
 #define LONGEST 9 // bytes of the longest pattern
 
 // What the search has met so far: a restorer ends it, the other two together do as well.
 struct search {
 	uint64_t restorer, pop, syscall;
+	bool in_files; // look at programs and libraries, else at what was made at run time
 };
 
 static const uint8_t restorer64[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
@@ -79,7 +81,8 @@ static void look_at_area(pid_t tid, const char *line, uint8_t *chunk, struct sea
 		gate->stack_end = end;
 	}
 	// Text that nobody may write; the vsyscall page only looks like it.
-	if (!is_found(s) && strncmp(perms, "r-x", 3) == 0
+	bool of_file = line[path] == '/' || strncmp(line + path, "[vdso]", 6) == 0;
+	if (!is_found(s) && strncmp(perms, "r-x", 3) == 0 && of_file == s->in_files
 	    && strncmp(line + path, "[vsyscall]", 10) != 0)
 		look_through(tid, start, end, chunk, s);
 }
@@ -87,11 +90,10 @@ static void look_at_area(pid_t tid, const char *line, uint8_t *chunk, struct sea
 static void search_maps(pid_t tid, const char *maps, uint8_t *chunk, struct search *s,
 			struct crimg_remote_gate *gate)
 {
-	for (const char *line = maps; line != NULL && *line != '\0';) {
+	char line[LINE_BYTES];
+	for (const char *next = maps; next != NULL && *next != '\0';) {
+		next = crimg_proc_line(next, line, sizeof line);
 		look_at_area(tid, line, chunk, s, gate);
-		line = strchr(line, '\n');
-		if (line != NULL)
-			line++;
 	}
 }
 
@@ -111,13 +113,16 @@ static int choose(pid_t tid, const struct search *s, struct crimg_remote_gate *g
 int crimg_remote_find_gate(pid_t tid, struct crimg_remote_gate *out, struct crimg_err *err)
 {
 	struct crimg_buf maps = CRIMG_BUF_INIT;
-	struct search s = {0};
+	struct search s = {.in_files = true};
 	struct crimg_remote_gate gate = {0};
 	uint8_t *chunk = malloc(CHUNK_BYTES);
 	int rc = chunk == NULL ? crimg_fail_nomem(err, CHUNK_BYTES)
 			       : crimg_proc_read(tid, "maps", &maps, err);
 	if (rc == 0) {
 		search_maps(tid, (const char *)maps.data, chunk, &s, &gate);
+		s.in_files = false;
+		if (s.pop == 0 || s.syscall == 0)
+			search_maps(tid, (const char *)maps.data, chunk, &s, &gate);
 		rc = choose(tid, &s, &gate, err);
 	}
 	if (rc == 0)
