@@ -1,5 +1,6 @@
 // The pages of a process that an image keeps: those of private areas that are its own. Puts the map of
 // runs, and where their bytes lie.
+#include <string.h>
 #include <sys/mman.h>
 
 #include "format/checked.h"
@@ -17,6 +18,7 @@ struct collect {
 	uint64_t start, end; // of the run that goes on; equal: none
 	uint32_t flags;
 	size_t area;         // in work
+	size_t vma_capacity; // of mm->vmas, once guards are added
 	uint32_t area_flags; // of its runs
 	struct crimg_err *err;
 };
@@ -104,11 +106,57 @@ static int scan_areas(struct collect *c, struct crimg_page_scan *scan, size_t fi
 	c->capture->pages_scanned += pages;
 	*next = end > first ? end : first + 1;
 	if (end > first)
-		return crimg_page_scan(scan, mm->vmas[first]->start, mm->vmas[end - 1]->end, true,
-				       split_run, c, c->err);
+		return crimg_page_scan(scan, mm->vmas[first]->start, mm->vmas[end - 1]->end,
+				       CRIMG_PAGES_OWN, split_run, c, c->err);
 	const VmaEntry *v = mm->vmas[first];
 	c->area_flags = flags_of(v);
 	return (v->status & CRIMG_VMA_VDSO) != 0 ? add_run(c, v->start, v->end) : 0;
+}
+
+// CRIU lists guard regions behind all areas, as areas of nothing else.
+static int add_guard(void *context, uint64_t start, uint64_t end)
+{
+	struct collect *c = context;
+	MmEntry *mm = c->capture->mm;
+	VmaEntry *v = crimg_capture_alloc(c->capture, sizeof *v, c->err);
+	if (v == NULL)
+		return -1;
+	if (mm->n_vmas == c->vma_capacity) {
+		size_t more = mm->n_vmas * 2 + 16;
+		VmaEntry **list = crimg_capture_alloc(c->capture, more * sizeof(void *), c->err);
+		if (list == NULL)
+			return -1;
+		memcpy(list, mm->vmas, mm->n_vmas * sizeof(void *));
+		mm->vmas = list;
+		c->vma_capacity = more;
+	}
+	vma_entry__init(v);
+	v->start = start;
+	v->end = end;
+	v->status = CRIMG_VMA_GUARD;
+	v->fd = -1;
+	mm->vmas[mm->n_vmas++] = v;
+	return 0;
+}
+
+static int put_guards(struct collect *c, struct crimg_page_scan *scan)
+{
+	const MmEntry *mm = c->capture->mm;
+	size_t count = mm->n_vmas;
+	c->vma_capacity = count;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t start = mm->vmas[i]->start;
+		size_t last = i;
+		if (!is_scanned(mm->vmas[i]))
+			continue;
+		while (last + 1 < count && is_scanned(mm->vmas[last + 1]))
+			last++;
+		if (crimg_page_scan(scan, start, mm->vmas[last]->end, CRIMG_PAGES_GUARD, add_guard, c,
+				    c->err) < 0)
+			return -1;
+		i = last;
+	}
+	return 0;
 }
 
 int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t,
@@ -128,6 +176,8 @@ int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t
 		rc = scan_areas(&collect, &scan, i, &i);
 	if (rc == 0)
 		rc = put_run(&collect);
+	if (rc == 0)
+		rc = put_guards(&collect, &scan);
 	crimg_page_scan_close(&scan);
 	return rc;
 }

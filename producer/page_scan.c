@@ -22,12 +22,13 @@ struct scan_arg {
 #define SCAN_REQUEST _IOWR('f', 16, struct scan_arg)
 
 enum { // categories
-	IS_FILE = 1 << 2, IS_PRESENT = 1 << 3, IS_SWAPPED = 1 << 4, IS_ZERO = 1 << 5,
+	IS_FILE = 1 << 2, IS_PRESENT = 1 << 3, IS_SWAPPED = 1 << 4, IS_ZERO = 1 << 5, IS_GUARD = 1 << 8,
 };
 
 #define WORD_PRESENT (UINT64_C(1) << 63)
 #define WORD_SWAPPED (UINT64_C(1) << 62)
 #define WORD_FILE (UINT64_C(1) << 61)
+#define WORD_GUARD (UINT64_C(1) << 58)
 
 int crimg_page_scan_open(struct crimg_page_scan *s, pid_t pid, struct crimg_err *err)
 {
@@ -43,6 +44,8 @@ int crimg_page_scan_open(struct crimg_page_scan *s, pid_t pid, struct crimg_err 
 	}
 	struct scan_arg probe = {.size = sizeof probe};
 	s->ranges = ioctl(s->fd, SCAN_REQUEST, &probe) >= 0;
+	probe.category_mask = IS_GUARD;
+	s->guards = s->ranges && ioctl(s->fd, SCAN_REQUEST, &probe) >= 0;
 	return 0;
 }
 
@@ -52,18 +55,32 @@ void crimg_page_scan_close(struct crimg_page_scan *s)
 	free(s->found);
 }
 
-static int scan_ranges(struct crimg_page_scan *s, uint64_t start, uint64_t end, bool own,
+static struct scan_arg question(const struct crimg_page_scan *s, enum crimg_pages which)
+{
+	struct scan_arg a = {
+		.size = sizeof a, .vec = (uint64_t)(uintptr_t)s->found, .vec_len = s->capacity,
+		.return_mask = IS_PRESENT,
+	};
+	if (which == CRIMG_PAGES_GUARD) {
+		a.category_mask = IS_GUARD;
+		return a;
+	}
+	// A guard is told as swapped, too.
+	a.category_inverted = a.category_mask = IS_ZERO | IS_FILE | (s->guards ? IS_GUARD : 0u);
+	a.category_anyof_mask = IS_PRESENT | IS_SWAPPED;
+	return a;
+}
+
+static int scan_ranges(struct crimg_page_scan *s, uint64_t start, uint64_t end, enum crimg_pages which,
 		       int (*one)(void *context, uint64_t start, uint64_t end), void *context,
 		       struct crimg_err *err)
 {
-	uint64_t absent = IS_ZERO | (own ? IS_FILE : 0);
+	if (which == CRIMG_PAGES_GUARD && !s->guards)
+		return 0;
 	for (uint64_t at = start; at < end;) {
-		struct scan_arg a = {
-			.size = sizeof a, .start = at, .end = end,
-			.vec = (uint64_t)(uintptr_t)s->found, .vec_len = s->capacity,
-			.category_inverted = absent, .category_mask = absent,
-			.category_anyof_mask = IS_PRESENT | IS_SWAPPED, .return_mask = IS_PRESENT,
-		};
+		struct scan_arg a = question(s, which);
+		a.start = at;
+		a.end = end;
 		int n = ioctl(s->fd, SCAN_REQUEST, &a);
 		if (n < 0)
 			return crimg_fail_sys(err, errno, NULL, "pages cannot be scanned");
@@ -83,12 +100,14 @@ static int scan_ranges(struct crimg_page_scan *s, uint64_t start, uint64_t end, 
 }
 
 // Without privileges the page of zeros cannot be told from others: it is kept then.
-static bool is_kept(uint64_t word, bool own)
+static bool is_wanted(uint64_t word, enum crimg_pages which)
 {
-	return (word & (WORD_PRESENT | WORD_SWAPPED)) != 0 && !(own && (word & WORD_FILE) != 0);
+	if (which == CRIMG_PAGES_GUARD || (word & WORD_GUARD) != 0)
+		return which == CRIMG_PAGES_GUARD && (word & WORD_GUARD) != 0;
+	return (word & (WORD_PRESENT | WORD_SWAPPED)) != 0 && (word & WORD_FILE) == 0;
 }
 
-static int scan_words(struct crimg_page_scan *s, uint64_t start, uint64_t end, bool own,
+static int scan_words(struct crimg_page_scan *s, uint64_t start, uint64_t end, enum crimg_pages which,
 		      int (*one)(void *context, uint64_t start, uint64_t end), void *context,
 		      struct crimg_err *err)
 {
@@ -102,7 +121,7 @@ static int scan_words(struct crimg_page_scan *s, uint64_t start, uint64_t end, b
 			return crimg_fail_sys(err, got < 0 ? errno : EIO, NULL,
 					      "the map of pages cannot be read");
 		for (size_t i = 0; i < (size_t)got / 8; i++, at += CRIMG_PAGE_BYTES) {
-			bool kept = is_kept(words[i], own);
+			bool kept = is_wanted(words[i], which);
 			if (kept && run == 0)
 				run = at;
 			if (kept || run == 0)
@@ -116,10 +135,10 @@ static int scan_words(struct crimg_page_scan *s, uint64_t start, uint64_t end, b
 	return run == 0 ? 0 : one(context, run, end);
 }
 
-int crimg_page_scan(struct crimg_page_scan *s, uint64_t start, uint64_t end, bool own,
+int crimg_page_scan(struct crimg_page_scan *s, uint64_t start, uint64_t end, enum crimg_pages which,
 		    int (*one)(void *context, uint64_t start, uint64_t end), void *context,
 		    struct crimg_err *err)
 {
-	return s->ranges ? scan_ranges(s, start, end, own, one, context, err)
-			 : scan_words(s, start, end, own, one, context, err);
+	return s->ranges ? scan_ranges(s, start, end, which, one, context, err)
+			 : scan_words(s, start, end, which, one, context, err);
 }

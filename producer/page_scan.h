@@ -10,6 +10,7 @@
 struct crimg_page_scan {
 	int fd;             // of /proc/PID/pagemap
 	bool ranges;        // the kernel has PAGEMAP_SCAN
+	bool guards;        // and it knows guard regions (Linux 6.15)
 	struct crimg_page_range *found;
 	size_t capacity;
 };
@@ -21,9 +22,15 @@ struct crimg_page_range {
 CRIMG_MUST_CHECK int crimg_page_scan_open(struct crimg_page_scan *s, pid_t pid, struct crimg_err *err);
 void crimg_page_scan_close(struct crimg_page_scan *s);
 
-// Calls one for every run of pages of [start, end), ascending, that are present or swapped, are not the page of
-// zeros and, with `own`, are not those of a file. Stops when it returns not 0, and returns that.
-CRIMG_MUST_CHECK int crimg_page_scan(struct crimg_page_scan *s, uint64_t start, uint64_t end, bool own,
+enum crimg_pages {
+	CRIMG_PAGES_OWN,   // present or swapped, neither the page of zeros nor those of a file
+	CRIMG_PAGES_GUARD, // guard regions: whoever touches them gets SIGSEGV
+};
+
+// Calls one for every run of such pages of [start, end), ascending. Stops when it returns not 0, and returns
+// that.
+CRIMG_MUST_CHECK int crimg_page_scan(struct crimg_page_scan *s, uint64_t start, uint64_t end,
+                                     enum crimg_pages which,
                                      int (*one)(void *context, uint64_t start, uint64_t end),
                                      void *context, struct crimg_err *err);
 
