@@ -55,6 +55,7 @@ with_peer() {
 	script code_view "$here/code_view.sh" "$build/crimg" "$samples" "$peer"
 	script peer_validate "$here/peer_validate.sh" "$build/crimg" "$peer"
 	script host "$here/host.sh" "$build/crimg" "$peer"
+	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
 }
 alone() {
 	for t in "$asan"/tests/test_*; do [ -x "$t" ] && suite "$t"; done
