@@ -37,7 +37,7 @@ ALL_LDFLAGS = -pthread $(filter -fsanitize=address% --coverage,$(FLAGS_$(MODE)))
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) $(HEADERS) 2>/dev/null)
 LDLIBS    = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-LIB_DIRS := convert diff format inspect readers report validate writers
+LIB_DIRS := convert diff format inspect producer readers report validate writers
 LIB_SRC  := $(sort $(wildcard $(LIB_DIRS:=/*.c)))
 GEN_C    := $(patsubst %,$(B)/gen/format/%.pb-c.c,criu crimg)
 GEN_H    := $(GEN_C:.c=.h)

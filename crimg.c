@@ -6,6 +6,7 @@
 #include "convert/crit.h"
 #include "convert/formats.h"
 #include "inspect/inspect.h"
+#include "producer/restart.h"
 #include "report/report.h"
 #include "validate/validate.h"
 
@@ -20,6 +21,7 @@ static const struct {
 	{ "diff", crimg_diff_main, "say what changed from one image to another" },
 	{ "report", crimg_report_main, "show an image, or two and what changed, as one HTML page" },
 	{ "convert", crimg_convert_main, "move an image from one format to another" },
+	{ "restart", crimg_restart_main, "make the processes of an image again, and let them run" },
 	{ "formats", crimg_formats_main, "list the formats, and what each keeps and loses" },
 	{ "crit", crimg_crit_main, "the command line of CRIU's crit" },
 };

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 2
 declare -A may=(
 	[format]="format" [readers]="format readers" [writers]="format writers"
 	[inspect]="format inspect" [convert]="format convert" [validate]="format validate"
-	[diff]="format diff"
+	[diff]="format diff" [producer]="format producer"
 	[report]="diff format inspect report validate"
 )
 for room in "${!may[@]}"; do
