@@ -195,6 +195,7 @@ static int write_pidfile(const struct crimg_restart *r, struct crimg_err *err)
 // From here on they run: what fails now fails because somebody killed one of them.
 static void let_go(struct crimg_restart *r)
 {
+	crimg_handles_close(&r->handles); // an end of a pipe that crimg kept would keep the pipe
 	for (size_t i = 0; i < r->tasks.count; i++) {
 		struct crimg_actor *a = &r->actors[i];
 		if (a->count > 0 && (r->options->stopped || a->task->state == CRIMG_TASK_STOPPED))

@@ -116,6 +116,12 @@ static int bear_by_keeper(struct crimg_restart *r, struct crimg_puppet *root, st
 		return crimg_fail_sys(err, errno, NULL, "reading the registers of process 1");
 	if (crimg_restart_bear(&keeper, 0, root->shown, root, err) < 0)
 		return -1;
+	// An end of a pipe that it kept would keep the pipe.
+	uint64_t gate = (uint64_t)r->gate;
+	if (CRIMG_DO(&keeper, err, "closing", NULL, SYS_close_range, 3, gate - 1) < 0
+	    || CRIMG_DO(&keeper, err, "closing", NULL, SYS_close_range, gate + 1, UINT32_MAX) < 0
+	    || crimg_puppet_flush(&keeper, err) < 0)
+		return -1;
 	if (ptrace(PTRACE_SETREGS, keeper.tid, NULL, &regs) < 0
 	    || ptrace(PTRACE_DETACH, keeper.tid, NULL, NULL) < 0)
 		return crimg_fail_sys(err, errno, NULL, "letting process 1 go");
@@ -131,14 +137,17 @@ int crimg_restart_first(struct crimg_restart *r, struct crimg_err *err)
 	p->name = crimg_task_comm(a->task);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return crimg_fail_sys(err, errno, NULL, "a pipe");
-	r->gate = ends[0];
+	r->gate = fcntl(ends[0], F_DUPFD_CLOEXEC, 3); // above those that the keeper replaces
 	r->gate_in = ends[1];
-	if (r->options->new_pids && p->shown != 1) {
+	close(ends[0]);
+	if (r->gate < 0)
+		return crimg_fail_sys(err, errno, NULL, "a pipe");
+	if (r->new_pids && p->shown != 1) {
 		if (bear_by_keeper(r, p, err) < 0)
 			return -1;
 		r->root = p->tid;
 	} else {
-		uint64_t flags = r->options->new_pids ? CLONE_NEWPID : 0;
+		uint64_t flags = r->new_pids ? CLONE_NEWPID : 0;
 		if (create(r, flags, p->shown, false, &r->root, err) < 0 || seize(r, p, r->root, err) < 0)
 			return -1;
 	}

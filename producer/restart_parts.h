@@ -76,6 +76,7 @@ struct crimg_restart {
 	bool *watched;                // a file each: an epoll whose targets were told
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was
+	bool new_pids;                // in a pid namespace of their own
 	pid_t root;                   // as crimg sees it
 	pid_t keeper;                 // process 1 of the new pid namespace; 0: there is none
 	int gate, gate_in;            // a pipe that new tasks wait at: its read end, its write end

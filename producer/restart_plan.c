@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "producer/restart_parts.h"
 
@@ -76,16 +77,27 @@ static bool taken(uint32_t number)
 	return stat(path, &st) == 0;
 }
 
-// Numbers of groups and sessions that have no task of their own are needed too.
-static void check_numbers(struct crimg_restart *r)
+// The first number that is taken; 0: none. Whoever was killed a moment ago is about to go.
+static uint32_t first_taken(const struct crimg_restart *r)
 {
+	const struct timespec pause = { 0, 20 * 1000 * 1000 };
+	unsigned patience = 50;
 	for (size_t i = 0; i < r->tasks.thread_count; i++)
-		if (taken(r->tasks.threads[i].id)) {
-			crimg_lines_add(&r->refused,
-			                "number %u is taken here: wait until that task has ended, or "
-			                "restart with --new-pids", r->tasks.threads[i].id);
-			return;
+		while (taken(r->tasks.threads[i].id)) {
+			if (patience-- == 0)
+				return r->tasks.threads[i].id;
+			nanosleep(&pause, NULL);
 		}
+	return 0;
+}
+
+static void choose_pids(struct crimg_restart *r)
+{
+	uint32_t number = r->options->new_pids ? 0 : first_taken(r);
+	r->new_pids = r->options->new_pids || number != 0;
+	if (number != 0)
+		crimg_lines_add(&r->notes, "number %u is taken here: the tasks are in a pid namespace of "
+		                "their own, where they have their numbers", number);
 }
 
 static int by_start(const void *a, const void *b)
@@ -146,13 +158,12 @@ int crimg_restart_plan(struct crimg_restart *r, struct crimg_err *err)
 	crimg_restart_refuse_files(r);
 	if (crimg_restart_births(r, err) < 0)
 		return -1;
-	if (!r->options->new_pids)
-		check_numbers(r);
 	note_groups(r);
 	if (r->refused.count > 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, r->options->path, CRIMG_NO_OFFSET,
 		                  "cannot be restarted here for %zu reason%s; nothing was done",
 		                  r->refused.count, r->refused.count == 1 ? "" : "s");
+	choose_pids(r);
 	if (choose_stage(r, &start, err) < 0)
 		return -1;
 	if (crimg_stage_open(&r->stage, start, err) < 0)

@@ -55,6 +55,16 @@ static void tell_proc(struct crimg_restart *r, const struct crimg_actor *a, cons
 		close(fd);
 }
 
+// criu reads the hexadecimal text of /proc as a decimal number. No personality has bits 8 to 15.
+static uint32_t personality_of(const TaskCoreEntry *tc)
+{
+	char digits[16];
+	if ((tc->personality & 0xff00) == 0)
+		return tc->personality;
+	snprintf(digits, sizeof digits, "%u", tc->personality);
+	return (uint32_t)strtoul(digits, NULL, 16);
+}
+
 int crimg_restart_process(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
 {
 	const TaskCoreEntry *tc = a->task->core->tc;
@@ -63,7 +73,7 @@ int crimg_restart_process(struct crimg_restart *r, struct crimg_actor *a, struct
 		tell_proc(r, a, "oom_score_adj", tc->oom_score_adj);
 	if (tc->has_loginuid && tc->loginuid != UINT32_MAX)
 		tell_proc(r, a, "loginuid", tc->loginuid);
-	if (CRIMG_DO(p, err, "its personality", NULL, SYS_personality, tc->personality) < 0)
+	if (CRIMG_DO(p, err, "its personality", NULL, SYS_personality, personality_of(tc)) < 0)
 		return -1;
 	if (tc->has_child_subreaper && tc->child_subreaper
 	    && CRIMG_DO(p, err, "inheriting orphans", NULL, SYS_prctl, PR_SET_CHILD_SUBREAPER, 1) < 0)
