@@ -243,6 +243,12 @@ static int set_bounds(struct crimg_restart *r, struct crimg_actor *a, struct cri
 {
 	const MmEntry *mm = a->task->mm;
 	struct crimg_puppet *p = &a->puppets[0];
+	if (mm->mm_start_code == 0 && mm->mm_end_code == 0) {
+		crimg_lines_add(&r->notes, "task %u: the image does not say where its code, heap and "
+		                "stack are, nor which program it is: brk() begins elsewhere, and "
+		                "/proc/%u/exe is crimg", a->task->pid, a->task->pid);
+		return 0;
+	}
 	size_t auxv_bytes = mm->n_mm_saved_auxv * sizeof *mm->mm_saved_auxv;
 	int exe = crimg_handles_find(&r->handles, CRIMG_HANDLE_MAPPED, mm->exe_file_id, 0);
 	if (auxv_bytes > 4096)

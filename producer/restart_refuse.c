@@ -160,12 +160,6 @@ static void refuse_thread(struct crimg_restart *r, const struct crimg_task *t,
 	}
 	if (crimg_x86_is_32(info->gpregs))
 		refuse(r, t, "runs 32-bit code", "32-bit tasks are not restarted yet; criu restore does");
-	for (size_t i = 0; i < info->n_tls; i++)
-		if (!info->tls[i]->seg_not_present || info->tls[i]->usable) {
-			refuse(r, t, "has descriptors in the GDT",
-			       "that is not restarted yet; criu restore does");
-			break;
-		}
 	if (creds != NULL && creds->lsm_profile != NULL && creds->lsm_profile[0] != '\0'
 	    && strcmp(creds->lsm_profile, "unconfined") != 0)
 		refuse(r, t, "is confined by a security module",

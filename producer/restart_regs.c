@@ -1,5 +1,7 @@
 // Registers: general ones, and the extended state laid out for this CPU, whose order of components may be
 // another than that of the CPU the image came from.
+#include <asm/ldt.h>
+#include <asm/ptrace-abi.h>
 #include <cpuid.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -95,6 +97,26 @@ static int set_extended(const struct crimg_puppet *p, const UserX86FpregsEntry *
 	return 0;
 }
 
+// Segments of its own in the GDT, which old C libraries kept their thread's data by.
+static int set_segments(const struct crimg_puppet *p, const ThreadInfoX86 *info, struct crimg_err *err)
+{
+	for (size_t i = 0; i < info->n_tls; i++) {
+		const UserDescT *t = info->tls[i];
+		struct user_desc d = {
+			.entry_number = t->entry_number, .base_addr = t->base_addr, .limit = t->limit,
+			.seg_32bit = t->seg_32bit, .read_exec_only = t->read_exec_only,
+			.contents = (unsigned)t->contents_h << 1 | (unsigned)t->contents_l,
+			.limit_in_pages = t->limit_in_pages, .seg_not_present = t->seg_not_present,
+			.useable = t->usable,
+		};
+		uintptr_t number = d.entry_number;
+		if ((t->base_addr != 0 || t->limit != 0)
+		    && ptrace((enum __ptrace_request)PTRACE_SET_THREAD_AREA, p->tid, (void *)number, &d) < 0)
+			return fail(p, "setting a segment of its own", err);
+	}
+	return 0;
+}
+
 // A system call that the kernel would have repeated is made again; one with a time of its own, whose rest only
 // that kernel knew, ends with EINTR.
 static void resolve_call(struct user_regs_struct *u)
@@ -122,7 +144,8 @@ int crimg_restart_regs(const struct crimg_puppet *p, const CoreEntry *core, stru
 		.gs_base = g->gs_base, .ds = g->ds, .es = g->es, .fs = g->fs, .gs = g->gs,
 	};
 	resolve_call(&u);
-	if (set_extended(p, core->thread_info->fpregs, err) < 0)
+	if (set_segments(p, core->thread_info, err) < 0
+	    || set_extended(p, core->thread_info->fpregs, err) < 0)
 		return -1;
 	if (ptrace(PTRACE_SETREGS, p->tid, NULL, &u) < 0)
 		return fail(p, "setting its registers", err);
