@@ -1,7 +1,5 @@
 // Registers: general ones, and the extended state laid out for this CPU, whose order of components may be
 // another than that of the CPU the image came from.
-#include <asm/ldt.h>
-#include <asm/ptrace-abi.h>
 #include <cpuid.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -102,16 +100,14 @@ static int set_segments(const struct crimg_puppet *p, const ThreadInfoX86 *info,
 {
 	for (size_t i = 0; i < info->n_tls; i++) {
 		const UserDescT *t = info->tls[i];
-		struct user_desc d = {
-			.entry_number = t->entry_number, .base_addr = t->base_addr, .limit = t->limit,
-			.seg_32bit = t->seg_32bit, .read_exec_only = t->read_exec_only,
-			.contents = (unsigned)t->contents_h << 1 | (unsigned)t->contents_l,
-			.limit_in_pages = t->limit_in_pages, .seg_not_present = t->seg_not_present,
-			.useable = t->usable,
-		};
-		uintptr_t number = d.entry_number;
+		// As the kernel's struct user_desc: its bits are in the last word.
+		uint32_t words[4] = { t->entry_number, t->base_addr, t->limit };
+		const bool bits[] = { t->seg_32bit, t->contents_l, t->contents_h, t->read_exec_only,
+			              t->limit_in_pages, t->seg_not_present, t->usable };
+		for (size_t k = 0; k < sizeof bits; k++)
+			words[3] |= (uint32_t)bits[k] << k;
 		if ((t->base_addr != 0 || t->limit != 0)
-		    && ptrace((enum __ptrace_request)PTRACE_SET_THREAD_AREA, p->tid, (void *)number, &d) < 0)
+		    && ptrace(PTRACE_SET_THREAD_AREA, p->tid, (uintptr_t)words[0], words) < 0)
 			return fail(p, "setting a segment of its own", err);
 	}
 	return 0;
