@@ -31,7 +31,10 @@ static int set_intervals(struct crimg_restart *r, struct crimg_actor *a, struct 
 			.it_interval = { (time_t)e->isec, (suseconds_t)e->iusec },
 			.it_value = { (time_t)e->vsec, (suseconds_t)e->vusec },
 		};
-		if ((e->vsec != 0 || e->vusec != 0)
+		// A period without time left has run out, and waits for its signal to be taken.
+		if (e->vsec == 0 && e->vusec == 0)
+			t.it_value = t.it_interval;
+		if ((t.it_value.tv_sec != 0 || t.it_value.tv_usec != 0)
 		    && CRIMG_DO(p, err, "an interval timer", NULL, SYS_setitimer, i,
 		                crimg_puppet_lend(p, &t, sizeof t), 0) < 0)
 			return -1;

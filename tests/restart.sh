@@ -100,4 +100,134 @@ for p in $dumped; do
 	proves "$p" "restart from $form" "$work/$p/$form"
 	proves "$p" "restart in a pid namespace" --new-pids "$work/$p/img"
 done
+
+# Programs that nobody wrote for this.
+foreign() { # NAME LAST-LINE COMMAND…
+	local name=$1 last=$2
+	shift 2
+	begin "$name" "$@"
+	await_ready "$name"
+	dump "$name" || return
+	restart "$name" --wait "$work/$name/img"
+	code=$?
+	[ "$code" = 0 ] && [ "$(tail -n 1 "$work/$name/run/out")" = "$last" ] && ok ||
+		not_ok "$name: exit $code, $(tail -n 1 "$work/$name/run/out"): $(cat "$work/said")"
+}
+foreign shell 1600 bash -c 'echo ready; for i in $(seq 40); do echo $i; sleep 0.03; done |
+	while read -r x; do echo $((x * x)); done | sort -n | tail -n 1'
+foreign packed "$(head -c 60000000 /dev/zero | tr '\0' x | md5sum)" \
+	bash -c 'echo ready; head -c 60000000 /dev/zero | tr "\0" x | gzip -9 | gzip -d | md5sum'
+foreign python True python3 -c '
+import hashlib, threading, time
+print("ready", flush=True)
+def chain():
+    h = b"x"
+    for i in range(600000): h = hashlib.sha256(h).digest()
+    return h
+t = threading.Thread(target=lambda: time.sleep(0.5)); t.start()
+first = chain(); t.join()
+print(first == chain())'
+
+# Nothing of crimg is in a task, and the task is what it was.
+begin counter "$build/samples/counter"
+sleep 0.5
+shape() { # of pid_counter: areas (criu itself leaves the vDSO's parts as they are), descriptors, parents, signals
+	sed 's/ *\[vvar[^ ]*\]$//' "/proc/$pid_counter/maps"
+	ls -l "/proc/$pid_counter/fd" | awk '{ print $1, $9, $11 }'
+	grep -E '^(Name|Umask|Tgid|Pid|NS|Uid|Gid|Groups|Threads|Sig|Shd|Cap|NoNew|Seccomp|TracerPid)' \
+		"/proc/$pid_counter/status" | grep -v SigQ
+	cat "/proc/$pid_counter/cmdline" "/proc/$pid_counter/auxv" "/proc/$pid_counter/limits" | tr '\0' ' '
+	readlink "/proc/$pid_counter/exe" "/proc/$pid_counter/cwd" "/proc/$pid_counter/root"
+}
+shape >"$work/before" 2>/dev/null
+if dump counter; then
+	root=$(restart counter --stopped --pidfile "$work/counter/pid" "$work/counter/img")
+	[ "$root" = "$pid_counter" ] && ok || not_ok "the number of the root: $root, $(cat "$work/said")"
+	[ "$(cat "$work/counter/pid")" = "$pid_counter" ] && ok || not_ok "--pidfile: $(cat "$work/counter/pid")"
+	grep -q '^State:.*stopped' "/proc/$pid_counter/status" && ok || not_ok "--stopped: it runs"
+	shape >"$work/after" 2>/dev/null
+	cmp -s "$work/before" "$work/after" && ok ||
+		not_ok "a task is not what it was: $(diff "$work/before" "$work/after" | head -n 4)"
+	[ -z "$(cat "/proc/$pid_counter/task/$pid_counter/children")" ] && ok || not_ok "a child was left"
+	last=$(tail -n 1 "$work/counter/run/out")
+	kill -CONT "$pid_counter"
+	sleep 0.5
+	[ "$(tail -n 1 "$work/counter/run/out")" -gt "$last" ] && ok || not_ok "SIGCONT: it does not go on"
+	if command -v gdb >/dev/null; then
+		gdb -batch -p "$pid_counter" -ex bt 2>/dev/null | grep -q 'main ()' && ok ||
+			not_ok "gdb sees no main in a restarted task"
+	fi
+
+	# Its number is taken now: the same, in a namespace.
+	restart counter "$work/counter/img" >"$work/number"
+	grep -q 'pid namespace' "$work/said" && ok || not_ok "a taken number: $(cat "$work/said")"
+	[ "$(awk '/^NSpid/ { print $3 }' "/proc/$(cat "$work/number")/status")" = "$pid_counter" ] && ok ||
+		not_ok "the number in the namespace: $(cat "$work/said")"
+	kill -KILL "$(cat "$work/number")" "$pid_counter"
+	sleep 0.1
+
+	# Descriptors from outside.
+	timeout 15 "$crimg" restart --inherit "7:$work/counter/run/out" "$work/counter/img" \
+		7>"$work/elsewhere" >/dev/null 2>"$work/said" && sleep 0.4
+	grep -q '[0-9]' "$work/elsewhere" && ok || not_ok "--inherit: $(cat "$work/said")"
+	kill -KILL "$pid_counter"
+	sleep 0.1
+	fails "--inherit of what is not there" 'no such file' counter --inherit 7:/nowhere "$work/counter/img"
+	fails "two images" 'one IMAGE at a time' counter "$work/counter/img" "$work/counter/img"
+	fails "no image" 'cannot be opened' counter "$work/none"
+	fails "an option" 'no such option' counter --quickly "$work/counter/img"
+	fails "a pidfile" 'nowhere' counter --pidfile "$work/nowhere/pid" "$work/counter/img"
+
+	# A step that fails when all tasks exist already.
+	cp -a "$work/counter/img" "$work/counter/bad"
+	"$crimg" convert -t json "$work/counter/img/core-$pid_counter.img" - |
+		sed 's/"sched_policy": *0/"sched_policy":77/' >"$work/core.json"
+	rm "$work/counter/bad/core-$pid_counter.img"
+	"$crimg" convert -f json -t criu "$work/core.json" "$work/counter/bad/core-$pid_counter.img"
+	fails "a policy that no kernel has" \
+		"task $pid_counter (counter): how it is scheduled: sched_setscheduler(0x0, 0x4d" \
+		counter "$work/counter/bad"
+	grep -q 'what to do' "$work/said" && ok || not_ok "no advice: $(cat "$work/said")"
+	mv "$work/counter/run/out" "$work/counter/run/gone"
+	fails "a file that is gone" 'run/out): is not there: bring it along' counter "$work/counter/img"
+	mv "$work/counter/run/gone" "$work/counter/run/out"
+	rm "$work/counter/bad/pages-1.img"
+	fails "no pages" 'pages-1.img' counter "$work/counter/bad"
+fi
+
+# crimg killed, or told to end, in the middle: no task stays.
+if [ -d "$work/heap/img/" ]; then
+	for signal in KILL TERM; do
+		for delay in 0.005 0.01 0.02 0.03 0.05 0.08; do
+			rm -f "$work/heap/run/go"
+			cd "$work/heap/run" || exit 2
+			"$crimg" restart --wait "$work/heap/img" >/dev/null 2>&1 &
+			sleep "$delay"
+			children=$(cat "/proc/$!/task/$!/children" 2>/dev/null)
+			traced=$(grep -s TracerPid "/proc/$pid_heap/status" | grep -vc '	0$')
+			kill "-$signal" $!
+			wait $! 2>/dev/null
+			sleep 0.05
+			# Done by then: it is no step that was interrupted.
+			if [ -e "/proc/$pid_heap" ] && [ "$traced" = 0 ] && [ -n "$children" ]; then
+				pkill -KILL -s "$pid_heap"
+				sleep 0.05
+			fi
+			[ ! -e "/proc/$pid_heap" ] && ok || not_ok "SIG$signal after $delay s: a task was left behind"
+		done
+	done
+fi
+
+# What is not restarted is refused by name.
+refused() { # TEXT PATTERN SAMPLE
+	timeout 15 "$crimg" restart "$here/../samples/$3" >/dev/null 2>"$work/said"
+	[ $? = 2 ] && grep -q -e "$2" "$work/said" && ok || not_ok "$1: $(head -n 3 "$work/said")"
+}
+refused "unix sockets" 'unix stream.*not restarted yet' criu/e-sockets
+refused "TCP" 'TCP connections: not restarted yet' criu/e-tcp
+refused "namespaces" 'has a net namespace of its own' criu/g-ns
+refused "32-bit tasks" 'runs 32-bit code' criu/j-compat32
+refused "System V memory" 'System V shared memory' linux-cr/r5-shm.ckpt
+refused "a podman archive" 'has a pid namespace of its own' archives/podman-zstd.tar
+refused "one file of an image" 'whole image' criu/a-regs/pstree.img
 finish
