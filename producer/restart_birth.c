@@ -37,23 +37,56 @@ static _Noreturn void keep(uint32_t root)
 	_exit(result);
 }
 
+static char await_gate(int gate)
+{
+	char go = 0;
+	while (read(gate, &go, 1) < 0 && errno == EINTR)
+		continue;
+	return go;
+}
+
 // What a new task runs: it waits until crimg has it, and ends with crimg.
 static _Noreturn void wait_at_gate(int gate, bool keeper, uint32_t root)
 {
-	char go;
-	if (keeper) {
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	if (!keeper || await_gate(gate) != 'm') {
+		await_gate(gate);
+		_exit(127);
 	}
-	while (read(gate, &go, 1) < 0 && errno == EINTR)
-		continue;
-	if (!keeper || go != 'g')
+	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	if (await_gate(gate) != 'g')
 		_exit(127);
 	int null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
 		dup2(null, fd);
 	close_range(3, ~0U, 0);
 	keep(root);
+}
+
+static int write_map(pid_t pid, const char *file, const char *text, struct crimg_err *err)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0) {
+		crimg_fail_sys(err, errno, path, "cannot be written");
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+// Whoever runs crimg is the same there.
+static int map_user(pid_t pid, struct crimg_err *err)
+{
+	char text[64];
+	snprintf(text, sizeof text, "%u %u 1", geteuid(), geteuid());
+	if (write_map(pid, "uid_map", text, err) < 0 || write_map(pid, "setgroups", "deny", err) < 0)
+		return -1;
+	snprintf(text, sizeof text, "%u %u 1", getegid(), getegid());
+	return write_map(pid, "gid_map", text, err);
 }
 
 static void block_signals(sigset_t *old)
@@ -81,7 +114,12 @@ static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool
 		                      keeper ? "a pid namespace for process" : "process",
 		                      r->tasks.list[0].pid);
 	*out = (pid_t)pid;
-	return 0;
+	return (flags & CLONE_NEWUSER) != 0 ? map_user(*out, err) : 0;
+}
+
+static uint64_t namespaces(const struct crimg_restart *r)
+{
+	return (r->new_pids ? CLONE_NEWPID : 0) | (r->new_user ? CLONE_NEWUSER : 0);
 }
 
 static int seize(struct crimg_restart *r, struct crimg_puppet *p, pid_t pid, struct crimg_err *err)
@@ -108,8 +146,10 @@ static int bear_by_keeper(struct crimg_restart *r, struct crimg_puppet *root, st
 {
 	struct crimg_puppet keeper = { .shown = 1, .name = "process 1 of crimg" };
 	struct user_regs_struct regs;
-	if (create(r, CLONE_NEWPID | CLONE_NEWNS, 0, true, &r->keeper, err) < 0)
+	if (create(r, namespaces(r) | CLONE_NEWNS, 0, true, &r->keeper, err) < 0)
 		return -1;
+	if (write(r->gate_in, "m", 1) != 1)
+		return crimg_fail_sys(err, errno, NULL, "telling process 1 to go on");
 	if (seize(r, &keeper, r->keeper, err) < 0)
 		return -1;
 	if (ptrace(PTRACE_GETREGS, keeper.tid, NULL, &regs) < 0)
@@ -147,8 +187,7 @@ int crimg_restart_first(struct crimg_restart *r, struct crimg_err *err)
 			return -1;
 		r->root = p->tid;
 	} else {
-		uint64_t flags = r->new_pids ? CLONE_NEWPID : 0;
-		if (create(r, flags, p->shown, false, &r->root, err) < 0 || seize(r, p, r->root, err) < 0)
+		if (create(r, namespaces(r), p->shown, false, &r->root, err) < 0 || seize(r, p, r->root, err) < 0)
 			return -1;
 	}
 	a->count = 1;

@@ -28,7 +28,8 @@ static bool bounded(unsigned cap)
 	return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1;
 }
 
-static struct caps own_caps(void)
+// What a puppet has before anything is asked for. In a user namespace of its own: all.
+static struct caps own_caps(bool new_user)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { { 0, 0, 0 } };
@@ -39,8 +40,10 @@ static struct caps own_caps(void)
 		c.eff = data[0].effective | (uint64_t)data[1].effective << 32;
 	}
 	for (unsigned i = 0; i < CAPS_MAX; i++)
-		if (bounded(i))
+		if (new_user ? prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0 : bounded(i))
 			c.bnd |= UINT64_C(1) << i;
+	if (new_user)
+		c.prm = c.eff = c.bnd;
 	return c;
 }
 
@@ -102,9 +105,10 @@ static int drop_bounds(struct crimg_puppet *p, uint64_t wanted, uint64_t own, st
 	return 0;
 }
 
-static int set_caps(struct crimg_puppet *p, const CredsEntry *c, struct crimg_err *err)
+static int set_caps(struct crimg_puppet *p, const CredsEntry *c, bool new_user,
+                    struct crimg_err *err)
 {
-	struct caps own = own_caps();
+	struct caps own = own_caps(new_user);
 	uint64_t inh = crimg_caps_mask(c->cap_inh, c->n_cap_inh);
 	uint64_t prm = crimg_caps_mask(c->cap_prm, c->n_cap_prm);
 	uint64_t eff = crimg_caps_mask(c->cap_eff, c->n_cap_eff);
@@ -212,7 +216,7 @@ int crimg_restart_creds(struct crimg_restart *r, struct crimg_actor *a, size_t i
 	if (c->has_no_new_privs && c->no_new_privs != 0
 	    && CRIMG_DO(p, err, "no new privileges", NULL, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1) < 0)
 		return -1;
-	if (set_groups(p, c, err) < 0 || set_user(p, c, err) < 0 || set_caps(p, c, err) < 0
+	if (set_groups(p, c, err) < 0 || set_user(p, c, err) < 0 || set_caps(p, c, r->new_user, err) < 0
 	    || raise_ambient(p, c, err) < 0)
 		return -1;
 	return crimg_puppet_flush(p, err);

@@ -77,6 +77,7 @@ struct crimg_restart {
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was
 	bool new_pids;                // in a pid namespace of their own
+	bool new_user;                // and in a user namespace, where crimg may do what it may not here
 	pid_t root;                   // as crimg sees it
 	pid_t keeper;                 // process 1 of the new pid namespace; 0: there is none
 	int gate, gate_in;            // a pipe that new tasks wait at: its read end, its write end

@@ -1,10 +1,13 @@
 // The plan of a restart: what the image says, what speaks against it, where the stage will be.
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "producer/restart_parts.h"
 
@@ -91,13 +94,27 @@ static uint32_t first_taken(const struct crimg_restart *r)
 	return 0;
 }
 
+static bool has_capability(unsigned number)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0, 0, 0 } };
+	return syscall(SYS_capget, &head, data) == 0
+		&& (data[number / 32].effective >> number % 32 & 1) != 0;
+}
+
 static void choose_pids(struct crimg_restart *r)
 {
-	uint32_t number = r->options->new_pids ? 0 : first_taken(r);
-	r->new_pids = r->options->new_pids || number != 0;
+	bool admin = has_capability(CAP_SYS_ADMIN);
+	bool may_choose = admin || has_capability(CAP_CHECKPOINT_RESTORE);
+	uint32_t number = r->options->new_pids || !may_choose ? 0 : first_taken(r);
+	r->new_pids = r->options->new_pids || !may_choose || number != 0;
+	r->new_user = r->new_pids && !admin;
 	if (number != 0)
 		crimg_lines_add(&r->notes, "number %u is taken here: the tasks are in a pid namespace of "
 		                "their own, where they have their numbers", number);
+	if (!may_choose)
+		crimg_lines_add(&r->notes, "without CAP_CHECKPOINT_RESTORE the tasks are in a user and a "
+		                "pid namespace of their own, where they have their numbers");
 }
 
 static int by_start(const void *a, const void *b)
