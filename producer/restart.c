@@ -162,7 +162,7 @@ static int make(struct crimg_restart *r, struct crimg_err *err)
 {
 	if (crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
 		return -1;
-	if (each(r, crimg_restart_memory, err) < 0 || crimg_restart_seal_segments(r, err) < 0)
+	if (crimg_restart_seal_segments(r, err) < 0)
 		return -1;
 	if (each(r, crimg_restart_directories, err) < 0 || each(r, crimg_restart_fds, err) < 0
 	    || each(r, crimg_restart_threads, err) < 0 || each(r, crimg_restart_process, err) < 0)

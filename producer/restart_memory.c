@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 
 #include "format/limits.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_memory.h"
 
 #define USER_END UINT64_C(0x7ffffffff000)
 #define FLAGS_KEPT (MAP_GROWSDOWN | MAP_NORESERVE)
@@ -21,9 +21,9 @@ static int unmap(struct crimg_puppet *p, uint64_t from, uint64_t to, struct crim
 		: CRIMG_DO(p, err, "unmapping what was crimg's", NULL, SYS_munmap, from, to - from);
 }
 
-// Everything goes but the stage, where the parts of the vDSO wait for their place.
-static int clear(const struct crimg_restart *r, struct crimg_puppet *p, const struct crimg_vdso *vdso,
-                 struct crimg_err *err)
+// The parts of the vDSO wait in the stage for their place.
+static int park_vdso(const struct crimg_restart *r, struct crimg_puppet *p,
+                     const struct crimg_vdso *vdso, struct crimg_err *err)
 {
 	for (size_t i = 0; i < vdso->count; i++) {
 		const struct crimg_vdso_part *part = &vdso->parts[i];
@@ -33,9 +33,33 @@ static int clear(const struct crimg_restart *r, struct crimg_puppet *p, const st
 		             r->stage.park + (part->start - vdso->parts[0].start)) < 0)
 			return -1;
 	}
-	if (unmap(p, 0, r->stage.start, err) < 0)
-		return -1;
-	return unmap(p, r->stage.end, USER_END, err);
+	return 0;
+}
+
+// The same, and the stage stays.
+static int unmap_around(const struct crimg_restart *r, struct crimg_puppet *p, uint64_t from, uint64_t to,
+                        struct crimg_err *err)
+{
+	const struct crimg_stage *s = &r->stage;
+	if (from < s->end && to > s->start)
+		return unmap(p, from, s->start, err) < 0 ? -1 : unmap(p, s->end, to, err);
+	return unmap(p, from, to, err);
+}
+
+// Everything goes but the stage, and what was kept of its mother's.
+static int clear(const struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
+{
+	struct crimg_puppet *p = &a->puppets[0];
+	uint64_t from = 0;
+	for (size_t i = 0; a->kept != NULL && i < a->space.count; i++) {
+		const struct crimg_area *area = &a->space.areas[i];
+		if (!a->kept[i] || area->end > USER_END)
+			continue;
+		if (unmap_around(r, p, from, area->start, err) < 0)
+			return -1;
+		from = area->end;
+	}
+	return unmap_around(r, p, from, USER_END, err);
 }
 
 // What the image has of the vDSO: the data in front of it, then the code.
@@ -65,26 +89,25 @@ static int fail_vdso(const struct crimg_actor *a, const char *why, struct crimg_
 	                  "it ran on; other ones are not bridged yet", a->task->pid, why);
 }
 
-// The bytes in the image, where it has them, against those that crimg has.
-static int compare_vdso(const struct crimg_restart *r, const struct crimg_actor *a,
-                        const struct old_vdso *old, const struct crimg_vdso_part *code,
-                        struct crimg_err *err)
+// The bytes in the image, where it has them, against those that the kernel gave.
+static int compare_vdso(struct crimg_actor *a, const struct old_vdso *old,
+                        const struct crimg_vdso_part *code, struct crimg_err *err)
 {
-	uint8_t page[CRIMG_PAGE_BYTES];
-	(void)r;
+	uint8_t page[CRIMG_PAGE_BYTES], here[CRIMG_PAGE_BYTES];
 	for (uint64_t at = 0; at < code->end - code->start; at += sizeof page) {
 		int rc = crimg_space_read(&a->space, old->code + at, page, sizeof page, err);
 		if (rc < 0)
 			return -1;
-		const void *here = (const void *)(uintptr_t)(code->start + at);
+		if (rc > 0 && crimg_puppet_read(&a->puppets[0], code->start + at, here, sizeof here, err) < 0)
+			return -1;
 		if (rc > 0 && memcmp(page, here, sizeof page) != 0)
 			return fail_vdso(a, "its code differs", err);
 	}
 	return 0;
 }
 
-static int check_vdso(const struct crimg_restart *r, const struct crimg_actor *a,
-                      const struct crimg_vdso *vdso, const struct old_vdso *old, struct crimg_err *err)
+static int check_vdso(struct crimg_actor *a, const struct crimg_vdso *vdso,
+                      const struct old_vdso *old, struct crimg_err *err)
 {
 	const struct crimg_vdso_part *code = NULL;
 	for (size_t i = 0; i < vdso->count; i++)
@@ -96,7 +119,7 @@ static int check_vdso(const struct crimg_restart *r, const struct crimg_actor *a
 	if (old->end - old->code != code->end - code->start
 	    || (old->data != 0 && old->code - old->data != code->start - vdso->parts[0].start))
 		return fail_vdso(a, "its size differs", err);
-	return compare_vdso(r, a, old, code, err);
+	return compare_vdso(a, old, code, err);
 }
 
 // From where they wait to where the task knows them; without a vDSO in the image, away with the stage.
@@ -191,11 +214,24 @@ static int map_area(struct crimg_restart *r, struct crimg_actor *a, const struct
 	                fd < 0 ? 0 : v->pgoff + (area->start - v->start));
 }
 
+// One of its mother's, which may have to be writable for a while.
+static int reopen_area(struct crimg_restart *r, struct crimg_actor *a, const struct crimg_area *area,
+                       struct crimg_err *err)
+{
+	uint64_t prot = area->vma->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	if ((prot & PROT_WRITE) != 0 || !has_pages(r, a, area))
+		return 0;
+	return CRIMG_DO(&a->puppets[0], err, "opening for pages", NULL, SYS_mprotect, area->start,
+	                area->end - area->start, prot | PROT_WRITE);
+}
+
 static int map_all(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
 {
 	for (size_t i = 0; i < a->space.count; i++) {
 		const struct crimg_area *area = &a->space.areas[i];
-		if (!is_kernel(area->vma) && map_area(r, a, area, err) < 0)
+		bool kept = a->kept != NULL && a->kept[i];
+		if (!is_kernel(area->vma)
+		    && (kept ? reopen_area(r, a, area, err) : map_area(r, a, area, err)) < 0)
 			return -1;
 	}
 	return 0;
@@ -250,7 +286,8 @@ static int set_bounds(struct crimg_restart *r, struct crimg_actor *a, struct cri
 		return 0;
 	}
 	size_t auxv_bytes = mm->n_mm_saved_auxv * sizeof *mm->mm_saved_auxv;
-	int exe = crimg_handles_find(&r->handles, CRIMG_HANDLE_MAPPED, mm->exe_file_id, 0);
+	// Which program runs cannot be said again while it is mapped.
+	int exe = a->kept != NULL ? -1 : crimg_handles_find(&r->handles, CRIMG_HANDLE_MAPPED, mm->exe_file_id, 0);
 	if (auxv_bytes > 4096)
 		return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
 		                  "task %u: an auxiliary vector of %zu bytes", a->task->pid, auxv_bytes);
@@ -273,12 +310,12 @@ static int fill_space(struct crimg_restart *r, struct crimg_actor *a, const stru
 {
 	struct crimg_puppet *p = &a->puppets[0];
 	struct old_vdso old;
-	bool has_vdso = find_old(&a->space, &old);
-	if (has_vdso && check_vdso(r, a, vdso, &old, err) < 0)
+	bool moves = a->kept == NULL, has_vdso = find_old(&a->space, &old);
+	if (moves && has_vdso && check_vdso(a, vdso, &old, err) < 0)
 		return -1;
-	if (clear(r, p, vdso, err) < 0 || map_all(r, a, err) < 0)
+	if ((moves && park_vdso(r, p, vdso, err) < 0) || clear(r, a, err) < 0 || map_all(r, a, err) < 0)
 		return -1;
-	if (has_vdso && place_vdso(r, p, vdso, &old, err) < 0)
+	if (moves && has_vdso && place_vdso(r, p, vdso, &old, err) < 0)
 		return -1;
 	if (crimg_puppet_flush(p, err) < 0 || crimg_restart_pages(r, a, err) < 0)
 		return -1;
@@ -287,13 +324,20 @@ static int fill_space(struct crimg_restart *r, struct crimg_actor *a, const stru
 	return crimg_puppet_flush(p, err);
 }
 
+// Where the vDSO is in a task that was just born: as its mother has it by now, or as crimg has it.
+static int find_vdso(const struct crimg_actor *a, struct crimg_vdso *vdso, struct crimg_err *err)
+{
+	struct crimg_map_range *ranges = NULL;
+	size_t count;
+	int rc = crimg_restart_maps(a->puppets[0].tid, &ranges, &count, vdso, err);
+	free(ranges);
+	return rc;
+}
+
 int crimg_restart_memory(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
 {
-	struct crimg_map_range *self = NULL;
 	struct crimg_vdso vdso = { .count = 0 };
-	size_t count;
-	if (crimg_restart_self(&self, &count, &vdso, err) < 0)
+	if (crimg_restart_inherit(r, a, err) < 0 || find_vdso(a, &vdso, err) < 0)
 		return -1;
-	free(self);
 	return fill_space(r, a, &vdso, err);
 }

@@ -11,13 +11,13 @@
 
 #include "format/checked.h"
 #include "format/limits.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_memory.h"
 
 #define BATCH_RUNS 1024u                     // of one preadv
 #define BATCH_BYTES (UINT64_C(256) << 20)    // the same; a signal is heard in between
 #define COPY_BYTES (1u << 20)
 
-struct feed {
+struct crimg_feed {
 	struct crimg_restart *r;
 	struct crimg_actor *actor;
 	struct iovec batch[BATCH_RUNS]; // runs that follow each other in one file
@@ -33,7 +33,7 @@ struct feed {
 	uint8_t *copy;                  // COPY_BYTES
 };
 
-static int send_batch(struct feed *f, struct crimg_err *err)
+static int send_batch(struct crimg_feed *f, struct crimg_err *err)
 {
 	struct crimg_puppet *p = &f->actor->puppets[0];
 	if (f->count == 0)
@@ -49,7 +49,7 @@ static int send_batch(struct feed *f, struct crimg_err *err)
 	return crimg_puppet_add(p, call, err);
 }
 
-static int add_piece(struct feed *f, uint64_t address, uint64_t bytes, uint64_t at,
+static int add_piece(struct crimg_feed *f, uint64_t address, uint64_t bytes, uint64_t at,
                      struct crimg_err *err)
 {
 	if (f->count == BATCH_RUNS || f->bytes + bytes > BATCH_BYTES || f->fd != f->file
@@ -70,7 +70,7 @@ static int add_piece(struct feed *f, uint64_t address, uint64_t bytes, uint64_t 
 }
 
 // Fills payload … file for offset of the pages object, unless they hold it already.
-static int locate(struct feed *f, const struct crimg_page_place *place, struct crimg_err *err)
+static int locate(struct crimg_feed *f, const struct crimg_page_place *place, struct crimg_err *err)
 {
 	struct crimg_span span;
 	struct stat st;
@@ -93,7 +93,7 @@ static int locate(struct feed *f, const struct crimg_page_place *place, struct c
 }
 
 // Page by page, so that zeros in fresh memory stay what they are.
-static int write_pages(struct feed *f, uint64_t address, size_t bytes, bool anonymous,
+static int write_pages(struct crimg_feed *f, uint64_t address, size_t bytes, bool anonymous,
                        struct crimg_err *err)
 {
 	size_t begin = 0;
@@ -110,7 +110,7 @@ static int write_pages(struct feed *f, uint64_t address, size_t bytes, bool anon
 	return 0;
 }
 
-static int copy(struct feed *f, const struct crimg_area *area, uint64_t address, uint64_t end,
+static int copy(struct crimg_feed *f, const struct crimg_area *area, uint64_t address, uint64_t end,
                 struct crimg_err *err)
 {
 	bool anonymous = (area->vma->status & CRIMG_VMA_FILE) == 0;
@@ -130,7 +130,7 @@ static int copy(struct feed *f, const struct crimg_area *area, uint64_t address,
 }
 
 // The stretch [address, end) of one run, within one area.
-static int feed_run(struct feed *f, const struct crimg_area *area, uint64_t address, uint64_t end,
+static int feed_run(struct crimg_feed *f, const struct crimg_area *area, uint64_t address, uint64_t end,
                     struct crimg_page_place place, struct crimg_err *err)
 {
 	while (address < end) {
@@ -148,25 +148,26 @@ static int feed_run(struct feed *f, const struct crimg_area *area, uint64_t addr
 	return 0;
 }
 
-static int fail_lost(const struct feed *f, uint64_t address, struct crimg_err *err)
+static int fail_lost(const struct crimg_feed *f, uint64_t address, struct crimg_err *err)
 {
 	return crimg_fail(err, CRIMG_E_NOTFOUND, f->r->options->path, CRIMG_NO_OFFSET,
 	                  "task %u: page 0x%" PRIx64 " is not in the image: take a whole image",
 	                  f->actor->task->pid, address);
 }
 
-static int feed_area(struct feed *f, const struct crimg_area *area, struct crimg_err *err)
+int crimg_feed_pages(struct crimg_feed *f, const struct crimg_area *area, uint64_t start,
+                     uint64_t stop, struct crimg_err *err)
 {
 	struct crimg_image *image = f->r->image;
 	uint32_t pid = f->actor->task->pid;
 	enum crimg_pages_state state;
 	struct crimg_page_place place;
 	uint64_t end;
-	for (uint64_t at = area->start; at < area->end; at = end) {
+	for (uint64_t at = start; at < stop; at = end) {
 		if (crimg_memory_state(image, CRIMG_KIND_PAGEMAP, pid, at, &state, &end, err) < 0)
 			return -1;
-		if (end > area->end)
-			end = area->end;
+		if (end > stop)
+			end = stop;
 		if (state == CRIMG_PAGES_NONE)
 			continue;
 		int rc = crimg_memory_place(image, CRIMG_KIND_PAGEMAP, pid, at, &place, err);
@@ -185,7 +186,7 @@ static int feed_area(struct feed *f, const struct crimg_area *area, struct crimg
 int crimg_restart_pages(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
 {
 	const uint32_t kernel = CRIMG_VMA_VSYSCALL | CRIMG_VMA_VDSO | CRIMG_VMA_VVAR | CRIMG_VMA_GUARD;
-	struct feed *f = calloc(1, sizeof *f);
+	struct crimg_feed *f = calloc(1, sizeof *f);
 	int rc = 0;
 	if (f == NULL)
 		return crimg_fail_nomem(err, sizeof *f);
@@ -194,8 +195,10 @@ int crimg_restart_pages(struct crimg_restart *r, struct crimg_actor *a, struct c
 	f->fd = f->file = -1;
 	for (size_t i = 0; rc == 0 && i < a->space.count; i++) {
 		const struct crimg_area *area = &a->space.areas[i];
-		if ((area->vma->status & kernel) == 0 && crimg_restart_is_private(area->vma))
-			rc = feed_area(f, area, err);
+		if ((area->vma->status & kernel) != 0 || !crimg_restart_is_private(area->vma))
+			continue;
+		rc = a->kept != NULL && a->kept[i] ? crimg_restart_settle(r, a, f, area, err)
+			: crimg_feed_pages(f, area, area->start, area->end, err);
 	}
 	if (rc == 0)
 		rc = send_batch(f, err);

@@ -62,7 +62,9 @@ struct crimg_actor {
 	struct crimg_puppet *puppets; // a thread each, the leader first; one of a zombie
 	size_t count;                 // of those that exist
 	uint32_t birth;               // session that it must be born in; 0: whichever
-	bool session_made;            // setsid was called
+	bool bore;                    // its children exist, and it leads its session if it is to
+	const struct crimg_actor *mother; // who bore it; NULL of the root
+	bool *kept;                   // an area of space each: it has it from its mother; NULL: none
 };
 
 struct crimg_restart {
@@ -126,7 +128,8 @@ CRIMG_MUST_CHECK int crimg_restart_births(struct crimg_restart *r, struct crimg_
 CRIMG_MUST_CHECK int crimg_restart_create(struct crimg_restart *r, struct crimg_err *err);
 void crimg_restart_kill(struct crimg_restart *r);
 
-// One actor at a time, in this order.
+// One actor at a time, in this order. The first happens before it bears children, which then have the same
+// memory.
 CRIMG_MUST_CHECK int crimg_restart_memory(struct crimg_restart *r, struct crimg_actor *a,
                                           struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_pages(struct crimg_restart *r, struct crimg_actor *a,
@@ -151,16 +154,13 @@ CRIMG_MUST_CHECK int crimg_restart_signals(struct crimg_restart *r, struct crimg
 CRIMG_MUST_CHECK int crimg_restart_leave(struct crimg_restart *r, struct crimg_actor *a,
                                          struct crimg_err *err);
 
-// restart_memory.c: true for areas that have pages of their own.
-bool crimg_restart_is_private(const VmaEntry *v);
-
 // restart_regs.c: whether this CPU has the state; and sets it all.
 void crimg_restart_refuse_regs(struct crimg_restart *r, const struct crimg_task *task,
                                const struct crimg_thread *thread);
 CRIMG_MUST_CHECK int crimg_restart_regs(const struct crimg_puppet *p, const CoreEntry *core,
                                         struct crimg_err *err);
 
-// crimg's own mappings: its vDSO, with its data pages in front, as they came from the kernel.
+// Mappings of the kernel: the vDSO, with its data pages in front, as they came from the kernel.
 struct crimg_vdso_part {
 	uint64_t start, end;
 	bool code; // the vDSO itself, else its data
@@ -175,8 +175,8 @@ struct crimg_map_range {
 	uint64_t start, end;
 };
 
-// restart_self.c: what crimg itself has mapped; ranges is freed by the caller.
-CRIMG_MUST_CHECK int crimg_restart_self(struct crimg_map_range **ranges, size_t *count,
+// restart_maps.c: what a task has mapped; ranges is freed by the caller. vdso may be NULL.
+CRIMG_MUST_CHECK int crimg_restart_maps(pid_t pid, struct crimg_map_range **ranges, size_t *count,
                                         struct crimg_vdso *vdso, struct crimg_err *err);
 
 #endif

@@ -139,7 +139,7 @@ static int choose_stage(struct crimg_restart *r, uint64_t *start, struct crimg_e
 {
 	struct crimg_map_range *self = NULL;
 	size_t self_count = 0, total = 0;
-	if (crimg_restart_self(&self, &self_count, NULL, err) < 0)
+	if (crimg_restart_maps(getpid(), &self, &self_count, NULL, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->tasks.count; i++)
 		total += r->actors[i].space.count;
@@ -194,6 +194,7 @@ void crimg_restart_close(struct crimg_restart *r)
 	for (size_t i = 0; r->actors != NULL && i < r->tasks.count; i++) {
 		crimg_space_fini(&r->actors[i].space);
 		free(r->actors[i].puppets);
+		free(r->actors[i].kept);
 	}
 	free(r->actors);
 	free(r->watched);

@@ -1,5 +1,5 @@
-// The process tree: who is born where, sessions, groups, zombies. Tasks are born as copies of crimg, by
-// system calls of their parents.
+// The process tree: who is born where, sessions, groups, zombies. The root is born as a copy of crimg, the
+// others by system calls of their parents, once these have their memory: what is the same stays shared.
 //
 // A task is born in the session that its parent has then. So a leader bears children of other sessions
 // before it becomes one; a child of a session that its parent never had is born by a sibling
@@ -118,6 +118,7 @@ static int bear_actor(struct crimg_restart *r, struct crimg_actor *mother, struc
 	if (crimg_restart_bear(&mother->puppets[0], flags, a->task->pid, &a->puppets[0], err) < 0)
 		return -1;
 	a->count = 1;
+	a->mother = mother;
 	return 0;
 }
 
@@ -151,6 +152,8 @@ static int bear_all_of(struct crimg_restart *r, size_t i, struct crimg_err *err)
 {
 	struct crimg_actor *a = &r->actors[i];
 	struct crimg_puppet *p = &a->puppets[0];
+	if (a->task->mm != NULL && crimg_restart_memory(r, a, err) < 0)
+		return -1;
 	if (bear_children(r, i, true, err) < 0)
 		return -1;
 	if (leads(a->task)
@@ -158,7 +161,7 @@ static int bear_all_of(struct crimg_restart *r, size_t i, struct crimg_err *err)
 		return -1;
 	if (bear_children(r, i, false, err) < 0 || bear_siblings(r, i, err) < 0)
 		return -1;
-	a->session_made = true;
+	a->bore = true;
 	return crimg_puppet_flush(p, err);
 }
 
@@ -168,7 +171,7 @@ static int bear_tree(struct crimg_restart *r, struct crimg_err *err)
 	for (bool again = true; again;) {
 		again = false;
 		for (size_t i = 0; i < r->tasks.count; i++) {
-			if (r->actors[i].count == 0 || r->actors[i].session_made)
+			if (r->actors[i].count == 0 || r->actors[i].bore)
 				continue;
 			if (bear_all_of(r, i, err) < 0)
 				return -1;

@@ -1,4 +1,4 @@
-// What crimg itself has mapped, as /proc/self/maps tells: the places that are taken, and the kernel's vDSO.
+// What a task has mapped, as /proc tells: the places that are taken, and the kernel's vDSO.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,15 +27,16 @@ static int take_line(const char *line, struct crimg_buf *out, struct crimg_vdso 
 	return crimg_buf_append(out, &range, sizeof range, err);
 }
 
-int crimg_restart_self(struct crimg_map_range **ranges, size_t *count, struct crimg_vdso *vdso,
-                       struct crimg_err *err)
+int crimg_restart_maps(pid_t pid, struct crimg_map_range **ranges, size_t *count,
+                       struct crimg_vdso *vdso, struct crimg_err *err)
 {
-	char line[8192];
+	char line[8192], path[32];
 	struct crimg_buf out = CRIMG_BUF_INIT;
-	FILE *f = fopen("/proc/self/maps", "re");
+	snprintf(path, sizeof path, "/proc/%d/maps", pid);
+	FILE *f = fopen(path, "re");
 	int rc = 0;
 	if (f == NULL)
-		return crimg_fail_sys(err, errno, "/proc/self/maps", "cannot be opened");
+		return crimg_fail_sys(err, errno, path, "cannot be opened");
 	while (rc == 0 && fgets(line, sizeof line, f) != NULL)
 		rc = take_line(line, &out, vdso, err);
 	fclose(f);
