@@ -15,6 +15,7 @@
 #include "format/output.h"
 #include "format/terminal.h"
 #include "producer/restart_birth.h"
+#include "producer/restart_outside.h"
 
 static const char usage[] =
 	"usage: crimg restart [options] IMAGE\n\n"
@@ -253,8 +254,12 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 	if (!r->options->wait)
 		printf("%d\n", r->root);
 	fflush(stdout);
+	struct crimg_lent_terminal terminal;
+	crimg_restart_lend_terminal(r, &terminal);
 	let_go(r);
-	return r->options->wait ? await_root(r, err) : 0;
+	rc = r->options->wait ? await_root(r, err) : 0;
+	crimg_restart_take_terminal(&terminal);
+	return rc;
 }
 
 int crimg_restart_main(int argc, char **argv)

@@ -21,14 +21,6 @@
 #define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 #define POUR_BYTES (64u << 10)
 
-int crimg_restart_terminal(void)
-{
-	for (int fd = 0; fd < 3; fd++)
-		if (isatty(fd))
-			return fd;
-	return -1;
-}
-
 int crimg_restart_pour(struct crimg_image *image, struct crimg_payload_ref from, int fd,
                        struct crimg_err *err)
 {

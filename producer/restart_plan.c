@@ -176,6 +176,8 @@ int crimg_restart_plan(struct crimg_restart *r, struct crimg_err *err)
 	if (crimg_restart_births(r, err) < 0)
 		return -1;
 	note_groups(r);
+	if (r->refused.failed || r->notes.failed)
+		return crimg_fail_nomem(err, 0);
 	if (r->refused.count > 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, r->options->path, CRIMG_NO_OFFSET,
 		                  "cannot be restarted here for %zu reason%s; nothing was done",

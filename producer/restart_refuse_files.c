@@ -78,6 +78,37 @@ static void refuse_regular(struct crimg_restart *r, const struct crimg_file *fil
 		refuse(r, file, "is a device or socket: bring it along with --inherit");
 }
 
+static void mark(const struct crimg_restart *r, uint64_t id, bool *wanted)
+{
+	const struct crimg_file *file = crimg_files_find(&r->files, (uint32_t)id);
+	if (file == NULL)
+		return;
+	wanted[file - r->files.list] = true;
+	if (file->type == FD_TYPES__FIFO && file->path != NULL && file->path->id != id)
+		mark(r, file->path->id, wanted);
+}
+
+// The files that will be opened: the image tells of others too, by which terminals and the like had been
+// opened once.
+static void mark_wanted(struct crimg_restart *r, const struct crimg_actor *a, bool *wanted)
+{
+	const struct crimg_task *t = a->task;
+	struct crimg_list fds;
+	struct crimg_err told = CRIMG_ERR_INIT; // by refuse_descriptors()
+	if (crimg_task_list(r->image, t, CRIMG_PART_FDS, &fds, &told) == 0)
+		for (size_t i = 0; i < fds.count; i++)
+			mark(r, ((const FdinfoEntry *)fds.items[i])->id, wanted);
+	if (t->fs != NULL) {
+		mark(r, t->fs->cwd_id, wanted);
+		mark(r, t->fs->root_id, wanted);
+	}
+	if (t->mm != NULL)
+		mark(r, t->mm->exe_file_id, wanted);
+	for (size_t i = 0; i < a->space.count; i++)
+		if ((a->space.areas[i].vma->status & (CRIMG_VMA_FILE | CRIMG_VMA_MEMFD)) != 0)
+			mark(r, a->space.areas[i].vma->shmid, wanted);
+}
+
 static void refuse_file(struct crimg_restart *r, const struct crimg_file *file)
 {
 	if (crimg_restart_inherited(r, file) != NULL)
@@ -130,8 +161,18 @@ static void refuse_locks(struct crimg_restart *r)
 
 void crimg_restart_refuse_files(struct crimg_restart *r)
 {
+	bool *wanted = calloc(r->files.count + 1, sizeof *wanted);
+	if (wanted == NULL) {
+		r->refused.failed = true;
+		return;
+	}
+	for (size_t i = 0; i < r->tasks.count; i++)
+		if (r->tasks.list[i].state != CRIMG_TASK_DEAD)
+			mark_wanted(r, &r->actors[i], wanted);
 	for (size_t i = 0; i < r->files.count; i++)
-		refuse_file(r, &r->files.list[i]);
+		if (wanted[i])
+			refuse_file(r, &r->files.list[i]);
+	free(wanted);
 	for (size_t i = 0; i < r->tasks.count; i++)
 		if (r->tasks.list[i].state != CRIMG_TASK_DEAD)
 			refuse_descriptors(r, &r->tasks.list[i]);
