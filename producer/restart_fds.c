@@ -65,12 +65,29 @@ static int place(struct crimg_restart *r, struct crimg_puppet *p, const FdinfoEn
 	                fd->fd, (fd->flags & 1) != 0 ? O_CLOEXEC : 0);
 }
 
+// Who gets a signal when something happens to it.
+static int set_owner(struct crimg_restart *r, struct crimg_puppet *p, const FdinfoEntry *fd,
+                     struct crimg_err *err)
+{
+	const struct crimg_file *file = crimg_files_find(&r->files, fd->id);
+	const FownEntry *owner = file != NULL ? crimg_file_owner(file) : NULL;
+	if (owner == NULL || owner->pid == 0)
+		return 0;
+	struct f_owner_ex ex = { .type = (int)owner->pid_type, .pid = (pid_t)owner->pid };
+	if (CRIMG_DO(p, err, "whom it signals:", file_name(r, fd->id), SYS_fcntl, fd->fd, F_SETOWN_EX,
+	             crimg_puppet_lend(p, &ex, sizeof ex)) < 0)
+		return -1;
+	return owner->signum == 0 ? 0
+		: CRIMG_DO(p, err, "its signal:", file_name(r, fd->id), SYS_fcntl, fd->fd, F_SETSIG,
+		           owner->signum);
+}
+
 static int place_all(struct crimg_restart *r, struct crimg_puppet *p, const FdinfoEntry **sorted,
                      size_t count, struct crimg_err *err)
 {
 	uint64_t next = 0;
 	for (size_t i = 0; i < count; i++)
-		if (place(r, p, sorted[i], err) < 0)
+		if (place(r, p, sorted[i], err) < 0 || set_owner(r, p, sorted[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (sorted[i]->fd > next && close_gap(p, next, sorted[i]->fd - 1, err) < 0)

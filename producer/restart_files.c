@@ -179,7 +179,7 @@ static const struct {
 	{ FD_TYPES__FIFO, crimg_restart_open_pipe }, { FD_TYPES__EVENTFD, open_eventfd },
 	{ FD_TYPES__EVENTPOLL, open_eventpoll }, { FD_TYPES__SIGNALFD, open_signalfd },
 	{ FD_TYPES__TIMERFD, open_timerfd },     { FD_TYPES__TTY, open_terminal },
-	{ FD_TYPES__MEMFD, open_memfd },
+	{ FD_TYPES__MEMFD, open_memfd },         { FD_TYPES__UNIXSK, crimg_restart_open_pair },
 };
 
 static int open_file(struct crimg_restart *r, const struct crimg_file *file, struct crimg_err *err)

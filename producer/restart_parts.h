@@ -40,6 +40,7 @@ enum crimg_handle_sort {
 	CRIMG_HANDLE_SEGMENT, // id: shmid; anonymous shared memory, or a memory file
 	CRIMG_HANDLE_PIPE_IN, // id: pipe_id; the end to read from
 	CRIMG_HANDLE_PIPE_OUT,
+	CRIMG_HANDLE_SOCKET,  // id: file in the image; the other end of a pair that was made
 	CRIMG_HANDLE_PAGES,   // id: inode of the image's file, more: its device
 };
 
@@ -112,6 +113,10 @@ CRIMG_MUST_CHECK int crimg_restart_open_files(struct crimg_restart *r, struct cr
 CRIMG_MUST_CHECK int crimg_restart_open_ghost(struct crimg_restart *r, const struct crimg_file *file,
                                               int flags, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_open_pipe(struct crimg_restart *r, const struct crimg_file *file,
+                                             struct crimg_err *err);
+// restart_pairs.c: unix sockets that socketpair() made, both ends in the image, nothing but bytes waiting.
+bool crimg_restart_is_pair(struct crimg_restart *r, const struct crimg_file *file);
+CRIMG_MUST_CHECK int crimg_restart_open_pair(struct crimg_restart *r, const struct crimg_file *file,
                                              struct crimg_err *err);
 // What the image holds of contents, into fd at its position. Stops where a pipe is full.
 CRIMG_MUST_CHECK int crimg_restart_pour(struct crimg_image *image, struct crimg_payload_ref from,

@@ -113,13 +113,10 @@ static void refuse_file(struct crimg_restart *r, const struct crimg_file *file)
 {
 	if (crimg_restart_inherited(r, file) != NULL)
 		return;
-	if (!is_made(file->type) || file->message == NULL) {
+	if (file->message == NULL || (!is_made(file->type) && !crimg_restart_is_pair(r, file))) {
 		refuse(r, file, "not restarted yet: close it before the checkpoint, or use criu restore");
 		return;
 	}
-	const FownEntry *owner = crimg_file_owner(file);
-	if (owner != NULL && owner->pid != 0)
-		refuse(r, file, "sends signals (F_SETOWN): not restarted yet");
 	if (file->type == FD_TYPES__REG)
 		refuse_regular(r, file);
 	if (file->type == FD_TYPES__TTY && crimg_restart_terminal() < 0)

@@ -15,7 +15,7 @@ if [ "${4:-}" != inside ]; then
 	[ "$peer" != none ] && [ -x "$peer/criu" ] || no "the peer criu could not be fetched"
 	unshare --pid --fork --mount-proc true 2>/dev/null || no "no pid namespace can be made here"
 	mkdir -p "$build/samples"
-	for p in $programs counter; do
+	for p in $programs counter terminal; do
 		cc -O1 -w -pthread -o "$build/samples/$p" "$here/../samples/programs/$p.c" || exit 2
 	done
 	# There the shell is process 1: whoever is killed is waited for, and numbers are free again.
@@ -216,6 +216,47 @@ if [ -d "$work/heap/img/" ]; then
 			[ ! -e "/proc/$pid_heap" ] && ok || not_ok "SIG$signal after $delay s: a task was left behind"
 		done
 	done
+fi
+
+# A terminal, and nobody's privileges.
+if command -v script >/dev/null; then
+	mkdir -p "$work/terminal/run" && cd "$work/terminal/run" || exit 2
+	script -qec "sh -c '$build/samples/terminal; :'" /dev/null </dev/null >/dev/null 2>&1 &
+	await_ready terminal
+	pid_terminal=$(pgrep -x terminal)
+	mkdir "$work/terminal/img"
+	if "$peer/criu" dump --shell-job -t "$pid_terminal" -D "$work/terminal/img" -o log >/dev/null 2>&1; then
+		fails "no terminal" 'a terminal, and crimg has none' terminal "$work/terminal/img"
+		(sleep 0.5 && touch go) &
+		timeout -k 1 15 script -qec "'$crimg' restart --wait '$work/terminal/img'; stty -a" typed </dev/null >/dev/null 2>&1
+		grep -q 'in front' typed && grep -q ' echo ' typed && ok || not_ok "a terminal: $(cat typed)"
+	else
+		skip "criu dump of terminal failed here: $(grep Error "$work/terminal/img/log" | head -n 1)"
+	fi
+else
+	skip "no script(1) to make a terminal with"
+fi
+nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
+if $nobody unshare --user true 2>/dev/null; then
+	chmod 755 "$work"
+	for p in vectors tree7; do
+		[ -d "$work/$p/img" ] || continue
+		# criu here may dump root's tasks only; crimg is nobody: so are the tasks made to be.
+		for core in "$work/$p/img"/core-*.img; do
+			"$crimg" convert -t json "$core" - | sed -E 's/"((e|s|fs)?[ug]id)": ?0/"\1":65534/g
+				s/"(cap_inh|cap_prm|cap_eff)": ?\[[^]]*\]/"\1":[0,0]/g; s/"groups": ?\[[^]]*\]/"groups":[]/' \
+				>"$work/core.json"
+			rm "$core" && "$crimg" convert -f json -t criu "$work/core.json" "$core"
+		done
+		chmod -R a+rX "$work/$p" && chown -R 65534 "$work/$p/run"
+		cp "$crimg" "$work/crimg" && chmod 755 "$work/crimg"
+		rm -f "$work/$p/run/go" && cd "$work/$p/run" || exit 2
+		(sleep 0.3 && touch go) &
+		timeout -k 1 15 $nobody "$work/crimg" restart --wait "$work/$p/img" 2>"$work/said" && ok ||
+			not_ok "restart of $p by nobody: $(cat err "$work/said")"
+	done
+else
+	skip "no user namespace can be made here"
 fi
 
 # What is not restarted is refused by name.

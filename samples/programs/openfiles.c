@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -89,7 +90,14 @@ int main(int argc, char **argv)
 	epoll_ctl(epoll, EPOLL_CTL_ADD, event, &ready_event);
 	int memory = memfd_create("in memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	PROVE(write(memory, "memory", 6) == 6 && fcntl(memory, F_ADD_SEALS, F_SEAL_GROW) == 0);
+	int stream[2], datagrams[2];
+	PROVE(socketpair(AF_UNIX, SOCK_STREAM, 0, stream) == 0);
+	PROVE(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, datagrams) == 0);
+	PROVE(write(stream[0], "to the other", 12) == 12 && write(stream[1], "and back", 8) == 8);
+	PROVE(write(datagrams[0], "a", 1) == 1 && write(datagrams[0], "two", 3) == 3);
+	shutdown(stream[0], SHUT_WR);
 	dup2(null, 200);
+	PROVE(fcntl(stream[0], F_SETOWN, getpid()) == 0 && fcntl(stream[0], F_SETSIG, SIGUSR2) == 0);
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 2, .l_len = 3 };
 	PROVE(flock(append, LOCK_EX) == 0 && fcntl(reader, F_SETLK, &lock) == 0);
 	umask(037);
@@ -129,6 +137,11 @@ int main(int argc, char **argv)
 	PROVE(fstatat(directory, "../plain", &st, 0) == 0 && (fcntl(path, F_GETFL) & O_PATH) != 0);
 	PROVE(write(200, "x", 1) == 1 && write(null, "x", 1) == 1 && read(zero, text, 1) == 1 && text[0] == 0);
 	PROVE(read(fifo, text, 64) == 11 && memcmp(text, "in the fifo", 11) == 0);
+	PROVE(read(stream[1], text, 64) == 12 && memcmp(text, "to the other", 12) == 0);
+	PROVE(read(stream[1], text, 64) == 0 && read(stream[0], text, 64) == 8);
+	PROVE(read(datagrams[1], text, 64) == 1 && read(datagrams[1], text, 64) == 3);
+	PROVE(read(datagrams[1], text, 64) == -1 && errno == EAGAIN && write(stream[1], "x", 1) == 1);
+	PROVE(fcntl(stream[0], F_GETOWN) == getpid() && fcntl(stream[0], F_GETSIG) == SIGUSR2);
 	struct signalfd_siginfo info;
 	PROVE(read(signals, &info, sizeof info) == sizeof info && info.ssi_signo == SIGUSR1
 	      && info.ssi_pid == (uint32_t)getpid());
