@@ -237,12 +237,19 @@ static int map_all(struct crimg_restart *r, struct crimg_actor *a, struct crimg_
 	return 0;
 }
 
+// Advice that stays with a mapping; other bits would throw memory away.
+#define ADVICE_KEPT                                                                                \
+	(UINT64_C(1) << MADV_RANDOM | UINT64_C(1) << MADV_SEQUENTIAL | UINT64_C(1) << MADV_DONTFORK \
+	 | UINT64_C(1) << MADV_MERGEABLE | UINT64_C(1) << MADV_HUGEPAGE                            \
+	 | UINT64_C(1) << MADV_NOHUGEPAGE | UINT64_C(1) << MADV_DONTDUMP                           \
+	 | UINT64_C(1) << MADV_WIPEONFORK)
+
 static int advise(struct crimg_puppet *p, const struct crimg_area *area, struct crimg_err *err)
 {
 	const VmaEntry *v = area->vma;
 	uint64_t bytes = area->end - area->start;
 	for (unsigned bit = 0; v->has_madv && bit < 64; bit++)
-		if ((v->madv >> bit & 1) != 0
+		if (((v->madv & ADVICE_KEPT) >> bit & 1) != 0
 		    && CRIMG_DO(p, err, "advising about memory", NULL, SYS_madvise, area->start, bytes,
 		                bit) < 0)
 			return -1;
