@@ -13,6 +13,7 @@
 #include "producer/restart_memory.h"
 
 #define USER_END UINT64_C(0x7ffffffff000)
+#define GUARD_INSTALL 102 // MADV_GUARD_INSTALL, Linux 6.13
 #define FLAGS_KEPT (MAP_GROWSDOWN | MAP_NORESERVE)
 
 static int unmap(struct crimg_puppet *p, uint64_t from, uint64_t to, struct crimg_err *err)
@@ -214,6 +215,25 @@ static int map_area(struct crimg_restart *r, struct crimg_actor *a, const struct
 	                fd < 0 ? 0 : v->pgoff + (area->start - v->start));
 }
 
+// Advice that stays with a mapping; other bits would throw memory away. It is given before pages come: it
+// says how large they may be.
+#define ADVICE_KEPT                                                                                \
+	(UINT64_C(1) << MADV_RANDOM | UINT64_C(1) << MADV_SEQUENTIAL | UINT64_C(1) << MADV_DONTFORK \
+	 | UINT64_C(1) << MADV_MERGEABLE | UINT64_C(1) << MADV_HUGEPAGE                            \
+	 | UINT64_C(1) << MADV_NOHUGEPAGE | UINT64_C(1) << MADV_DONTDUMP                           \
+	 | UINT64_C(1) << MADV_WIPEONFORK)
+
+static int advise(struct crimg_puppet *p, const struct crimg_area *area, struct crimg_err *err)
+{
+	const VmaEntry *v = area->vma;
+	for (unsigned bit = 0; v->has_madv && bit < 64; bit++)
+		if (((v->madv & ADVICE_KEPT) >> bit & 1) != 0
+		    && CRIMG_DO(p, err, "advising about memory", NULL, SYS_madvise, area->start,
+		                area->end - area->start, bit) < 0)
+			return -1;
+	return 0;
+}
+
 // One of its mother's, which may have to be writable for a while.
 static int reopen_area(struct crimg_restart *r, struct crimg_actor *a, const struct crimg_area *area,
                        struct crimg_err *err)
@@ -231,30 +251,19 @@ static int map_all(struct crimg_restart *r, struct crimg_actor *a, struct crimg_
 		const struct crimg_area *area = &a->space.areas[i];
 		bool kept = a->kept != NULL && a->kept[i];
 		if (!is_kernel(area->vma)
-		    && (kept ? reopen_area(r, a, area, err) : map_area(r, a, area, err)) < 0)
+		    && ((kept ? reopen_area(r, a, area, err) : map_area(r, a, area, err)) < 0
+		        || advise(&a->puppets[0], area, err) < 0))
 			return -1;
 	}
 	return 0;
 }
 
-// Advice that stays with a mapping; other bits would throw memory away.
-#define ADVICE_KEPT                                                                                \
-	(UINT64_C(1) << MADV_RANDOM | UINT64_C(1) << MADV_SEQUENTIAL | UINT64_C(1) << MADV_DONTFORK \
-	 | UINT64_C(1) << MADV_MERGEABLE | UINT64_C(1) << MADV_HUGEPAGE                            \
-	 | UINT64_C(1) << MADV_NOHUGEPAGE | UINT64_C(1) << MADV_DONTDUMP                           \
-	 | UINT64_C(1) << MADV_WIPEONFORK)
-
-static int advise(struct crimg_puppet *p, const struct crimg_area *area, struct crimg_err *err)
+static int finish_area(struct crimg_puppet *p, const struct crimg_area *area, struct crimg_err *err)
 {
 	const VmaEntry *v = area->vma;
 	uint64_t bytes = area->end - area->start;
-	for (unsigned bit = 0; v->has_madv && bit < 64; bit++)
-		if (((v->madv & ADVICE_KEPT) >> bit & 1) != 0
-		    && CRIMG_DO(p, err, "advising about memory", NULL, SYS_madvise, area->start, bytes,
-		                bit) < 0)
-			return -1;
 	if ((v->status & CRIMG_VMA_GUARD) != 0
-	    && CRIMG_DO(p, err, "a guard region", NULL, SYS_madvise, area->start, bytes, 102) < 0)
+	    && CRIMG_DO(p, err, "a guard region", NULL, SYS_madvise, area->start, bytes, GUARD_INSTALL) < 0)
 		return -1;
 	if ((v->flags & MAP_LOCKED) != 0
 	    && CRIMG_DO(p, err, "locking memory", NULL, SYS_mlock, area->start, bytes) < 0)
@@ -275,7 +284,7 @@ static int finish_areas(struct crimg_restart *r, struct crimg_actor *a, struct c
 		    && CRIMG_DO(p, err, "protecting", NULL, SYS_mprotect, area->start,
 		                area->end - area->start, prot) < 0)
 			return -1;
-		if (advise(p, area, err) < 0)
+		if (finish_area(p, area, err) < 0)
 			return -1;
 	}
 	return 0;
