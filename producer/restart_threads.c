@@ -27,7 +27,7 @@ static int set_name(struct crimg_puppet *p, const char *name, struct crimg_err *
 static int set_schedule(struct crimg_puppet *p, const ThreadCoreEntry *t, struct crimg_err *err)
 {
 	int priority = (int)t->sched_prio;
-	if (t->has_sched_policy && t->sched_policy != SCHED_OTHER
+	if (t->has_sched_policy && (int)t->sched_policy != sched_getscheduler(0)
 	    && CRIMG_DO(p, err, "how it is scheduled", NULL, SYS_sched_setscheduler, 0,
 	                t->sched_policy, crimg_puppet_lend(p, &priority, sizeof priority)) < 0)
 		return -1;

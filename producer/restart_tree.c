@@ -2,8 +2,8 @@
 // others by system calls of their parents, once these have their memory: what is the same stays shared.
 //
 // A task is born in the session that its parent has then. So a leader bears children of other sessions
-// before it becomes one; a child of a session that its parent never had is born by a sibling
-// of that session, with CLONE_PARENT.
+// before it becomes one; a child of a session that its parent never had is born by a sibling of that session,
+// with CLONE_PARENT. Of a session whose leader has ended, that sibling is made for the moment: a ghost.
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -22,26 +22,59 @@ static bool leads(const struct crimg_task *t)
 	return t->sid == t->pid;
 }
 
-// The sibling that bears actor i because its parent cannot; SIBLING_NONE: the parent can.
+// Session number has its leader in the image.
+static bool has_leader(const struct crimg_restart *r, uint32_t number)
+{
+	const struct crimg_task *t = crimg_tasks_find(&r->tasks, number);
+	return t != NULL && leads(t);
+}
+
+// True when the session is one that crimg can only be in, not make.
+static bool is_outside(const struct crimg_restart *r, uint32_t session)
+{
+	return !leads(&r->tasks.list[0]) && session == r->tasks.list[0].sid;
+}
+
+// Its parent has the session that it must be born in, or had it before it led its own.
+static bool parent_can(const struct crimg_restart *r, const struct crimg_actor *a)
+{
+	const struct crimg_actor *p = &r->actors[a->task->parent];
+	return a->birth == 0 || a->birth == p->task->sid || (leads(p->task) && a->birth == p->birth);
+}
+
+// The sibling that bears actor i because its parent cannot: the leader, or one before it in a session without;
+// SIBLING_NONE.
 static size_t sibling_of(const struct crimg_restart *r, size_t i)
 {
 	const struct crimg_actor *a = &r->actors[i];
-	const struct crimg_task *t = a->task;
-	const struct crimg_task *p = &r->tasks.list[t->parent];
-	if (a->birth == 0 || a->birth == p->sid || leads(p))
+	if (parent_can(r, a))
 		return SIBLING_NONE;
 	for (size_t k = 0; k < r->tasks.count; k++) {
 		const struct crimg_task *s = &r->tasks.list[k];
-		if (k != i && s->parent == t->parent && leads(s) && s->sid == a->birth)
+		if (k != i && s->parent == a->task->parent && s->sid == a->birth
+		    && (leads(s) || (k < i && !has_leader(r, a->birth))))
 			return k;
 	}
 	return SIBLING_NONE;
 }
 
+static bool needs_ghost(const struct crimg_restart *r, size_t i)
+{
+	const struct crimg_actor *a = &r->actors[i];
+	return !parent_can(r, a) && sibling_of(r, i) == SIBLING_NONE && !has_leader(r, a->birth)
+		&& !is_outside(r, a->birth);
+}
+
+static bool has_sibling_leader(const struct crimg_restart *r, size_t i)
+{
+	const struct crimg_task *s = crimg_tasks_find(&r->tasks, r->actors[i].birth);
+	return s != NULL && leads(s) && s->parent == r->tasks.list[i].parent;
+}
+
 static void refuse_session(struct crimg_restart *r, const struct crimg_actor *a)
 {
 	crimg_lines_add(&r->refused,
-	                "task %u (%s): session %u: no task can bear it there (has its leader ended?): "
+	                "task %u (%s): session %u: no task can bear it there: "
 	                "not restarted yet; criu restore does", a->task->pid, crimg_task_comm(a->task),
 	                a->birth);
 }
@@ -58,13 +91,15 @@ int crimg_restart_births(struct crimg_restart *r, struct crimg_err *err)
 		if (t->parent == CRIMG_NO_TASK || a->birth == 0)
 			continue;
 		struct crimg_actor *p = &r->actors[t->parent];
-		if (a->birth == p->task->sid)
-			continue;
-		if (leads(p->task) && (p->birth == 0 || p->birth == a->birth))
-			p->birth = a->birth;
-		else if (leads(p->task) || sibling_of(r, i) == SIBLING_NONE)
-			refuse_session(r, a);
+		bool known = has_leader(r, a->birth) || is_outside(r, a->birth);
+		if (known && leads(p->task) && a->birth != p->task->sid && p->birth == 0
+		    && !has_sibling_leader(r, i))
+			p->birth = a->birth; // it bears this one early
 	}
+	for (size_t i = 1; i < r->tasks.count; i++)
+		if (r->tasks.list[i].parent != CRIMG_NO_TASK && !parent_can(r, &r->actors[i])
+		    && sibling_of(r, i) == SIBLING_NONE && !needs_ghost(r, i))
+			refuse_session(r, &r->actors[i]);
 	const struct crimg_task *root = &r->tasks.list[0];
 	if (r->actors[0].birth != 0)
 		crimg_lines_add(&r->notes,
@@ -95,8 +130,9 @@ int crimg_restart_bear(struct crimg_puppet *mother, uint64_t flags, uint32_t num
 	pid_t tid = (pid_t)number;
 	int64_t result = 0;
 	bool thread = (flags & CLONE_THREAD) != 0;
-	struct clone_args args = { .flags = flags, .set_tid_size = 1,
-		                   .exit_signal = thread ? 0 : SIGCHLD };
+	// A sibling's is that of its mother.
+	struct clone_args args = { .flags = flags, .set_tid_size = 1 };
+	args.exit_signal = (flags & (CLONE_THREAD | CLONE_PARENT)) != 0 ? 0 : SIGCHLD;
 	args.set_tid = crimg_puppet_lend(mother, &tid, sizeof tid);
 	struct crimg_call call = { .what = thread ? "creating a thread" : "creating a process",
 		                   .number = SYS_clone3, .exact = true, .wanted = tid };
@@ -122,6 +158,45 @@ static int bear_actor(struct crimg_restart *r, struct crimg_actor *mother, struc
 	return 0;
 }
 
+// Who has ended but lent a session or group its number: somebody bears a task that leads it for a moment.
+struct ghost_leader {
+	struct crimg_puppet puppet;
+	size_t mother;
+};
+
+static int end_ghost(struct crimg_restart *r, struct ghost_leader *g, struct crimg_err *err)
+{
+	uint64_t number = g->puppet.shown;
+	if (crimg_restart_end(&g->puppet, 0, err) < 0)
+		return -1;
+	struct crimg_puppet *mother = &r->actors[g->mother].puppets[0];
+	if (CRIMG_DO(mother, err, "waiting for the leader of a session or group", NULL, SYS_wait4, number) < 0)
+		return -1;
+	return crimg_puppet_flush(mother, err);
+}
+
+// A child of a session whose leader has ended.
+static int bear_by_ghost(struct crimg_restart *r, size_t mother, struct crimg_actor *a,
+                         struct crimg_err *err)
+{
+	struct ghost_leader g = { .mother = mother, .puppet = { .name = "leader of a session" } };
+	struct crimg_actor *m = &r->actors[mother];
+	if (crimg_restart_bear(&m->puppets[0], 0, a->birth, &g.puppet, err) < 0)
+		return -1;
+	int rc = CRIMG_DO(&g.puppet, err, "leading a session", NULL, SYS_setsid);
+	a->puppets[0].name = crimg_task_comm(a->task);
+	if (rc == 0)
+		rc = crimg_restart_bear(&g.puppet, CLONE_PARENT, a->task->pid, &a->puppets[0], err);
+	if (rc < 0) {
+		if (g.puppet.tid != 0)
+			kill(g.puppet.tid, SIGKILL);
+		return -1;
+	}
+	a->count = 1;
+	a->mother = m;
+	return end_ghost(r, &g, err);
+}
+
 // Children that must be born now: before or after their mother leads a session, or by a sibling.
 static int bear_children(struct crimg_restart *r, size_t mother, bool early, struct crimg_err *err)
 {
@@ -130,8 +205,12 @@ static int bear_children(struct crimg_restart *r, size_t mother, bool early, str
 		struct crimg_actor *a = &r->actors[i];
 		if (a->task->parent != mother || a->count > 0 || sibling_of(r, i) != SIBLING_NONE)
 			continue;
-		bool wants_early = leads(m) && a->birth != 0 && a->birth != m->sid;
-		if (wants_early == early && bear_actor(r, &r->actors[mother], a, 0, err) < 0)
+		bool ghost = needs_ghost(r, i);
+		bool wants_early = !ghost && leads(m) && a->birth != 0 && a->birth != m->sid;
+		if (wants_early != early)
+			continue;
+		if ((ghost ? bear_by_ghost(r, mother, a, err)
+		           : bear_actor(r, &r->actors[mother], a, 0, err)) < 0)
 			return -1;
 	}
 	return 0;
@@ -193,23 +272,6 @@ static int set_group(struct crimg_puppet *p, uint32_t group, struct crimg_err *e
 	return crimg_puppet_flush(p, err);
 }
 
-// A group whose leader has ended needs its number: somebody bears a task that leads it for a moment.
-struct ghost_leader {
-	struct crimg_puppet puppet;
-	size_t mother;
-};
-
-static int end_ghost(struct crimg_restart *r, struct ghost_leader *g, struct crimg_err *err)
-{
-	uint64_t number = g->puppet.shown;
-	if (crimg_restart_end(&g->puppet, 0, err) < 0)
-		return -1;
-	struct crimg_puppet *mother = &r->actors[g->mother].puppets[0];
-	if (CRIMG_DO(mother, err, "waiting for the leader of a group", NULL, SYS_wait4, number) < 0)
-		return -1;
-	return crimg_puppet_flush(mother, err);
-}
-
 // All that are in group, which nobody of the image leads, from actor first on.
 static int join_dead_group(struct crimg_restart *r, size_t first, struct crimg_err *err)
 {
@@ -248,7 +310,8 @@ static int make_groups(struct crimg_restart *r, struct crimg_err *err)
 	for (size_t i = 0; i < r->tasks.count; i++) {
 		const struct crimg_task *t = &r->tasks.list[i];
 		bool outside = t->pgid == r->tasks.list[0].pgid && r->actors[0].birth != 0;
-		if (t->pgid == t->pid)
+		// Born in a session without its leader, it is in that one's group.
+		if (t->pgid == t->pid || (t->pgid == t->sid && !has_leader(r, t->sid)))
 			continue;
 		if (crimg_tasks_find(&r->tasks, t->pgid) != NULL) {
 			if (set_group(&r->actors[i].puppets[0], t->pgid, err) < 0)

@@ -5,7 +5,7 @@
 crimg=$(realpath "$1") peer=$2 build=$(realpath "$3")
 [ "$peer" = none ] || peer=$(realpath "$peer")
 here=$(cd "$(dirname "$0")" && pwd)
-programs="heap vectors blocked8 tree7 timers openfiles identity"
+programs="heap vectors blocked8 tree9 timers openfiles identity"
 if [ "${4:-}" != inside ]; then
 	no() {
 		printf 'SKIPPED restart.sh: %s\n0 passed, 0 failed, 1 skipped\n' "$1"
@@ -93,13 +93,24 @@ for p in $dumped; do
 	case $p in
 	heap) form=h.crimg how=--compress=zstd ;;
 	openfiles) form=h.tar.zst how= ;;
-	tree7) form=h.crimg how=--compress=none ;;
+	tree9) form=h.crimg how=--compress=none ;;
 	*) form=h.lz4 how=--compress=lz4 ;;
 	esac
 	"$crimg" convert $how "$work/$p/img" "$work/$p/$form" || not_ok "$form of $p"
 	proves "$p" "restart from $form" "$work/$p/$form"
 	proves "$p" "restart in a pid namespace" --new-pids "$work/$p/img"
 done
+
+# An image whose pages are in its parent.
+if [ -d "$work/vectors/img" ]; then
+	cp -a "$work/vectors/img" "$work/vectors/layer" && cd "$work/vectors/layer" || exit 2
+	rm pages-1.img pagemap-*.img && ln -s ../img parent
+	for map in ../img/pagemap-*.img; do
+		"$crimg" convert -t json "$map" - | sed -E 's/"flags": ?"?[0-9A-Z_|]+"?/"flags":1,"in_parent":true/g' >"$work/map.json"
+		"$crimg" convert -f json -t criu "$work/map.json" "$(basename "$map")"
+	done
+	proves vectors "restart from a layer" "$work/vectors/layer"
+fi
 
 # Programs that nobody wrote for this.
 foreign() { # NAME LAST-LINE COMMAND…
@@ -239,7 +250,7 @@ fi
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 if $nobody unshare --user true 2>/dev/null; then
 	chmod 755 "$work"
-	for p in vectors tree7; do
+	for p in vectors tree9; do
 		[ -d "$work/$p/img" ] || continue
 		# criu here may dump root's tasks only; crimg is nobody: so are the tasks made to be.
 		for core in "$work/$p/img"/core-*.img; do

@@ -1,13 +1,15 @@
-// A tree of seven with two zombies, sessions, groups, a group whose leader has ended, and a child that was
-// born before its parent led a session.
+// A tree of nine with two zombies, sessions, groups, a group and a session whose leaders have ended, and a
+// child that was born before its parent led a session.
 //   root (leads a session) - A (leads a group) - B (in A's group)
 //                          - C (leads a session), which bore D before that
 //                          - zombie that exited 42, zombie that SIGTERM killed
 //                          - E, in the group of one that has ended
+//                          - F, G, orphans whose parent led their session and has ended
 #include "prove.h"
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 struct place {
@@ -15,7 +17,7 @@ struct place {
 };
 
 static struct { // shared by all
-	struct place root, a, b, c, d, e;
+	struct place root, a, b, c, d, e, f, g;
 	volatile int here;
 } *all;
 
@@ -74,7 +76,7 @@ static _Noreturn void run_c(void)
 int main(void)
 {
 	all = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t a = fork(), c, e, exited, killed, leader;
+	pid_t root = getpid(), a = fork(), c, e, daemon, exited, killed, leader;
 	if (a == 0)
 		run_a();
 	if ((c = fork()) == 0)
@@ -94,8 +96,21 @@ int main(void)
 			usleep(1000);
 		leaf(&all->e, 14);
 	}
+	// Orphans come to the root.
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if ((daemon = fork()) == 0) {
+		setsid();
+		for (int i = 0; i < 2; i++)
+			if (fork() == 0) {
+				while (getppid() != root)
+					usleep(1000);
+				leaf(i == 0 ? &all->f : &all->g, 15 + i);
+			}
+		_exit(0);
+	}
+	waitpid(daemon, NULL, 0);
 	note(&all->root);
-	while (__atomic_load_n(&all->here, __ATOMIC_SEQ_CST) < 6)
+	while (__atomic_load_n(&all->here, __ATOMIC_SEQ_CST) < 8)
 		usleep(1000);
 	kill(leader, SIGKILL);
 	waitpid(leader, NULL, 0);
@@ -113,6 +128,9 @@ int main(void)
 	expect(a, 10);
 	expect(c, 12);
 	expect(e, 14);
+	expect(all->f.pid, 15);
+	expect(all->g.pid, 16);
+	PROVE(all->f.sid == daemon && all->g.sid == daemon && all->f.pgid == daemon);
 	PROVE(waitpid(-1, &status, 0) == -1 && errno == ECHILD);
 	return 0;
 }
