@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "format/search.h"
 #include "producer/restart_parts.h"
 
 static int order(const struct crimg_handle *a, const struct crimg_handle *b)
@@ -22,15 +23,9 @@ static int order(const struct crimg_handle *a, const struct crimg_handle *b)
 // The place of the first handle that is not before key.
 static size_t place_of(const struct crimg_handles *h, const struct crimg_handle *key)
 {
-	size_t low = 0, high = h->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (order(&h->list[middle], key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	size_t at = 0;
+	CRIMG_COUNT_BEFORE(at, h->count, order(&h->list[at], key) < 0);
+	return at;
 }
 
 int crimg_handles_find(const struct crimg_handles *h, enum crimg_handle_sort sort, uint64_t id,

@@ -141,11 +141,11 @@ static int open_output(const char *path, struct crimg_output **out, struct crimg
 }
 
 static int write_all(struct crimg_reader *reader, const struct way *way, struct crimg_output *out,
-                     struct crimg_err *err)
+                     struct crimg_ledger *ledger, struct crimg_err *err)
 {
 	struct crimg_progress progress = { go_on, NULL };
 	struct crimg_writer_options options = {
-		.compress = way->compress, .single_object = reader->single_object
+		.compress = way->compress, .single_object = reader->single_object, .ledger = ledger
 	};
 	struct crimg_writer writer = { .driver = crimg_writer_by_name(way->to), .output = out };
 	if (writer.driver->open(&writer, &options, err) < 0)
@@ -179,7 +179,7 @@ static int convert(const struct way *way, const char *source, const char *target
 	if (rc == 0)
 		rc = open_output(target, &out, err);
 	if (rc == 0)
-		rc = write_all(&reader, way, out, err);
+		rc = write_all(&reader, way, out, &ledger, err);
 	crimg_output_close(out);
 	crimg_reader_close(&reader);
 	crimg_image_close(image);
@@ -465,6 +465,15 @@ static void test_kernel_stream(void)
 	deny_each(&(struct way){ .source = "a.ckpt" }, false);
 	deny_each(&(struct way){ .source = "a.ckpt", .to = "criu", .target = "from-ckpt" }, false);
 	deny_each(&(struct way){ .source = "a.ckpt", .to = "linux-cr", .target = "b.ckpt" }, false);
+	deny_each(&(struct way){ .to = "linux-cr", .target = "c.ckpt" }, false);
+}
+
+static void test_kstate(void)
+{
+	deny_each(&(struct way){ .source = "full.kstate" }, false);
+	deny_each(&(struct way){ .source = "full.kstate", .to = "criu", .target = "from-kstate" }, false);
+	deny_each(&(struct way){ .source = "full.kstate", .to = "kstate", .target = "b.kstate" }, false);
+	deny_each(&(struct way){ .source = "dir", .to = "kstate", .target = "c.kstate" }, false);
 }
 
 static int init(void)
@@ -480,8 +489,8 @@ static int init(void)
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
-	         "cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir, dir, dir, single,
-	         samples, work, samples, work, samples, samples, work);
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir,
+	         dir, dir, single, samples, work, samples, work, samples, work, samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -507,6 +516,7 @@ int main(void)
 		{ "diff", test_diff },
 		{ "report", test_report },
 		{ "kernel stream", test_kernel_stream },
+		{ "LinuxC/R image", test_kstate },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }
