@@ -20,6 +20,7 @@
 #include "format/image.h"
 #include "format/output.h"
 #include "format/tasks.h"
+#include "producer/restart_parts.h"
 #include "report/write.h"
 #include "tests/suite.h"
 #include "validate/checker.h"
@@ -103,6 +104,7 @@ struct way {
 	struct crimg_pages_options pages;
 	bool compare;                // target must equal dir when it was made
 	bool check;                  // validate instead
+	bool plan;                   // see whether it could be restarted, instead
 	bool report;                 // of source and of dir, instead
 };
 
@@ -278,12 +280,24 @@ static void check_denied(const struct way *way, int rc, const struct crimg_err *
 	CU_ASSERT_EQUAL(count_entries(), before);
 }
 
+// What a restart would make of it. Its files are not here: that it is refused is its result.
+static int plan(const char *source, struct crimg_err *err)
+{
+	const struct crimg_restart_options options = { .path = source, .tmpdir = "/tmp" };
+	struct crimg_restart r = { .options = &options };
+	int rc = crimg_restart_plan(&r, err);
+	crimg_restart_close(&r);
+	return rc < 0 && err->code == CRIMG_E_UNSUPPORTED ? 0 : rc;
+}
+
 static int run_way(const struct way *way, const char *source, const char *target,
                    struct crimg_err *err)
 {
 	*err = CRIMG_ERR_INIT;
 	if (way->check)
 		return validate(source, err);
+	if (way->plan)
+		return plan(source, err);
 	if (way->report) {
 		struct crimg_report report = { .out = target, .path = { source, dir }, .tmpdir = "/tmp" };
 		int rc = crimg_report_write(&report, err);
@@ -363,6 +377,11 @@ static void test_validate(void)
 {
 	deny_each(&(struct way){ .check = true }, false);
 	deny_each(&(struct way){ .source = "x.crimg", .check = true }, false);
+}
+
+static void test_plan(void)
+{
+	deny_each(&(struct way){ .plan = true }, false);
 }
 
 static void test_single_file(void)
@@ -490,6 +509,7 @@ int main(void)
 		{ "back to criu", test_back_to_criu },
 		{ "index", test_index },
 		{ "validate", test_validate },
+		{ "plan of a restart", test_plan },
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
 		{ "core", test_core },
