@@ -2,11 +2,9 @@
 #include <string.h>
 
 #include "format/tasks.h"
+#include "readers/kernel_task.h"
 #include "readers/linuxcr_records.h"
 
-#define NS_PER_US 1000u
-#define US_PER_S 1000000u
-#define SIGINFO_BYTES 128u // as CRIU keeps it
 #define SIGKILL_NUMBER 9u
 #define SIGSTOP_NUMBER 19u
 #define ROBUST_LIST_BYTES 24u // of its head, as set_robust_list() wants it
@@ -22,19 +20,6 @@ static void *make(struct linuxcr_image *m, size_t count, size_t size, struct cri
 	else
 		crimg_fail_nomem(err, size);
 	return p;
-}
-
-static void put_timer(ItimerEntry *e, const struct linuxcr_record *r, uint32_t at)
-{
-	// Rounded up: 0 would be a timer that does not run.
-	uint64_t value = linuxcr_u64(r, at), interval = linuxcr_u64(r, at + 8);
-	value = value / NS_PER_US + (value % NS_PER_US != 0);
-	interval = interval / NS_PER_US + (interval % NS_PER_US != 0);
-	itimer_entry__init(e);
-	e->isec = interval / US_PER_S;
-	e->iusec = interval % US_PER_S;
-	e->vsec = value / US_PER_S;
-	e->vusec = value % US_PER_S;
 }
 
 // Limits and timers; they belong to the process.
@@ -60,7 +45,8 @@ static int add_signal(struct linuxcr_image *m, TaskCoreEntry *tc, const struct l
 		limits->rlimits[limits->n_rlimits++] = &list[i];
 	}
 	for (uint32_t i = 0; i < 3; i++)
-		put_timer(&three[i], o->body, 16 * count + 16 * i);
+		kernel_itimer(&three[i], linuxcr_u64(o->body, 16 * count + 16 * i),
+			      linuxcr_u64(o->body, 16 * count + 16 * i + 8));
 	timers->real = &three[0];
 	timers->virt = &three[1];
 	timers->prof = &three[2];
@@ -94,39 +80,28 @@ static int add_handlers(struct linuxcr_image *m, TaskCoreEntry *tc, const struct
 	return 0;
 }
 
-// The kernel's siginfo from the words of the image. What the union holds follows from signal and
-// code; in v19 its members share fields.
-static void put_siginfo(uint8_t *to, const struct linuxcr_record *r, uint32_t at, bool v23)
+// The words of the image; in v19 the members of the union share fields.
+static struct kernel_siginfo siginfo_at(const struct linuxcr_record *r, uint32_t at, bool v23)
 {
-	enum { CHILD = 17, POLL = 29 };
-	uint32_t signo = linuxcr_u32(r, at), code = linuxcr_u32(r, at + 8);
-	uint32_t status = linuxcr_u32(r, at + (v23 ? 40 : 20));
+	uint32_t code = linuxcr_u32(r, at + 8);
 	// Codes of timers and message queues are negative below their class.
 	if (code >> 16 != 0 && (code & 0x8000) != 0)
 		code |= 0xffff0000;
-	bool sent = (int32_t)code <= 0,
-	     fault = signo == 4 || signo == 5 || signo == 7 || signo == 8 || signo == 11;
-	crimg_put_u32(to, signo);
-	crimg_put_u32(to + 4, linuxcr_u32(r, at + 4));
-	// The class of the code, in its upper half, is the kernel's own.
-	crimg_put_u32(to + 8, sent ? code : code & 0xffff);
-	if (!sent && signo == CHILD) {
-		crimg_put_u32(to + 16, linuxcr_u32(r, at + 12));
-		crimg_put_u32(to + 20, linuxcr_u32(r, at + 16));
-		crimg_put_u32(to + 24, status);
-		crimg_put_u64(to + 32, linuxcr_u64(r, at + (v23 ? 56 : 32)));
-		crimg_put_u64(to + 40, linuxcr_u64(r, at + (v23 ? 64 : 40)));
-	} else if (!sent && signo == POLL) {
-		crimg_put_u64(to + 16, linuxcr_u32(r, at + (v23 ? 28 : 12)));
-		crimg_put_u32(to + 24, linuxcr_u32(r, at + 20));
-	} else if (!sent && fault) {
-		crimg_put_u64(to + 16, linuxcr_u64(r, at + (v23 ? 72 : 24)));
-	} else {
-		bool timer = code == (uint32_t)-2;
-		crimg_put_u32(to + 16, linuxcr_u32(r, at + (v23 && timer ? 24 : 12)));
-		crimg_put_u32(to + 20, linuxcr_u32(r, at + (v23 && timer ? 32 : 16)));
-		crimg_put_u64(to + 24, linuxcr_u64(r, at + (v23 ? 48 : 24)));
-	}
+	bool timer = v23 && code == (uint32_t)-2;
+	return (struct kernel_siginfo){
+		.signo = linuxcr_u32(r, at),
+		.error = linuxcr_u32(r, at + 4),
+		.code = code,
+		.pid = linuxcr_u32(r, at + (timer ? 24 : 12)),
+		.uid = linuxcr_u32(r, at + (timer ? 32 : 16)),
+		.status = linuxcr_u32(r, at + (v23 ? 40 : 20)),
+		.value = linuxcr_u64(r, at + (v23 ? 48 : 24)),
+		.address = linuxcr_u64(r, at + (v23 ? 72 : 24)),
+		.utime = linuxcr_u64(r, at + (v23 ? 56 : 32)),
+		.stime = linuxcr_u64(r, at + (v23 ? 64 : 40)),
+		.band = linuxcr_u32(r, at + (v23 ? 28 : 12)),
+		.fd = linuxcr_u32(r, at + 20),
+	};
 }
 
 // Only those in the queue: a bit of the set without one says less than a siginfo would.
@@ -138,7 +113,7 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 	uint32_t count = pending == NULL ? 0 : linuxcr_u32(pending, 0);
 	SignalQueueEntry *queue = make(m, 1, sizeof *queue, err);
 	SiginfoEntry *list = make(m, count, sizeof *list, err);
-	uint8_t *bytes = make(m, count, SIGINFO_BYTES, err);
+	uint8_t *bytes = make(m, count, KERNEL_SIGINFO_BYTES, err);
 	if (queue == NULL || list == NULL || bytes == NULL)
 		return NULL;
 	signal_queue_entry__init(queue);
@@ -148,9 +123,11 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 	for (uint32_t i = 0; i < count; i++) {
 		SiginfoEntry *e = &list[i];
 		siginfo_entry__init(e);
-		e->siginfo = (ProtobufCBinaryData){.len = SIGINFO_BYTES,
-						   .data = bytes + (size_t)i * SIGINFO_BYTES};
-		put_siginfo(e->siginfo.data, pending, CRIMG_LCR_SIGPENDING_PAYLOAD + i * each, v23);
+		e->siginfo = (ProtobufCBinaryData){.len = KERNEL_SIGINFO_BYTES,
+						   .data = bytes + (size_t)i * KERNEL_SIGINFO_BYTES};
+		struct kernel_siginfo words =
+			siginfo_at(pending, CRIMG_LCR_SIGPENDING_PAYLOAD + i * each, v23);
+		kernel_siginfo(e->siginfo.data, &words);
 		queue->signals[queue->n_signals++] = e;
 	}
 	return queue;
@@ -206,7 +183,7 @@ static void put_robust_list(const struct linuxcr_image *m, const struct linuxcr_
 			    ThreadCoreEntry *e)
 {
 	const struct linuxcr_task_places *at = linuxcr_task_places(&m->c.stream.profile);
-	bool compat = linuxcr_is_compat(m, t);
+	bool compat = linuxcr_is_32(m, t);
 	bool apart = compat && m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_64;
 	e->futex_rla = apart ? linuxcr_u32(t->task, at->compat) : linuxcr_u64(t->task, at->robust);
 	e->futex_rla_len = compat ? ROBUST_LIST_BYTES_32 : ROBUST_LIST_BYTES;
@@ -272,15 +249,15 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 	const struct linuxcr_object *handlers = linuxcr_task_object(&m->c, t, 4);
 	if ((signal != NULL && add_signal(m, e, signal, err) < 0)
 	    || (handlers != NULL
-		&& add_handlers(m, e, handlers, linuxcr_is_compat(m, t), err) < 0))
+		&& add_handlers(m, e, handlers, linuxcr_is_32(m, t), err) < 0))
 		return NULL;
 	return e;
 }
 
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct linuxcr_entry *out, struct crimg_err *err)
+		     struct model_entry *out, struct crimg_err *err)
 {
-	const struct linuxcr_task *t = &m->c.tasks[m->by_tid[object]];
+	const struct linuxcr_task *t = &m->c.tasks[m->tasks.by_tid[object]];
 	CoreEntry e = CORE_ENTRY__INIT;
 	if (index > 0 || t->task == NULL)
 		return 0;
@@ -296,5 +273,5 @@ int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (t->pid == t->tgid && (e.tc = task_core(m, t, thread, err)) == NULL)
 		return -1;
 	linuxcr_from(out, t->task);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }

@@ -74,7 +74,7 @@ static int note_call(struct noting *n, const struct linuxcr_task *t)
 {
 	UserX86RegsEntry regs;
 	const char *what = linuxcr_registers(n->m, t, &regs);
-	enum crimg_abi abi = linuxcr_is_compat(n->m, t) ? CRIMG_ABI_I386 : CRIMG_ABI_X86_64;
+	enum crimg_abi abi = linuxcr_is_32(n->m, t) ? CRIMG_ABI_I386 : CRIMG_ABI_X86_64;
 	const struct crimg_syscall *call = crimg_syscall_find(abi, (uint32_t)regs.orig_ax);
 	return what == NULL ? 0
 			    : note(n, CRIMG_KIND_CORE, (uint64_t)t->pid, "thread_info.gpregs",
@@ -159,7 +159,7 @@ static int note_tasks(struct noting *n)
 	return 0;
 }
 
-static int note_process(struct noting *n, const struct linuxcr_process *p)
+static int note_process(struct noting *n, const struct model_process *p)
 {
 	const struct linuxcr *c = &n->m->c;
 	const struct linuxcr_task *t = linuxcr_living(n->m, p);
@@ -201,8 +201,8 @@ static int note_process(struct noting *n, const struct linuxcr_process *p)
 
 static int note_processes(struct noting *n)
 {
-	for (size_t i = 0; i < n->m->process_count; i++)
-		if (note_process(n, &n->m->processes[i]) < 0)
+	for (size_t i = 0; i < n->m->tasks.process_count; i++)
+		if (note_process(n, &n->m->tasks.processes[i]) < 0)
 			return -1;
 	return 0;
 }

@@ -115,7 +115,7 @@ static const char *go_on(const struct linuxcr_task *t, int64_t number, bool comp
 const char *linuxcr_restart(const struct linuxcr_image *m, const struct linuxcr_task *t,
 			    UserX86RegsEntry *regs)
 {
-	bool compat = linuxcr_is_compat(m, t);
+	bool compat = linuxcr_is_32(m, t);
 	int64_t number = compat ? (int32_t)(uint32_t)regs->orig_ax : (int64_t)regs->orig_ax;
 	int64_t result = compat ? (int32_t)(uint32_t)regs->ax : (int64_t)regs->ax;
 	uint64_t flags;

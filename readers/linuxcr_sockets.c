@@ -141,7 +141,7 @@ static int add_part(struct linuxcr_image *m, const struct linuxcr_record *r, uin
 {
 	if (r == NULL || r->kind != CRIMG_LCR_BUFFER || !crimg_in_range(skip, length, r->length))
 		return 0;
-	return linuxcr_payload_add(m, r->data + skip, 0, length, err) < 0 ? -1 : 1;
+	return model_payload_add(&m->payloads, r->data + skip, 0, length, err) < 0 ? -1 : 1;
 }
 
 // The linear part, which the kernel may have given from its head on, then the fragments.
@@ -170,7 +170,7 @@ static int add_packet(struct linuxcr_image *m, const struct linuxcr_record *r, s
 
 // What waits in unix sockets, the next of all packets.
 int linuxcr_put_queue(struct linuxcr_image *m, size_t object, uint64_t index,
-		      struct linuxcr_entry *out, struct crimg_err *err)
+		      struct model_entry *out, struct crimg_err *err)
 {
 	SkPacketEntry e = SK_PACKET_ENTRY__INIT;
 	(void)object;
@@ -186,13 +186,13 @@ int linuxcr_put_queue(struct linuxcr_image *m, size_t object, uint64_t index,
 		if (r == NULL || o->held_by == 0 || linuxcr_socket_is_inet(o))
 			continue;
 		m->record = r;
-		if (linuxcr_payload_begin(m, err) < 0 || add_packet(m, r, err) < 0)
+		if (model_payload_begin(&m->payloads, err) < 0 || add_packet(m, r, err) < 0)
 			return -1;
 		e.id_for = (uint32_t)o->held_by;
-		e.length = (uint32_t)m->payloads[m->payload_count - 1].length;
+		e.length = (uint32_t)m->payloads.list[m->payloads.count - 1].length;
 		out->has_payload = true;
 		linuxcr_from(out, r);
-		return linuxcr_encode(&e.base, out, err);
+		return model_encode(&e.base, out, err);
 	}
 	return 0;
 }

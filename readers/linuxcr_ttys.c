@@ -117,7 +117,7 @@ static void put_owner(const struct linuxcr_image *m, TtyInfoEntry *e, const stru
 }
 
 int linuxcr_put_tty(struct linuxcr_image *m, size_t object, uint64_t index,
-		    struct linuxcr_entry *out, struct crimg_err *err)
+		    struct model_entry *out, struct crimg_err *err)
 {
 	TtyInfoEntry e = TTY_INFO_ENTRY__INIT;
 	TermiosEntry modes;
@@ -151,7 +151,7 @@ int linuxcr_put_tty(struct linuxcr_image *m, size_t object, uint64_t index,
 		pty.index = linuxcr_u32(o->body, CRIMG_LCR_TTY_INDEX);
 		e.pty = e.type == TTY_TYPE__PTY ? &pty : NULL;
 		linuxcr_from(out, o->body);
-		return linuxcr_encode(&e.base, out, err);
+		return model_encode(&e.base, out, err);
 	}
 	return 0;
 }

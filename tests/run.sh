@@ -56,6 +56,8 @@ with_peer() {
 	script code_view "$here/code_view.sh" "$build/crimg" "$samples" "$peer"
 	script peer_validate "$here/peer_validate.sh" "$build/crimg" "$peer"
 	script host "$here/host.sh" "$build/crimg" "$peer"
+	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
+	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
 }
 alone() {
 	for t in "$asan"/tests/test_*; do [ -x "$t" ] && suite "$t"; done
@@ -70,6 +72,7 @@ alone() {
 	script inspect "$here/inspect_golden.sh" "$asan/crimg" "$samples"
 	script core_roundtrip "$here/core_roundtrip.sh" "$asan/crimg"
 	script core_sparse "$here/core_sparse.sh" "$asan/crimg"
+	script kstate "$here/kstate.sh" "$build/crimg" "$samples"
 	script memory_views "$here/memory_views.sh" "$build/crimg" "$samples"
 	script findings "$here/findings.sh" "$build/crimg" "$samples"
 	script finding_lists "$here/finding_lists.sh" "$build/crimg"

@@ -5,7 +5,8 @@
 cd "$(dirname "$0")/.." || exit 2
 declare -A may=(
 	[format]="format" [readers]="format readers" [writers]="format writers"
-	[inspect]="format inspect" [convert]="format convert" [validate]="format validate"
+	[producer]="format producer"
+	[inspect]="format inspect" [convert]="format convert producer" [validate]="format validate"
 	[diff]="format diff"
 	[report]="diff format inspect report validate"
 )
