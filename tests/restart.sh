@@ -5,7 +5,7 @@
 crimg=$(realpath "$1") peer=$2 build=$(realpath "$3")
 [ "$peer" = none ] || peer=$(realpath "$peer")
 here=$(cd "$(dirname "$0")" && pwd)
-programs="heap vectors blocked8 tree9 timers openfiles identity"
+programs="heap vectors blocked8 tree9 timers openfiles identity common"
 if [ "${4:-}" != inside ]; then
 	no() {
 		printf 'SKIPPED restart.sh: %s\n0 passed, 0 failed, 1 skipped\n' "$1"
@@ -38,7 +38,7 @@ begin() { # NAME COMMAND…: starts it; its number in pid_NAME
 }
 await_ready() { # NAME
 	for _ in $(seq 200); do
-		grep -q ready "$work/$1/run/out" && return
+		grep -qs ready "$work/$1/run/out" && return
 		sleep 0.05
 	done
 	not_ok "$1 does not begin: $(cat "$work/$1/run/err")"
@@ -185,6 +185,7 @@ if dump counter; then
 	kill -KILL "$pid_counter"
 	sleep 0.1
 	fails "--inherit of what is not there" 'no such file' counter --inherit 7:/nowhere "$work/counter/img"
+	fails "--inherit of nothing" 'nothing open as 77' counter --inherit "77:$work/counter/run/out" "$work/counter/img"
 	fails "two images" 'one IMAGE at a time' counter "$work/counter/img" "$work/counter/img"
 	fails "no image" 'cannot be opened' counter "$work/none"
 	fails "an option" 'no such option' counter --quickly "$work/counter/img"
