@@ -113,6 +113,28 @@ if [ -d "$work/vectors/img" ]; then
 	proves vectors "restart from a layer" "$work/vectors/layer"
 fi
 
+# One bit of the vDSO's code is another: so it is another kernel's.
+if [ -d "$work/vectors/img" ]; then
+	cp -a "$work/vectors/img" "$work/vectors/other"
+	"$crimg" convert -t json "$work/vectors/other/pagemap-$pid_vectors.img" "$work/map.json"
+	python3 - "$work/map.json" "$work/vectors/other/pages-1.img" "$(
+		"$crimg" inspect "$work/vectors/img" maps | awk '/\[vdso\]/ { sub("-.*", "", $1); print $1 }')" <<'P'
+import json, sys
+vdso, at = int(sys.argv[3], 16), 0
+for run in json.load(open(sys.argv[1]))["entries"][1:]:
+    start, size = int(str(run["vaddr"]), 0), 4096 * run["nr_pages"]
+    if start <= vdso < start + size:
+        break
+    at += size
+with open(sys.argv[2], "r+b") as pages:
+    pages.seek(at + vdso - start + 2048)
+    byte = pages.read(1)[0]
+    pages.seek(-1, 1)
+    pages.write(bytes([byte ^ 1]))
+P
+	fails "the vDSO of another kernel" 'the vDSO is that of another kernel (its code differs)' vectors "$work/vectors/other"
+fi
+
 # Programs that nobody wrote for this.
 foreign() { # NAME LAST-LINE COMMAND…
 	local name=$1 last=$2

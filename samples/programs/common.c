@@ -1,5 +1,5 @@
-// A child that has its parent's descriptor table, as clone() with CLONE_FILES makes one: what one opens, the other
-// sees. With an argument also its directories (CLONE_FS), which criu does not take.
+// A child that has its parent's descriptor table, as clone() with CLONE_FILES makes one: what one opens,
+// the other sees. With an argument also its directories (CLONE_FS), which criu does not take.
 #include "prove.h"
 
 #include <fcntl.h>
