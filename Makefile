@@ -139,6 +139,9 @@ $(B)/tests/test_store: LDLIBS += $(shell pkg-config --libs libarchive 2>/dev/nul
 # The suite that denies allocations stands between our objects and the allocator.
 $(B)/tests/test_nomem: LDFLAGS += $(foreach f,malloc calloc aligned_alloc realloc strdup strndup asprintf,-Wl,--wrap=$(f))
 
+# The suite that dies at every step stands between our objects and what they do to other tasks.
+$(B)/tests/test_remote: LDFLAGS += $(foreach f,ptrace waitpid process_vm_readv process_vm_writev,-Wl,--wrap=$(f))
+
 # Fuzz targets, three ways: replayed over a corpus, with libFuzzer, with AFL++.
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
 FUZZ_COMMON  := $(addprefix $(B)/fuzz/,harness.o members.o output_mem.o)

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "convert/convert_core.h"
-#include "convert/convert_options.h"
 #include "convert/filters.h"
 #include "convert/meter.h"
 #include "convert/pump.h"
@@ -24,11 +23,11 @@ static void on_signal(int number)
 	stopped = 1;
 }
 
-static int trouble(const struct crimg_err *err)
+static int trouble(const char *verb, const struct crimg_err *err)
 {
 	char text[2048];
 	crimg_err_format(err, text, sizeof text);
-	fprintf(stderr, "crimg convert: %s\n", text);
+	fprintf(stderr, "crimg %s: %s\n", verb, text);
 	return err->code == CRIMG_E_LOSS ? 1 : 2;
 }
 
@@ -265,7 +264,7 @@ static int check_ledger(const struct job *job, struct crimg_err *err)
 	                  job->ledger.count);
 }
 
-static int run(struct job *job, struct crimg_err *err)
+static int run(struct job *job, const struct crimg_convert_events *events, struct crimg_err *err)
 {
 	struct crimg_meter meter;
 	if (open_source(job, err) < 0 || check_source(job, err) < 0 || choose_driver(job, err) < 0
@@ -277,25 +276,42 @@ static int run(struct job *job, struct crimg_err *err)
 	crimg_meter_end(&meter);
 	if (rc < 0 || check_ledger(job, err) < 0)
 		return -1;
-	return crimg_output_commit(job->output, err);
+	if (events->taken != NULL && events->taken(events->context, &job->writer, err) < 0)
+		return -1;
+	if (crimg_output_commit(job->output, err) < 0)
+		return -1;
+	if (events->stored != NULL)
+		events->stored(events->context);
+	return 0;
 }
 
-int crimg_convert_main(int argc, char **argv)
+int crimg_convert(const char *verb, const struct crimg_convert_options *options,
+                  const struct crimg_convert_events *events)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
-	struct job job = { .ledger = CRIMG_LEDGER_INIT };
+	struct job job = { .options = *options, .ledger = CRIMG_LEDGER_INIT };
 	struct sigaction act = { .sa_handler = on_signal };
-	int rc = crimg_convert_parse(argc, argv, &job.options, &err);
-	if (rc == 0)
-		fputs(crimg_convert_usage, stdout);
-	if (rc <= 0)
-		return rc == 0 ? 0 : trouble(&err);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	rc = run(&job, &err);
+	int rc = run(&job, events, &err);
 	job_fini(&job);
-	return rc < 0 ? trouble(&err) : 0;
+	return rc < 0 ? trouble(verb, &err) : 0;
+}
+
+int crimg_convert_main(int argc, char **argv)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_convert_options options = { .from = NULL };
+	struct crimg_convert_events none = { NULL };
+	int rc = crimg_convert_parse(argc, argv, &options, &err);
+	if (rc < 0)
+		return trouble("convert", &err);
+	if (rc == 0) {
+		fputs(crimg_convert_usage, stdout);
+		return 0;
+	}
+	return crimg_convert("convert", &options, &none);
 }

@@ -26,7 +26,7 @@ const char crimg_convert_usage[] =
 	"      --progress         show progress even where standard error is no terminal\n"
 	"exit: 0 done, 1 would lose something (see --allow-loss), 2 trouble\n";
 
-static int parse_compress(struct crimg_convert_options *o, char *text, struct crimg_err *err)
+int crimg_convert_parse_compress(struct crimg_convert_options *o, char *text, struct crimg_err *err)
 {
 	char *colon = strchr(text, ':');
 	if (colon != NULL) {
@@ -104,7 +104,7 @@ static int set_option(struct crimg_convert_options *o, int letter, struct crimg_
 	case 'f': o->from = optarg; return 0;
 	case 't': o->to = optarg; return 0;
 	case 'p': return parse_pid(o, optarg, err);
-	case OPT_COMPRESS: return parse_compress(o, optarg, err);
+	case OPT_COMPRESS: return crimg_convert_parse_compress(o, optarg, err);
 	case OPT_VERSION: return parse_version(o, optarg, err);
 	case OPT_POSTING: return parse_posting(o, optarg, err);
 	case OPT_MERGE: o->merge_parents = true; return 0;

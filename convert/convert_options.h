@@ -20,6 +20,9 @@ struct crimg_convert_options {
 // 1: run. 0: help was asked for. -1: err. The strings are argv's.
 CRIMG_MUST_CHECK int crimg_convert_parse(int argc, char **argv, struct crimg_convert_options *o,
                                          struct crimg_err *err);
+// "zstd:3"; cuts text at the colon, and keeps it.
+CRIMG_MUST_CHECK int crimg_convert_parse_compress(struct crimg_convert_options *o, char *text,
+                                                  struct crimg_err *err);
 extern const char crimg_convert_usage[];
 
 #endif

@@ -56,6 +56,8 @@ with_peer() {
 	script code_view "$here/code_view.sh" "$build/crimg" "$samples" "$peer"
 	script peer_validate "$here/peer_validate.sh" "$build/crimg" "$peer"
 	script host "$here/host.sh" "$build/crimg" "$peer"
+	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
+	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
 }
 alone() {
 	for t in "$asan"/tests/test_*; do [ -x "$t" ] && suite "$t"; done

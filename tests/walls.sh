@@ -5,8 +5,9 @@
 cd "$(dirname "$0")/.." || exit 2
 declare -A may=(
 	[format]="format" [readers]="format readers" [writers]="format writers"
-	[inspect]="format inspect" [convert]="format convert" [validate]="format validate"
-	[diff]="format diff" [producer]="format producer"
+	[producer]="format producer"
+	[inspect]="format inspect" [convert]="format convert producer" [validate]="format validate"
+	[diff]="format diff"
 	[report]="diff format inspect report validate"
 )
 for room in "${!may[@]}"; do
