@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "format/checked.h"
+#include "format/limits.h"
 #include "format/write_behind.h"
 
 #define WRITEBACK_BYTES ((uint64_t)8 << 20)
@@ -179,15 +180,22 @@ int crimg_outfd_zero(struct crimg_outfd *f, uint64_t offset, uint64_t length, st
 	return 0;
 }
 
+// Pages that lie at the same offset in a page of both files; others the kernel copies more slowly, one by one,
+// than a reader and a writer do side by side.
+static bool pages_match(uint64_t from, uint64_t to)
+{
+	return ((from ^ to) & (CRIMG_PAGE_BYTES - 1)) == 0;
+}
+
 int crimg_outfd_copy(struct crimg_outfd *f, uint64_t offset, struct crimg_span span, uint64_t *done,
                      struct crimg_err *err)
 {
 	const struct crimg_source *s = span.source;
 	uint64_t copied = 0;
-	bool possible = f->at_offsets && s->fd >= 0
+	bool possible = f->at_offsets && s->fd >= 0 && pages_match(s->fd_offset + span.offset, offset)
 	                && (s->size == CRIMG_SIZE_UNKNOWN
 	                    || crimg_in_range(span.offset, span.length, s->size));
-	if (flush_pending(f, err) < 0 || settle(f, err) < 0)
+	if (possible && (flush_pending(f, err) < 0 || settle(f, err) < 0))
 		return -1;
 	while (possible && copied < span.length) {
 		off_t from = (off_t)(s->fd_offset + span.offset + copied);
