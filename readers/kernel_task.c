@@ -1,6 +1,8 @@
 // Numbers of the kernel that become those of user space.
 #include "readers/kernel_task.h"
 
+#include "format/checked.h"
+
 #define NS_PER_US 1000u
 #define US_PER_S 1000000u
 
@@ -24,7 +26,7 @@ static const struct {
 void kernel_vm_flags(VmaEntry *e, uint64_t vm_flags)
 {
 	e->prot = (uint32_t)(vm_flags & KERNEL_VM_PROT);
-	e->flags |= (vm_flags & KERNEL_VM_SHARED) != 0 ? KERNEL_MAP_SHARED : KERNEL_MAP_PRIVATE;
+	e->flags |= (vm_flags & (KERNEL_VM_SHARED | KERNEL_VM_MAYSHARE)) != 0 ? KERNEL_MAP_SHARED : KERNEL_MAP_PRIVATE;
 	for (size_t i = 0; i < sizeof map_flags / sizeof map_flags[0]; i++)
 		if ((vm_flags & map_flags[i].vm) != 0)
 			e->flags |= map_flags[i].user;
@@ -51,4 +53,32 @@ void kernel_itimer(ItimerEntry *e, uint64_t value_ns, uint64_t interval_ns)
 	e->iusec = interval % US_PER_S;
 	e->vsec = value / US_PER_S;
 	e->vusec = value % US_PER_S;
+}
+
+void kernel_siginfo(uint8_t *to, const struct kernel_siginfo *s)
+{
+	enum { CHILD = 17, POLL = 29 };
+	bool sent = (int32_t)s->code <= 0, fault = s->signo == 4 || s->signo == 5 || s->signo == 7
+						  || s->signo == 8 || s->signo == 11;
+	crimg_put_u32(to, s->signo);
+	crimg_put_u32(to + 4, s->error);
+	crimg_put_u32(to + 8, sent ? s->code : s->code & 0xffff);
+	if (!sent && s->signo == POLL) {
+		crimg_put_u64(to + 16, s->band);
+		crimg_put_u32(to + 24, s->fd);
+		return;
+	}
+	if (!sent && fault) {
+		crimg_put_u64(to + 16, s->address);
+		return;
+	}
+	crimg_put_u32(to + 16, s->pid);
+	crimg_put_u32(to + 20, s->uid);
+	if (!sent && s->signo == CHILD) {
+		crimg_put_u32(to + 24, s->status);
+		crimg_put_u64(to + 32, s->utime);
+		crimg_put_u64(to + 40, s->stime);
+	} else {
+		crimg_put_u64(to + 24, s->value);
+	}
 }

@@ -3,21 +3,8 @@
 #ifndef CRIMG_READERS_KERNEL_TASK_H
 #define CRIMG_READERS_KERNEL_TASK_H
 
+#include "format/layout_kernel.h"
 #include "format/schema.h"
-
-// Flags of an area (2.6.18 to 2.6.3x)
-#define KERNEL_VM_PROT 0x7u // read, write, execute: as PROT_*
-#define KERNEL_VM_WRITE 0x2u
-#define KERNEL_VM_SHARED 0x8u
-#define KERNEL_VM_GROWSDOWN 0x100u
-#define KERNEL_VM_LOCKED 0x2000u
-#define KERNEL_VM_IO 0x4000u
-#define KERNEL_VM_SEQ_READ 0x8000u
-#define KERNEL_VM_RAND_READ 0x10000u
-#define KERNEL_VM_DONTCOPY 0x20000u
-#define KERNEL_VM_ACCOUNT 0x100000u
-#define KERNEL_VM_NORESERVE 0x200000u
-#define KERNEL_VM_HUGETLB 0x400000u
 
 // mmap() flags, and CRIU's status of an area (as names_table.c has them)
 #define KERNEL_MAP_SHARED 0x1u
@@ -42,5 +29,19 @@ uint32_t kernel_area_place(const MmEntry *mm, uint64_t start, uint64_t end);
 
 // An interval timer of nanoseconds.
 void kernel_itimer(ItimerEntry *e, uint64_t value_ns, uint64_t interval_ns);
+
+#define KERNEL_SIGINFO_BYTES 128u // as CRIU keeps it
+
+// A siginfo in words; which of them count follows from signal and code.
+struct kernel_siginfo {
+	uint32_t signo, error, code; // a positive code may have its class in the upper half
+	uint32_t pid, uid, status;   // pid and uid: of a timer its number and overrun
+	uint64_t value, address;
+	uint64_t utime, stime;
+	uint64_t band;
+	uint32_t fd;
+};
+// The kernel's own 128 bytes, of a 64-bit machine; `to` is all zero.
+void kernel_siginfo(uint8_t *to, const struct kernel_siginfo *s);
 
 #endif

@@ -5,7 +5,6 @@
 #include "readers/kernel_task.h"
 #include "readers/linuxcr_records.h"
 
-#define SIGINFO_BYTES 128u // as CRIU keeps it
 #define SIGKILL_NUMBER 9u
 #define SIGSTOP_NUMBER 19u
 #define CAP_WORDS 2u
@@ -79,36 +78,28 @@ static int add_handlers(struct linuxcr_image *m, TaskCoreEntry *tc, const struct
 	return 0;
 }
 
-// The kernel's siginfo from the words of the image. What the union holds follows from signal and
-// code; in v19 its members share fields.
-static void put_siginfo(uint8_t *to, const struct linuxcr_record *r, uint32_t at, bool v23)
+// The words of the image; in v19 the members of the union share fields.
+static struct kernel_siginfo siginfo_at(const struct linuxcr_record *r, uint32_t at, bool v23)
 {
-	enum { CHILD = 17, POLL = 29 };
-	uint32_t signo = linuxcr_u32(r, at), code = linuxcr_u32(r, at + 8);
-	uint32_t status = linuxcr_u32(r, at + (v23 ? 40 : 20));
-	bool sent = (int32_t)code <= 0,
-	     fault = signo == 4 || signo == 5 || signo == 7 || signo == 8 || signo == 11;
-	crimg_put_u32(to, signo);
-	crimg_put_u32(to + 4, linuxcr_u32(r, at + 4));
-	// The class of the code, in its upper half, is the kernel's own.
-	crimg_put_u32(to + 8, sent ? code : code & 0xffff);
-	if (!sent && signo == CHILD) {
-		crimg_put_u32(to + 16, linuxcr_u32(r, at + 12));
-		crimg_put_u32(to + 20, linuxcr_u32(r, at + 16));
-		crimg_put_u32(to + 24, status);
-		crimg_put_u64(to + 32, linuxcr_u64(r, at + (v23 ? 56 : 32)));
-		crimg_put_u64(to + 40, linuxcr_u64(r, at + (v23 ? 64 : 40)));
-	} else if (!sent && signo == POLL) {
-		crimg_put_u64(to + 16, linuxcr_u32(r, at + (v23 ? 28 : 12)));
-		crimg_put_u32(to + 24, linuxcr_u32(r, at + 20));
-	} else if (!sent && fault) {
-		crimg_put_u64(to + 16, linuxcr_u64(r, at + (v23 ? 72 : 24)));
-	} else {
-		bool timer = code == (uint32_t)-2;
-		crimg_put_u32(to + 16, linuxcr_u32(r, at + (v23 && timer ? 24 : 12)));
-		crimg_put_u32(to + 20, linuxcr_u32(r, at + (v23 && timer ? 32 : 16)));
-		crimg_put_u64(to + 24, linuxcr_u64(r, at + (v23 ? 48 : 24)));
-	}
+	uint32_t code = linuxcr_u32(r, at + 8);
+	// Codes of timers and message queues are negative below their class.
+	if (code >> 16 != 0 && (code & 0x8000) != 0)
+		code |= 0xffff0000;
+	bool timer = v23 && code == (uint32_t)-2;
+	return (struct kernel_siginfo){
+		.signo = linuxcr_u32(r, at),
+		.error = linuxcr_u32(r, at + 4),
+		.code = code,
+		.pid = linuxcr_u32(r, at + (timer ? 24 : 12)),
+		.uid = linuxcr_u32(r, at + (timer ? 32 : 16)),
+		.status = linuxcr_u32(r, at + (v23 ? 40 : 20)),
+		.value = linuxcr_u64(r, at + (v23 ? 48 : 24)),
+		.address = linuxcr_u64(r, at + (v23 ? 72 : 24)),
+		.utime = linuxcr_u64(r, at + (v23 ? 56 : 32)),
+		.stime = linuxcr_u64(r, at + (v23 ? 64 : 40)),
+		.band = linuxcr_u32(r, at + (v23 ? 28 : 12)),
+		.fd = linuxcr_u32(r, at + 20),
+	};
 }
 
 // Only those in the queue: a bit of the set without one says less than a siginfo would.
@@ -120,7 +111,7 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 	uint32_t count = pending == NULL ? 0 : linuxcr_u32(pending, 0);
 	SignalQueueEntry *queue = make(m, 1, sizeof *queue, err);
 	SiginfoEntry *list = make(m, count, sizeof *list, err);
-	uint8_t *bytes = make(m, count, SIGINFO_BYTES, err);
+	uint8_t *bytes = make(m, count, KERNEL_SIGINFO_BYTES, err);
 	if (queue == NULL || list == NULL || bytes == NULL)
 		return NULL;
 	signal_queue_entry__init(queue);
@@ -130,9 +121,11 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 	for (uint32_t i = 0; i < count; i++) {
 		SiginfoEntry *e = &list[i];
 		siginfo_entry__init(e);
-		e->siginfo = (ProtobufCBinaryData){.len = SIGINFO_BYTES,
-						   .data = bytes + (size_t)i * SIGINFO_BYTES};
-		put_siginfo(e->siginfo.data, pending, CRIMG_LCR_SIGPENDING_PAYLOAD + i * each, v23);
+		e->siginfo = (ProtobufCBinaryData){.len = KERNEL_SIGINFO_BYTES,
+						   .data = bytes + (size_t)i * KERNEL_SIGINFO_BYTES};
+		struct kernel_siginfo words =
+			siginfo_at(pending, CRIMG_LCR_SIGPENDING_PAYLOAD + i * each, v23);
+		kernel_siginfo(e->siginfo.data, &words);
 		queue->signals[queue->n_signals++] = e;
 	}
 	return queue;
@@ -192,8 +185,9 @@ static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxc
 	if (e == NULL || sas == NULL)
 		return NULL;
 	thread_core_entry__init(e);
-	e->futex_rla = linuxcr_u64(t->task, at->robust);
-	e->futex_rla_len = linuxcr_u32(t->task, at->robust_length);
+	bool is_32 = t->cpu != NULL && linuxcr_is_32(m, t);
+	e->futex_rla = is_32 ? linuxcr_u32(t->task, at->compat) : linuxcr_u64(t->task, at->robust);
+	e->futex_rla_len = linuxcr_u32(t->task, is_32 ? at->compat_length : at->robust_length);
 	e->has_pdeath_sig = linuxcr_u32(t->task, at->pdeath) != 0;
 	e->pdeath_sig = linuxcr_u32(t->task, at->pdeath);
 	e->has_blk_sigset = t->mask != NULL;
@@ -215,6 +209,14 @@ static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxc
 	return e;
 }
 
+// As the kernel of today numbers them, which is what CRIU keeps.
+static uint32_t task_flags(uint32_t flags)
+{
+	enum { FORKNOEXEC = 0x40, SUPERPRIV = 0x100 };
+	return ((flags & CRIMG_LCR_TASK_FORKNOEXEC) != 0 ? FORKNOEXEC : 0u)
+	       | ((flags & CRIMG_LCR_TASK_SUPERPRIV) != 0 ? SUPERPRIV : 0u);
+}
+
 static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_task *t,
 				const ThreadCoreEntry *thread, bool is_32, struct crimg_err *err)
 {
@@ -228,6 +230,8 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 			: (state & CRIMG_LCR_STATE_STOPPED) != 0 ? CRIMG_TASK_STOPPED
 								 : CRIMG_TASK_ALIVE;
 	e->exit_code = linuxcr_u32(t->task, at->exit_code);
+	if (m->c.stream.profile.rc2)
+		e->flags = task_flags(linuxcr_u32(t->task, 0));
 	e->blk_sigset = thread->blk_sigset;
 	e->comm = thread->comm != NULL ? thread->comm : e->comm;
 	const struct linuxcr_object *signal = linuxcr_task_object(&m->c, t, 5);

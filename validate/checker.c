@@ -14,6 +14,7 @@ static const struct {
 	size_t option; // offset of the bool in crimg_checker_options that asks for it; ALWAYS
 } passes[] = {
 	{ crimg_pass_image, true, false, ALWAYS },
+	{ crimg_pass_kernel, true, true, ALWAYS },
 	{ crimg_pass_records, true, false, ALWAYS },
 	{ crimg_pass_references, true, false, ALWAYS },
 	{ crimg_pass_memory, true, true, ALWAYS },

@@ -30,6 +30,7 @@ struct carried {
 	struct crimg_output *output;
 	const char *what;       // "a kernel stream"
 	const char *format;     // name of the driver whose records these must be
+	const char *otherwise;  // what helps where contents do not fit the records; NULL: nothing more
 	bool known;             // they are
 	struct crimg_sink sink;
 	struct crimg_buf heads; // all that is no page, one behind the other
