@@ -20,6 +20,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import core_make
+import early_gen
 import kstate_gen
 MAX = 16 << 10
 
@@ -183,6 +184,10 @@ def main():
         corpus.add("elfcore", data)
     for name in [*kstate_gen.SAMPLES, *kstate_gen.DAMAGED, *kstate_gen.REFUSED]:
         corpus.add("kstate", kstate_gen.make(name))
+    for name in ["good", *early_gen.DAMAGED]:
+        files = early_gen.make(name).files
+        corpus.add("early", b"".join(member(n, d, False) for n, d in files.items()
+                                     if n.endswith(("-10.img", "-11.img")) or "shmem" in n))
     seen = set()
     for top in sys.argv[3:]:
         for folder, _, names in os.walk(top):

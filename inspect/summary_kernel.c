@@ -31,8 +31,10 @@ void crimg_summary_kernel_maker(struct crimg_table *t, const struct crimg_origin
 		crimg_cell_text(t, NULL);
 	}
 	crimg_field(t, NULL, "made by");
-	crimg_cell_textf(t, "%s of %s", o->maker[0] != '\0' ? o->maker : "checkpoint",
-			 o->kernel[0] != '\0' ? o->kernel : "a kernel that is not told");
+	if (o->kernel[0] != '\0')
+		crimg_cell_textf(t, "%s of %s", o->maker[0] != '\0' ? o->maker : "checkpoint", o->kernel);
+	else
+		crimg_cell_text(t, o->maker[0] != '\0' ? o->maker : "a kernel that is not told");
 	crimg_field(t, "kernel", NULL);
 	crimg_cell_text(t, o->kernel[0] != '\0' ? o->kernel : NULL);
 }

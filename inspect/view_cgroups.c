@@ -234,8 +234,8 @@ void crimg_view_cgroups(struct crimg_view *view)
 	const CgroupEntry *cgroup = crimg_image_get(view->image, CRIMG_KIND_CGROUP, 0, &view->damage);
 	crimg_heading(view, "Control groups");
 	if (cgroup == NULL)
-		crimg_line(view, CRIMG_MARK_NONE,
-		           "none recorded: all processes were in the groups of criu itself");
+		crimg_line(view, CRIMG_MARK_NONE, crimg_image_origin(view->image) != NULL
+		           ? "none recorded" : "none recorded: all processes were in the groups of criu itself");
 	crimg_group_object(view, "cgroups");
 	show_sets(view, cgroup);
 	show_dirs(view, cgroup);

@@ -130,7 +130,9 @@ void crimg_view_mounts(struct crimg_view *view)
 	struct crimg_image_object *o = crimg_image_first(view->image, CRIMG_KIND_MNTS);
 	if (o == NULL) {
 		crimg_heading(view, "Mounts");
-		crimg_line(view, CRIMG_MARK_NONE, "none recorded: the processes shared the host's");
+		// Only CRIU leaves them out for this reason.
+		crimg_line(view, CRIMG_MARK_NONE, crimg_image_origin(view->image) != NULL
+		           ? "none recorded" : "none recorded: the processes shared the host's");
 	}
 	crimg_group_array(view, "mounts");
 	for (; o != NULL && !crimg_view_failed(view); o = crimg_image_next(view->image, o))

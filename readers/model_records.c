@@ -66,12 +66,15 @@ static int begin_object(struct model_records *s, struct crimg_record *r, struct 
 {
 	struct crimg_object *o = &s->objects[s->seen];
 	bool raw = is_raw(s);
+	const char *name = s->format->name != NULL ? s->format->name(s->model, s->step, s->object) : "";
+	if (name == NULL)
+		return crimg_fail_nomem(err, 0);
 	if (raw && s->format->announce(s->model, s->step, s->object, err) < 0)
 		return -1;
 	s->seen++;
 	*o = (struct crimg_object){
 		.kind = s->format->kind(s->step),
-		.name = "",
+		.name = name,
 		.id = s->format->id(s->model, s->step, s->object),
 		.framing = raw ? CRIMG_FRAMING_RAW : CRIMG_FRAMING_V11,
 	};

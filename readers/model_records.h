@@ -52,6 +52,8 @@ struct model_format {
 	enum crimg_kind (*kind)(size_t step);
 	size_t (*count)(const void *model, size_t step);
 	uint64_t (*id)(const void *model, size_t step, size_t object);
+	// Of objects that no kind names, living as long as the model; NULL: memory. No function: there are none.
+	const char *(*name)(void *model, size_t step, size_t object);
 	// 1: entry `index` is in *out. 0: there is none more. -1: err.
 	int (*entry)(void *model, size_t step, size_t object, uint64_t index,
 		     struct model_entry *out, struct crimg_err *err);

@@ -9,6 +9,7 @@ const struct crimg_reader_driver *const crimg_readers[] = {
 	&crimg_reader_linuxcr,
 	&crimg_reader_cpt,
 	&crimg_reader_kstate,
+	&crimg_reader_criuearly,
 	&crimg_reader_live,
 	NULL,
 };

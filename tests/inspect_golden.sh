@@ -56,6 +56,10 @@ both podman archives/podman-zstd.tar summary tree namespaces mounts cgroups cont
 both core64 cores/kernel64.core summary tree maps files
 both core32 cores/kernel32.core summary maps
 both gcore32 cores/gcore32.core summary maps
+both kstate kstate/full.kstate summary tree fds files namespaces
+both early criu-early summary tree fds maps
+golden kstate.untold.txt 0 --width 100 --color=never kstate/full.kstate maps regs signals mounts
+golden kstate-f.txt 0 --width 100 --color=never kstate/early.kstate summary tree
 golden f-inc-1.tasks.txt 0 --width 100 --color=never criu-3.17/f-inc/1 regs maps fds signals
 golden c-tree.pid.txt 0 --width 100 --color=never criu/c-tree tree fds maps -p 9653
 golden b-threads.tid.txt 0 --width 100 --color=never -t 10371 criu/b-threads tree signals creds

@@ -74,6 +74,7 @@ alone() {
 	script core_roundtrip "$here/core_roundtrip.sh" "$asan/crimg"
 	script core_sparse "$here/core_sparse.sh" "$asan/crimg"
 	script kstate "$here/kstate.sh" "$build/crimg" "$samples"
+	script early "$here/early.sh" "$build/crimg" "$samples"
 	script memory_views "$here/memory_views.sh" "$build/crimg" "$samples"
 	script findings "$here/findings.sh" "$build/crimg" "$samples"
 	script finding_lists "$here/finding_lists.sh" "$build/crimg"

@@ -483,6 +483,12 @@ static void test_kstate(void)
 	deny_each(&(struct way){ .source = "dir", .to = "kstate", .target = "c.kstate" }, false);
 }
 
+static void test_early(void)
+{
+	deny_each(&(struct way){ .source = "criu-early" }, false);
+	deny_each(&(struct way){ .source = "criu-early", .to = "criu", .target = "from-early" }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -496,8 +502,9 @@ static int init(void)
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
-	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir,
-	         dir, dir, single, samples, work, samples, work, samples, work, samples, samples, work);
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir,
+	         dir, dir, single, samples, work, samples, work, samples, work, samples, work, samples, samples,
+	         work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -524,6 +531,7 @@ int main(void)
 		{ "report", test_report },
 		{ "kernel stream", test_kernel_stream },
 		{ "LinuxC/R image", test_kstate },
+		{ "early CRIU image", test_early },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

@@ -1,0 +1,432 @@
+// Which objects there are, and their messages.
+#include "readers/criuearly_records.h"
+
+#include <stdio.h>
+
+#include "format/limits.h"
+#include "format/pagemap.h"
+#include "format/tasks.h"
+#include "readers/joined_source.h"
+#include "readers/kernel_x86.h"
+
+#define IMAGE_VERSION 2u // of CRIU's layout: 1.1
+// Files that have no place go here: their names are those of other kinds today.
+#define OTHERS "early/"
+#define OUTSIDE "outside/" // those that do not lie where the image does
+
+void early_image_fini(struct early_image *m)
+{
+	model_payloads_fini(&m->payloads);
+	crimg_arena_fini(&m->arena);
+	early_fini(&m->e);
+}
+
+static void *make(struct early_image *m, size_t count, size_t size, struct crimg_err *err)
+{
+	void *p = count > SIZE_MAX / 4 / size ? NULL : crimg_arena_alloc(&m->arena, (count + 1) * size);
+	if (p == NULL)
+		crimg_fail_nomem(err, count * size);
+	return p;
+}
+
+static int put_inventory(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                         struct crimg_err *err)
+{
+	InventoryEntry e = INVENTORY_ENTRY__INIT;
+	(void)m;
+	(void)object;
+	if (index > 0)
+		return 0;
+	e.img_version = IMAGE_VERSION;
+	e.has_fdinfo_per_id = e.fdinfo_per_id = true;
+	return model_encode(&e.base, out, err);
+}
+
+static int put_pstree(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                      struct crimg_err *err)
+{
+	PstreeEntry e = PSTREE_ENTRY__INIT;
+	(void)object;
+	if (index >= m->e.process_count)
+		return 0;
+	uint32_t pid = m->e.processes[index].pid;
+	e.pid = pid;
+	e.ppid = m->e.processes[index].ppid;
+	e.threads = &pid;
+	e.n_threads = 1;
+	return model_encode(&e.base, out, err);
+}
+
+// Each process was given its own of everything.
+static int put_ids(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                   struct crimg_err *err)
+{
+	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
+	(void)m;
+	if (index > 0)
+		return 0;
+	e.vm_id = e.files_id = e.fs_id = e.sighand_id = (uint32_t)object + 1;
+	return model_encode(&e.base, out, err);
+}
+
+static void put_regs(UserX86RegsEntry *e, const uint8_t *p)
+{
+	uint64_t *const fields[CRIMG_EARLY_REGS] = {
+		&e->r15, &e->r14, &e->r13, &e->r12, &e->bp, &e->bx, &e->r11, &e->r10, &e->r9,
+		&e->r8,  &e->ax,  &e->cx,  &e->dx,  &e->si, &e->di, &e->orig_ax, &e->ip, &e->cs,
+		&e->flags, &e->sp, &e->ss, &e->fs_base, &e->gs_base, &e->ds, &e->es, &e->fs, &e->gs,
+	};
+	user_x86_regs_entry__init(e);
+	for (size_t i = 0; i < CRIMG_EARLY_REGS; i++)
+		*fields[i] = crimg_get_u64(p + 8 * i);
+}
+
+static int add_tls(struct early_image *m, ThreadInfoX86 *info, const uint8_t *p, struct crimg_err *err)
+{
+	info->tls = make(m, CRIMG_EARLY_TLS, sizeof *info->tls, err);
+	for (uint32_t i = 0; i < CRIMG_EARLY_TLS; i++) {
+		UserDescT *d = info->tls == NULL ? NULL
+			: kernel_descriptor(p + 8 * i, kernel_first_tls(false) + i, &m->arena);
+		if (d == NULL)
+			return crimg_fail_nomem(err, sizeof *d);
+		if (!crimg_all_zero(p + 8 * i, 8))
+			info->tls[info->n_tls++] = d;
+	}
+	return 0;
+}
+
+static int put_core(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                    struct crimg_err *err)
+{
+	const uint8_t *p = m->e.processes[object].core;
+	CoreEntry e = CORE_ENTRY__INIT;
+	TaskCoreEntry tc = TASK_CORE_ENTRY__INIT;
+	ThreadInfoX86 info = THREAD_INFO_X86__INIT;
+	UserX86RegsEntry regs;
+	if (index > 0 || p == NULL)
+		return 0;
+	crimg_arena_reset(&m->arena);
+	put_regs(&regs, p + CRIMG_EARLY_CORE_REGS);
+	info.gpregs = &regs;
+	info.fpregs = kernel_fpregs(p + CRIMG_EARLY_CORE_FPU, CRIMG_EARLY_FPU_BYTES, &m->arena, m->e.joined->name,
+	                            CRIMG_NO_OFFSET, &m->e.damage, err);
+	if (info.fpregs == NULL || add_tls(m, &info, p + CRIMG_EARLY_CORE_TLS, err) < 0)
+		return -1;
+	tc.task_state = CRIMG_TASK_ALIVE;
+	tc.personality = crimg_get_u32(p + CRIMG_EARLY_CORE_PERSONALITY);
+	tc.comm = "";
+	e.mtype = CORE_ENTRY__MARCH__X86_64;
+	e.thread_info = &info;
+	e.tc = &tc;
+	return model_encode(&e.base, out, err);
+}
+
+static void put_area(VmaEntry *v, const struct early_area *a)
+{
+	uint32_t status = crimg_get_u32(a->data + CRIMG_EARLY_AREA_STATUS);
+	vma_entry__init(v);
+	v->start = crimg_get_u64(a->data + CRIMG_EARLY_AREA_START);
+	v->end = crimg_get_u64(a->data + CRIMG_EARLY_AREA_END);
+	v->pgoff = crimg_get_u64(a->data + CRIMG_EARLY_AREA_PGOFF);
+	v->prot = crimg_get_u32(a->data + CRIMG_EARLY_AREA_PROT);
+	v->flags = crimg_get_u32(a->data + CRIMG_EARLY_AREA_FLAGS);
+	v->status = status & CRIMG_EARLY_STATUS_KEPT;
+	v->shmid = (status & CRIMG_EARLY_STATUS_FILES) != 0 ? a->file : a->segment;
+	v->fd = -1;
+}
+
+// Of its bounds it has none: CRIU's message must name some.
+static int put_mm(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                  struct crimg_err *err)
+{
+	const struct early_process *p = &m->e.processes[object];
+	MmEntry e = MM_ENTRY__INIT;
+	if (index > 0 || p->core == NULL)
+		return 0;
+	crimg_arena_reset(&m->arena);
+	VmaEntry *list = make(m, p->area_count, sizeof *list, err);
+	e.vmas = make(m, p->area_count, sizeof *e.vmas, err);
+	if (list == NULL || e.vmas == NULL)
+		return -1;
+	for (; e.n_vmas < p->area_count; e.n_vmas++) {
+		put_area(&list[e.n_vmas], &p->areas[e.n_vmas]);
+		e.vmas[e.n_vmas] = &list[e.n_vmas];
+	}
+	return model_encode(&e.base, out, err);
+}
+
+// Descriptors of a process: mappings have none.
+static int put_fd(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                  struct crimg_err *err)
+{
+	const struct early_process *p = &m->e.processes[object];
+	FdinfoEntry e = FDINFO_ENTRY__INIT;
+	if (index == 0)
+		m->item = 0;
+	while (m->item < p->file_count && p->files[m->item].is_map)
+		m->item++;
+	if (m->item == p->file_count)
+		return 0;
+	const struct early_file *f = &p->files[m->item++];
+	e.id = f->id;
+	e.fd = (uint32_t)f->number;
+	e.type = f->is_pipe ? FD_TYPES__PIPE : FD_TYPES__REG;
+	return model_encode(&e.base, out, err);
+}
+
+static int put_file(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                    struct crimg_err *err)
+{
+	FileEntry e = FILE_ENTRY__INIT;
+	RegFileEntry reg = REG_FILE_ENTRY__INIT;
+	PipeEntry pipe = PIPE_ENTRY__INIT;
+	FownEntry owner = FOWN_ENTRY__INIT;
+	union {
+		const char *lent;
+		char *text; // protobuf-c asks for this; encoding changes nothing
+	} name;
+	(void)object;
+	if (index == 0)
+		m->process = m->item = 0;
+	while (m->process < m->e.process_count && m->item == m->e.processes[m->process].file_count) {
+		m->process++;
+		m->item = 0;
+	}
+	if (m->process == m->e.process_count)
+		return 0;
+	const struct early_file *f = &m->e.processes[m->process].files[m->item++];
+	name.lent = f->name;
+	e.id = reg.id = pipe.id = f->id;
+	reg.flags = pipe.flags = f->flags;
+	reg.fown = pipe.fown = &owner;
+	reg.pos = f->position;
+	reg.name = name.text;
+	pipe.pipe_id = f->pipe;
+	e.type = f->is_pipe ? FD_TYPES__PIPE : FD_TYPES__REG;
+	e.pipe = f->is_pipe ? &pipe : NULL;
+	e.reg = f->is_pipe ? NULL : &reg;
+	return model_encode(&e.base, out, err);
+}
+
+static int put_record(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                      struct crimg_err *err)
+{
+	KernelRecordEntry e = KERNEL_RECORD_ENTRY__INIT;
+	KernelOriginEntry origin = KERNEL_ORIGIN_ENTRY__INIT;
+	(void)object;
+	if (index >= m->e.record_count)
+		return 0;
+	const struct early_record *r = &m->e.records[index];
+	union {
+		const uint8_t *lent;
+		uint8_t *data;
+	} payload = { .lent = r->data };
+	if (index == 0) {
+		origin.format = "criu-early";
+		origin.maker = "crtools, a snapshot of September 2011";
+		e.origin = &origin;
+	}
+	e.type = r->type;
+	e.has_payload = true;
+	e.payload = (ProtobufCBinaryData){ .len = r->length, .data = payload.data };
+	out->offset = r->offset;
+	out->length = r->length;
+	return model_encode(&e.base, out, err);
+}
+
+// The end of the run that begins with page i.
+static size_t run_end(const struct early_pages *p, size_t i)
+{
+	size_t end = i + 1;
+	while (end < p->count && p->list[end].address == p->list[end - 1].address + CRIMG_PAGE_BYTES)
+		end++;
+	return end;
+}
+
+static int put_run(struct early_image *m, const struct early_pages *p, uint64_t id, uint64_t index,
+                   struct model_entry *out, struct crimg_err *err)
+{
+	PagemapHead head = PAGEMAP_HEAD__INIT;
+	PagemapEntry e = PAGEMAP_ENTRY__INIT;
+	if (index == 0) {
+		m->item = 0;
+		head.pages_id = (uint32_t)id;
+		return model_encode(&head.base, out, err);
+	}
+	if (m->item == p->count)
+		return 0;
+	size_t end = run_end(p, m->item);
+	e.vaddr = p->list[m->item].address;
+	e.has_nr_pages = e.has_flags = true;
+	e.nr_pages = end - m->item;
+	e.flags = CRIMG_PE_PRESENT;
+	m->item = end;
+	return model_encode(&e.base, out, err);
+}
+
+// Of processes, then of segments: so are their pages numbered.
+static int put_pagemap(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                       struct crimg_err *err)
+{
+	const struct early_process *p = &m->e.processes[object];
+	return p->core == NULL ? 0 : put_run(m, &p->pages, object + 1, index, out, err);
+}
+
+static int put_segment(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                       struct crimg_err *err)
+{
+	return put_run(m, &m->e.segments[object].pages, m->e.process_count + object + 1, index, out, err);
+}
+
+static int put_pipe_data(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                         struct crimg_err *err)
+{
+	PipeDataEntry e = PIPE_DATA_ENTRY__INIT;
+	(void)object;
+	if (index == 0)
+		m->item = 0;
+	while (m->item < m->e.pipe_count && m->e.pipes[m->item].bytes == 0)
+		m->item++;
+	if (m->item == m->e.pipe_count)
+		return 0;
+	const struct early_pipe *p = &m->e.pipes[m->item++];
+	if (model_payload_begin(&m->payloads, err) < 0
+	    || model_payload_add(&m->payloads, NULL, p->offset, p->bytes, err) < 0)
+		return -1;
+	e.pipe_id = p->pipe;
+	e.bytes = p->bytes;
+	out->has_payload = true;
+	return model_encode(&e.base, out, err);
+}
+
+static size_t count_processes(const struct early_image *m)
+{
+	return m->e.process_count;
+}
+
+static uint64_t pid_of(const struct early_image *m, size_t object)
+{
+	return m->e.processes[object].pid;
+}
+
+static uint64_t table_id(const struct early_image *m, size_t object)
+{
+	(void)m;
+	return object + 1;
+}
+
+static size_t count_segments(const struct early_image *m)
+{
+	return m->e.segment_count;
+}
+
+static uint64_t segment_id(const struct early_image *m, size_t object)
+{
+	return m->e.segments[object].id;
+}
+
+static size_t count_others(const struct early_image *m)
+{
+	return m->e.other_count;
+}
+
+static size_t count_pages(const struct early_image *m)
+{
+	return m->e.process_count + m->e.segment_count;
+}
+
+// In the order of kinds.def.
+static const struct {
+	enum crimg_kind kind;
+	size_t (*count)(const struct early_image *m);               // NULL: 1
+	uint64_t (*id)(const struct early_image *m, size_t object); // NULL: none
+	int (*entry)(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+	             struct crimg_err *err);
+} steps[] = {
+	{ CRIMG_KIND_INVENTORY, NULL, NULL, put_inventory },
+	{ CRIMG_KIND_PSTREE, NULL, NULL, put_pstree },
+	{ CRIMG_KIND_IDS, count_processes, pid_of, put_ids },
+	{ CRIMG_KIND_CORE, count_processes, pid_of, put_core },
+	{ CRIMG_KIND_MM, count_processes, pid_of, put_mm },
+	{ CRIMG_KIND_FDINFO, count_processes, table_id, put_fd },
+	{ CRIMG_KIND_KERNEL_RECORDS, NULL, NULL, put_record },
+	{ CRIMG_KIND_FILES, NULL, NULL, put_file },
+	{ CRIMG_KIND_PAGEMAP, count_processes, pid_of, put_pagemap },
+	{ CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, put_segment },
+	{ CRIMG_KIND_PIPES_DATA, NULL, NULL, put_pipe_data },
+	{ CRIMG_KIND_OPAQUE, count_others, NULL, NULL },
+	{ CRIMG_KIND_PAGES, count_pages, table_id, NULL },
+};
+
+static enum crimg_kind kind_of(size_t step)
+{
+	return steps[step].kind;
+}
+
+static size_t count_of(const void *model, size_t step)
+{
+	return steps[step].count != NULL ? steps[step].count(model) : 1;
+}
+
+static uint64_t id_of(const void *model, size_t step, size_t object)
+{
+	return steps[step].id != NULL ? steps[step].id(model, object) : 0;
+}
+
+static int entry_of(void *model, size_t step, size_t object, uint64_t index, struct model_entry *out,
+                    struct crimg_err *err)
+{
+	return steps[step].entry(model, object, index, out, err);
+}
+
+static int announce_member(struct early_image *m, size_t object, struct crimg_err *err)
+{
+	size_t member = m->e.others[object];
+	return model_payload_add(&m->payloads, NULL, joined_source_start(m->e.joined, member),
+	                         m->e.store->members[member].size, err);
+}
+
+static int announce_pages(struct early_image *m, const struct early_pages *p, struct crimg_err *err)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (model_payload_add(&m->payloads, NULL, p->list[i].offset, CRIMG_PAGE_BYTES, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int announce(void *model, size_t step, size_t object, struct crimg_err *err)
+{
+	struct early_image *m = model;
+	if (model_payload_begin(&m->payloads, err) < 0)
+		return -1;
+	if (steps[step].kind == CRIMG_KIND_OPAQUE)
+		return announce_member(m, object, err);
+	size_t n = m->e.process_count;
+	return announce_pages(m, object < n ? &m->e.processes[object].pages : &m->e.segments[object - n].pages, err);
+}
+
+// NULL: memory; the object then has no name.
+static const char *name_of(void *model, size_t step, size_t object)
+{
+	struct early_image *m = model;
+	if (steps[step].kind != CRIMG_KIND_OPAQUE)
+		return "";
+	const char *name = m->e.store->members[m->e.others[object]].name;
+	size_t below = strlen(m->e.root);
+	bool inside = strncmp(name, m->e.root, below) == 0;
+	size_t size = sizeof OUTSIDE + strlen(name);
+	char *out = crimg_arena_alloc(&m->e.arena, size);
+	if (out != NULL)
+		snprintf(out, size, "%s%s", inside ? OTHERS : OUTSIDE, name + (inside ? below : 0));
+	return out;
+}
+
+const struct model_format early_format = {
+	.steps = sizeof steps / sizeof steps[0],
+	.kind = kind_of,
+	.count = count_of,
+	.id = id_of,
+	.name = name_of,
+	.entry = entry_of,
+	.announce = announce,
+};

@@ -1,0 +1,20 @@
+// An early CRIU image as objects of today's layout: which there are, and the message of each entry.
+#ifndef CRIMG_READERS_CRIUEARLY_RECORDS_H
+#define CRIMG_READERS_CRIUEARLY_RECORDS_H
+
+#include "format/schema.h"
+#include "readers/criuearly_model.h"
+#include "readers/model_records.h"
+
+// A loaded image while records are made from it.
+struct early_image {
+	struct early e;
+	struct model_payloads payloads;
+	struct crimg_arena arena; // for making a message
+	size_t process, item;     // where the entry before was found, of objects made from all processes
+};
+
+extern const struct model_format early_format; // its model is a struct early_image
+void early_image_fini(struct early_image *m);
+
+#endif

@@ -1,0 +1,118 @@
+// The reader of CRIU's images before its first release: the set of packed structures of September 2011, as objects
+// of today's layout. Names and refuses what else there was: the sets of 2012, the binfmt image, the ELF flavour.
+// Source: SPEC.md, chapter "Early CRIU images".
+#include <stdlib.h>
+
+#include "format/layout_elfcore.h"
+#include "format/limits.h"
+#include "readers/criuearly_records.h"
+#include "readers/readers.h"
+
+struct early_state {
+	struct early_image image;
+	struct model_records records;
+};
+
+static int early_next(struct crimg_reader *reader, struct crimg_record *r, struct crimg_err *err)
+{
+	struct early_state *s = reader->state;
+	return model_records_next(&s->records, r, err);
+}
+
+static int early_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf, size_t length,
+                      struct crimg_err *err)
+{
+	const struct early_state *s = reader->state;
+	return model_records_read(&s->records, payload, offset, buf, length, err);
+}
+
+static void state_free(struct early_state *s)
+{
+	early_image_fini(&s->image);
+	model_records_fini(&s->records);
+	free(s);
+}
+
+static void early_close(struct crimg_reader *reader)
+{
+	struct early_state *s = reader->state;
+	struct crimg_store *store = s->image.e.store;
+	state_free(s);
+	crimg_store_close(store);
+}
+
+static int load(struct early_state *s, struct crimg_store *store, struct crimg_err *err)
+{
+	s->image.arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
+	if (early_load(&s->image.e, store, err) < 0)
+		return -1;
+	s->records = (struct model_records){
+		.format = &early_format,
+		.model = &s->image,
+		.source = s->image.e.joined,
+		.payloads = &s->image.payloads,
+		.damage = &s->image.e.damage,
+	};
+	return model_records_init(&s->records, err);
+}
+
+enum early_what { NOT_EARLY, EARLY_BINFMT, EARLY_ONE_CORE, EARLY_ELF };
+
+static enum early_what what_is(const uint8_t *head, size_t length)
+{
+	if (length < CRIMG_EARLY_ELF_TYPE_AT + 2)
+		return NOT_EARLY;
+	if (crimg_get_u32(head) == CRIMG_EARLY_CORE)
+		return crimg_get_u32(head + 4) == CRIMG_EARLY_BINFMT_VERSION ? EARLY_BINFMT : EARLY_ONE_CORE;
+	bool elf = memcmp(head, CRIMG_ELF_MAGIC, 4) == 0
+		&& crimg_get_u16(head + CRIMG_EARLY_ELF_TYPE_AT) == CRIMG_EARLY_ELF_TYPE;
+	return elf ? EARLY_ELF : NOT_EARLY;
+}
+
+static int fail_source(const struct crimg_input *in, struct crimg_err *err)
+{
+	static const char *const names[] = {
+		[NOT_EARLY] = "a single file found, the directory of an early CRIU image wanted",
+		[EARLY_BINFMT] = "a checkpoint of the binfmt patches of June 2011 found, whose reader and writer disagree on "
+		                 "its layout: the directory of an image of September 2011 wanted",
+		[EARLY_ONE_CORE] = "one core of an early CRIU image found: its directory wanted",
+		[EARLY_ELF] = "a checkpoint in ELF of 2011 found: the directory of an image of September 2011 wanted",
+	};
+	return crimg_fail(err, CRIMG_E_UNSUPPORTED, in->source != NULL ? in->source->name : in->path, 0, "%s",
+	                  names[what_is(in->head, in->head_length)]);
+}
+
+static int early_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)
+{
+	if (in->store == NULL)
+		return fail_source(in, err);
+	struct early_state *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return crimg_fail_nomem(err, sizeof *s);
+	if (load(s, in->store, err) < 0) {
+		state_free(s);
+		return -1;
+	}
+	in->store = NULL;
+	reader->state = s;
+	return 0;
+}
+
+static int early_probe(const struct crimg_input *in)
+{
+	if (in->store != NULL)
+		return early_pstree(in->store) != NULL && crimg_store_find(in->store, "inventory.img") == NULL ? 95 : 0;
+	return what_is(in->head, in->head_length) != NOT_EARLY ? 100 : 0;
+}
+
+const struct crimg_reader_driver crimg_reader_criuearly = {
+	.name = "criu-early",
+	.summary = "CRIU's packed structures of September 2011, before its first release, x86-64",
+	.keeps = "registers, areas, pages, descriptors, pipes, shared memory, and every structure as it is",
+	.loses = "names, credentials, signals, timers, sessions and the like, which such images did not hold yet",
+	.probe = early_probe,
+	.open = early_open,
+	.next = early_next,
+	.read = early_read,
+	.close = early_close,
+};

@@ -1,0 +1,58 @@
+#!/bin/bash
+# Early CRIU images (September 2011), built from their description by a generator that shares nothing with crimg: what
+# was put in is told after every conversion; what is wrong is told with its place; other early images are named.
+#   early.sh CRIMG SAMPLES
+crimg=$(realpath "$1") samples=$(realpath "$2")
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+cd "$work" || exit 2
+gen() { python3 "$here/early_gen.py" "$@"; }
+quiet() { "$@" >"$work/out"; }
+views="summary tree fds files sockets maps regs signals timers creds namespaces mounts cgroups ipc stats objects"
+claim "an image is built" gen good img
+claim "samples/criu-early is it" diff -r img "$samples/criu-early"
+claim "[R-1101] what was put in" python3 "$here/early_oracle.py" "$crimg" img
+# shellcheck disable=SC2086
+claim "all views" quiet "$crimg" inspect img $views
+claim "a report" "$crimg" report img -o x.html
+claim "to a stream" "$crimg" convert img x.crimg
+claim "to a directory" "$crimg" convert -t criu img dir
+claim "to JSON" "$crimg" convert -t json img x.json
+tar -cf x.tar -C img --transform 's,^\./,deep/down/,' .
+for image in x.crimg dir x.json x.tar; do
+	claim "[R-1102] what was put in, from $image" python3 "$here/early_oracle.py" "$crimg" $image
+	claim "$image is the same" quiet "$crimg" diff img $image
+done
+claim "to cores" quiet "$crimg" convert --allow-loss -t core img cores
+if [ "$(ls cores 2>/dev/null)" = "$(printf 'core.%s\n' 10 11 12 13)" ]; then ok; else not_ok "cores: $(ls cores)"; fi
+"$crimg" inspect --raw cores/core.11 mem --at 0x601000+4096 >found 2>err
+python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import early_gen as g; sys.stdout.buffer.write(g.page(4))' "$here" >wanted
+claim "a page of a core" cmp found wanted
+"$crimg" validate img >out 2>&1
+if [ $? = 1 ] && grep -q 'CI-0521' out && ! grep -q 'CI-01\|CI-03\|CI-041[0-9]' out; then ok
+else not_ok "validate: what was not held yet is missing, and nothing else: $(head -n 3 out)"; fi
+while IFS=$'\t' read -r worst name words; do
+	rm -rf bad to
+	gen "$name" bad
+	out=$("$crimg" convert -t criu bad to 2>&1)
+	code=$?
+	if [ $code = 2 ] && grep -qF -- "$words" <<<"$out" && [ ! -e to ]; then ok; else not_ok "$name: exit $code: $out (wanted: $words)"; fi
+	"$crimg" validate bad >out 2>&1
+	code=$?
+	if [ $code = "$worst" ] && { [ "$worst" = 2 ] || grep -q 'CI-0[12]' out; }; then ok; else not_ok "$name: validate: exit $code: $(head -n 2 out)"; fi
+	[ "$worst" = 2 ] || "$crimg" inspect bad tree 2>/dev/null | grep -q '^ *13 ' && ok || not_ok "$name: what is readable is not shown"
+done < <(gen --list)
+refuses() { # WORDS FILE
+	out=$("$crimg" inspect "$2" 2>&1)
+	code=$?
+	if [ $code = 2 ] && grep -qF -- "$1" <<<"$out"; then ok; else not_ok "$2: exit $code: $out"; fi
+}
+python3 - <<'P'
+import struct
+open("binfmt", "wb").write(struct.pack("<II", 0xa75b8d43, 0x100) + bytes(400))
+open("elf", "wb").write(b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHI", 5, 62, 1) + bytes(100))
+P
+refuses "a checkpoint of the binfmt patches of June 2011 found" binfmt # [R-1103]
+refuses "a checkpoint in ELF of 2011 found" elf
+refuses "one core of an early CRIU image found" img/core-10.img
+finish
