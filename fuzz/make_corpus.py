@@ -20,6 +20,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import core_make
+import cpt_make
 MAX = 16 << 10
 
 
@@ -50,8 +51,8 @@ class Corpus:
         self.out = out
         self.last = None  # image, so that the next is compared with it
 
-    def add(self, target, data):
-        if len(data) > 4 * MAX:
+    def add(self, target, data, limit=4 * MAX):
+        if len(data) > limit:
             return
         folder = os.path.join(self.out, target)
         os.makedirs(folder, exist_ok=True)
@@ -169,6 +170,8 @@ def main():
     crimg, corpus = sys.argv[1], Corpus(sys.argv[2])
     for _, data in core_make.seeds():
         corpus.add("elfcore", data)
+    for tree, arch in (("18", 1), ("061", 1), ("141", 1), ("141", 0)):
+        corpus.add("cpt", cpt_make.make(tree, arch=arch, garbage=1), 8 * MAX)
     seen = set()
     for top in sys.argv[3:]:
         for folder, _, names in os.walk(top):
@@ -177,6 +180,9 @@ def main():
                 if name.endswith(".ckpt"):
                     with open(path, "rb") as f:
                         corpus.add("linuxcr", f.read())
+                if name.endswith(".cpt"):
+                    with open(path, "rb") as f:
+                        corpus.add("cpt", f.read())
                 if os.path.islink(path) or kind_of(name)[0] is None:
                     continue
                 with open(path, "rb") as f:
