@@ -1,8 +1,8 @@
 #!/bin/bash
 # OpenVZ images: the two samples that an independent generator made, and variants of every layout that ours makes; hostile
 # ones.
-#   cpt.sh CRIMG SAMPLES PEER
-crimg=$(realpath "$1") samples=$2 peer=$3
+#   cpt.sh CRIMG ASAN-CRIMG SAMPLES PEER    the second reads what is hostile
+crimg=$(realpath "$1") asan=$(realpath "$2") samples=$3 peer=$4
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 views="summary tree fds files sockets maps regs signals timers creds namespaces mounts cgroups ipc stats objects"
@@ -34,7 +34,7 @@ else
 	skip "the peer crit could not be fetched"
 	claim "[R-0905] every layout" python3 "$here/cpt_oracle.py" "$crimg" "$work"
 fi
-claim "hostile images" python3 "$here/cpt_hostile.py" "$crimg" "$work"
+claim "hostile images" python3 "$here/cpt_hostile.py" "$asan" "$work"
 # What cannot be written says why.
 fails() { # WORDS COMMAND…
 	local words=$1 out code
