@@ -195,7 +195,7 @@ def check_version(s, im, creds):
     same("dumpable", dumpable, 1 if im.since("061") or im.version < 0x800 else None)
     same("bounding set", creds["cap_bounding"], "0x1ffffffff" if im.since("108") else "0xffffffffffffffff")
     auxv = s.messages("MM", 1)[0].get("mm_saved_auxv", [])
-    same("auxiliary vector", [int(x) for x in auxv], [6, 4096, 17, 100, 0, 0] if im.since("076") else [])
+    same("auxiliary vector", [int(x) for x in auxv], [6, 4096, 17, 100] if im.since("076") else [])
 
 
 def check(image, im):
