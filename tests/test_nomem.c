@@ -452,6 +452,7 @@ static void test_openvz_image(void)
 {
 	deny_each(&(struct way){ .source = "a.cpt" }, false);
 	deny_each(&(struct way){ .source = "a.cpt", .to = "cpt", .target = "b.cpt" }, false);
+	deny_each(&(struct way){ .to = "cpt", .target = "made.cpt" }, false);
 }
 
 static int init(void)
