@@ -65,6 +65,8 @@ static void put_vma(struct cpt_image *m, VmaEntry *e, const MmEntry *mm,
 	e->status |= KERNEL_AREA_ANON_PRIVATE;
 	if (type == TYPE_VDSO || type == TYPE_VDSO_OLD)
 		e->status |= KERNEL_AREA_VDSO;
+	else if ((flags & (KERNEL_VM_IO | KERNEL_VM_PFNMAP)) == (KERNEL_VM_IO | KERNEL_VM_PFNMAP))
+		e->status |= KERNEL_AREA_VVAR; // of kernels after OpenVZ's, in images made of theirs
 	else
 		e->status |= kernel_area_place(mm, e->start, e->end) & KERNEL_AREA_HEAP; // as CRIU tells
 }

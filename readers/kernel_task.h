@@ -10,6 +10,7 @@
 #define KERNEL_VM_WRITE 0x2u
 #define KERNEL_VM_SHARED 0x8u
 #define KERNEL_VM_GROWSDOWN 0x100u
+#define KERNEL_VM_PFNMAP 0x400u
 #define KERNEL_VM_LOCKED 0x2000u
 #define KERNEL_VM_IO 0x4000u
 #define KERNEL_VM_SEQ_READ 0x8000u
@@ -34,6 +35,7 @@
 #define KERNEL_AREA_ANON_PRIVATE 0x200u
 #define KERNEL_AREA_SYSVIPC 0x400u
 #define KERNEL_AREA_SOCKET 0x800u
+#define KERNEL_AREA_VVAR 0x1000u
 
 // Protection, the mmap() flags that stand for VM_ flags, and advice. Adds to what is there.
 void kernel_vm_flags(VmaEntry *e, uint64_t vm_flags);

@@ -18,6 +18,8 @@
 #define VM_SHARED_FLAG 0x8u
 #define VM_EXECUTABLE 0x1000u
 #define VM_ACCOUNT 0x100000u
+#define VM_PFNMAP 0x400u
+#define VM_IO 0x4000u
 #define TYPE_SHARED 1u
 #define TYPE_VDSO 2u
 
@@ -42,6 +44,8 @@ static uint64_t vm_flags(const VmaEntry *v, const MmEntry *mm, bool *advice_lost
 		if ((v->madv >> advices[i].advice & 1) != 0)
 			flags |= advices[i].vm;
 	*advice_lost = (v->madv & ~KNOWN_ADVICE) != 0;
+	if ((v->status & AREA_VVAR) != 0)
+		flags |= VM_IO | VM_PFNMAP;
 	if (!shared && (v->prot & VM_WRITE_FLAG) != 0 && (v->flags & MAP_NORESERVE_FLAG) == 0)
 		flags |= VM_ACCOUNT;
 	if ((v->status & AREA_FILE) != 0 && v->shmid == mm->exe_file_id)
@@ -118,7 +122,7 @@ static int put_vma(struct cptmake *k, const struct crimg_task *task, const VmaEn
 	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_VMA, CRIMG_CPT_CONTENT_ARRAY);
 	struct cptmake_mark mark;
 	bool advice_lost;
-	if ((v->status & (AREA_VVAR | AREA_VSYSCALL)) != 0)
+	if ((v->status & AREA_VSYSCALL) != 0)
 		return cptmake_lose(k, CRIMG_KIND_MM, task->pid, "vmas",
 				    "left out: an area of the kernel's own", err);
 	uint64_t file = file_of(k, v);
