@@ -21,8 +21,8 @@ B        := $(if $(filter release,$(MODE)),build,build/$(MODE))
 WARN     := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual \
             -Wcast-align -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wformat=2 \
             -Wnull-dereference $(if $(CI),-Werror)
-PACKAGES := libarchive jansson libprotobuf-c libzstd libxxhash liblz4 libdw libelf
-HEADERS  := capstone # loaded when it is needed: inspect/capstone_load.c
+PACKAGES := jansson libprotobuf-c libzstd libxxhash liblz4 libdw libelf
+HEADERS  := libarchive capstone # loaded when they are needed: format/library_load.h
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_release := -O2 -g -DNDEBUG
 FLAGS_debug   := -O0 -g3
@@ -37,7 +37,7 @@ ALL_LDFLAGS = -pthread $(filter -fsanitize=address% --coverage,$(FLAGS_$(MODE)))
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) $(HEADERS) 2>/dev/null)
 LDLIBS    = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-LIB_DIRS := convert diff format inspect readers report validate writers
+LIB_DIRS := convert diff format inspect producer readers report validate writers
 LIB_SRC  := $(sort $(wildcard $(LIB_DIRS:=/*.c)))
 GEN_C    := $(patsubst %,$(B)/gen/format/%.pb-c.c,criu crimg)
 GEN_H    := $(GEN_C:.c=.h)
@@ -133,8 +133,14 @@ bench: deps
 
 tests: $(TEST_BIN) $(B)/tests/damage
 
+# The suite of stores makes archives itself.
+$(B)/tests/test_store: LDLIBS += $(shell pkg-config --libs libarchive 2>/dev/null)
+
 # The suite that denies allocations stands between our objects and the allocator.
 $(B)/tests/test_nomem: LDFLAGS += $(foreach f,malloc calloc aligned_alloc realloc strdup strndup asprintf,-Wl,--wrap=$(f))
+
+# The suite that dies at every step stands between our objects and what they do to other tasks.
+$(B)/tests/test_remote: LDFLAGS += $(foreach f,ptrace waitpid process_vm_readv process_vm_writev,-Wl,--wrap=$(f))
 
 # Fuzz targets, three ways: replayed over a corpus, with libFuzzer, with AFL++.
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))

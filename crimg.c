@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "convert/checkpoint.h"
 #include "convert/convert.h"
 #include "convert/crit.h"
 #include "convert/formats.h"
 #include "inspect/inspect.h"
+#include "producer/restart.h"
 #include "report/report.h"
 #include "validate/validate.h"
 
@@ -19,7 +21,9 @@ static const struct {
 	{ "validate", crimg_validate_main, "say whether an image is right, and what to do where it is not" },
 	{ "diff", crimg_diff_main, "say what changed from one image to another" },
 	{ "report", crimg_report_main, "show an image, or two and what changed, as one HTML page" },
+	{ "checkpoint", crimg_checkpoint_main, "take an image of running processes" },
 	{ "convert", crimg_convert_main, "move an image from one format to another" },
+	{ "restart", crimg_restart_main, "make the processes of an image again, and let them run" },
 	{ "formats", crimg_formats_main, "list the formats, and what each keeps and loses" },
 	{ "crit", crimg_crit_main, "the command line of CRIU's crit" },
 };
@@ -30,7 +34,7 @@ static int usage(FILE *out)
 	      "usage: crimg VERB [options] IMAGE…\n\n", out);
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
-	fputs("\nIMAGE is a directory, an archive, a file, or - for standard input.\n"
+	fputs("\nIMAGE is a directory, an archive, a file, - for standard input, or pid:N, a running process.\n"
 	      "`crimg VERB --help` tells more. Exit: 0 yes, 1 no, 2 trouble.\n", out);
 	return out == stderr ? 2 : 0;
 }

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "convert/convert_core.h"
-#include "convert/convert_options.h"
 #include "convert/filters.h"
 #include "convert/meter.h"
 #include "convert/pump.h"
@@ -24,11 +23,11 @@ static void on_signal(int number)
 	stopped = 1;
 }
 
-static int trouble(const struct crimg_err *err)
+static int trouble(const char *verb, const struct crimg_err *err)
 {
 	char text[2048];
 	crimg_err_format(err, text, sizeof text);
-	fprintf(stderr, "crimg convert: %s\n", text);
+	fprintf(stderr, "crimg %s: %s\n", verb, text);
 	return err->code == CRIMG_E_LOSS ? 1 : 2;
 }
 
@@ -111,6 +110,10 @@ static int choose_driver(struct job *job, struct crimg_err *err)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                  "--pid chooses the process of a core; %s takes the whole image",
 		                  job->driver->name);
+	if (job->options.posting != NULL && strcmp(job->driver->name, "linux-cr") != 0)
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		                  "--linux-cr-version chooses the layout of a kernel stream; %s has none",
+		                  job->driver->name);
 	return 0;
 }
 
@@ -161,7 +164,7 @@ static bool choose_pages(const struct job *job, struct crimg_pages_options *page
 	bool to_plain = o->criu_version != 0
 		|| (o->compress != NULL && strcmp(o->compress, "none") == 0);
 	*pages = (struct crimg_pages_options){ .merge = o->merge_parents, .blocks = to_lz4 };
-	if (job->driver->per_process && job->image != NULL)
+	if (job->driver->whole_pages && job->image != NULL)
 		return crimg_core_pages(job->image, pages);
 	if (o->merge_parents || to_lz4)
 		return true;
@@ -174,7 +177,7 @@ static int add_filters(struct job *job, struct crimg_err *err)
 {
 	const struct crimg_convert_options *o = &job->options;
 	bool to_lz4 = o->compress != NULL && strcmp(o->compress, "lz4") == 0;
-	bool looks = o->criu_version != 0 || job->driver->per_process
+	bool looks = o->criu_version != 0 || job->driver->whole_pages
 		|| (o->compress != NULL && strcmp(o->compress, "none") == 0);
 	struct crimg_pages_options pages;
 	if ((o->merge_parents || to_lz4 || (looks && strcmp(o->source, "-") != 0))
@@ -220,9 +223,9 @@ static int open_target(struct job *job, struct crimg_err *err)
 	if (choose_members(job, err) < 0 || open_output(job, err) < 0)
 		return -1;
 	struct crimg_writer_options wo = {
-		.compress = to_lz4 && !job->driver->per_process ? NULL : o->compress,
+		.compress = to_lz4 && !job->driver->whole_pages ? NULL : o->compress,
 		.level = o->level, .pretty = o->pretty, .single_object = job->reader.single_object,
-		.has_pid = o->has_pid, .pid = o->pid, .members = job->members,
+		.has_pid = o->has_pid, .pid = o->pid, .members = job->members, .posting = o->posting,
 		.ledger = &job->ledger,
 	};
 	struct crimg_writer writer = { .driver = job->driver, .output = job->output };
@@ -261,7 +264,7 @@ static int check_ledger(const struct job *job, struct crimg_err *err)
 	                  job->ledger.count);
 }
 
-static int run(struct job *job, struct crimg_err *err)
+static int run(struct job *job, const struct crimg_convert_events *events, struct crimg_err *err)
 {
 	struct crimg_meter meter;
 	if (open_source(job, err) < 0 || check_source(job, err) < 0 || choose_driver(job, err) < 0
@@ -273,25 +276,42 @@ static int run(struct job *job, struct crimg_err *err)
 	crimg_meter_end(&meter);
 	if (rc < 0 || check_ledger(job, err) < 0)
 		return -1;
-	return crimg_output_commit(job->output, err);
+	if (events->taken != NULL && events->taken(events->context, &job->writer, err) < 0)
+		return -1;
+	if (crimg_output_commit(job->output, err) < 0)
+		return -1;
+	if (events->stored != NULL)
+		events->stored(events->context);
+	return 0;
 }
 
-int crimg_convert_main(int argc, char **argv)
+int crimg_convert(const char *verb, const struct crimg_convert_options *options,
+                  const struct crimg_convert_events *events)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
-	struct job job = { .ledger = CRIMG_LEDGER_INIT };
+	struct job job = { .options = *options, .ledger = CRIMG_LEDGER_INIT };
 	struct sigaction act = { .sa_handler = on_signal };
-	int rc = crimg_convert_parse(argc, argv, &job.options, &err);
-	if (rc == 0)
-		fputs(crimg_convert_usage, stdout);
-	if (rc <= 0)
-		return rc == 0 ? 0 : trouble(&err);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	rc = run(&job, &err);
+	int rc = run(&job, events, &err);
 	job_fini(&job);
-	return rc < 0 ? trouble(&err) : 0;
+	return rc < 0 ? trouble(verb, &err) : 0;
+}
+
+int crimg_convert_main(int argc, char **argv)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_convert_options options = { .from = NULL };
+	struct crimg_convert_events none = { NULL };
+	int rc = crimg_convert_parse(argc, argv, &options, &err);
+	if (rc < 0)
+		return trouble("convert", &err);
+	if (rc == 0) {
+		fputs(crimg_convert_usage, stdout);
+		return 0;
+	}
+	return crimg_convert("convert", &options, &none);
 }

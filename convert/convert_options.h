@@ -10,6 +10,7 @@ struct crimg_convert_options {
 	const char *compress;        // "none", "zstd", "lz4"
 	int level;
 	unsigned criu_version;       // major * 100 + minor, 0: leave as it is
+	const char *posting;         // linux-cr: "v20", "v23-rc2"
 	const char *loss_file;
 	bool pretty, allow_loss, allow_incomplete, merge_parents, progress;
 	bool has_pid;                // core: one process
@@ -19,6 +20,9 @@ struct crimg_convert_options {
 // 1: run. 0: help was asked for. -1: err. The strings are argv's.
 CRIMG_MUST_CHECK int crimg_convert_parse(int argc, char **argv, struct crimg_convert_options *o,
                                          struct crimg_err *err);
+// "zstd:3"; cuts text at the colon, and keeps it.
+CRIMG_MUST_CHECK int crimg_convert_parse_compress(struct crimg_convert_options *o, char *text,
+                                                  struct crimg_err *err);
 extern const char crimg_convert_usage[];
 
 #endif

@@ -46,6 +46,9 @@ int crimg_reader_open(struct crimg_input *in, const char *format, struct crimg_r
 		                  "no format is called %s (`crimg formats` lists them)", format);
 	if (driver == NULL)
 		return fail_unknown(in, err);
+	if (crimg_input_pid(in->path) != 0 && driver->probe(in) == 0)
+		return crimg_fail(err, CRIMG_E_USAGE, in->path, CRIMG_NO_OFFSET,
+		                  "is a running process, no file of format %s", format);
 	struct crimg_reader reader = { .driver = driver };
 	if (driver->open(&reader, in, err) < 0)
 		return -1;

@@ -7,8 +7,8 @@
 
 #define CRIMG_PROBE_BYTES 4096
 
-// What the user named: a directory or archive (store), or a file or pipe (source). One of the two is
-// set; a reader takes it over when its open succeeds and sets it to NULL.
+// What the user named: a directory or archive (store), a file or pipe (source), or a process (neither). A
+// reader takes what is set over when its open succeeds and sets it to NULL.
 struct crimg_input {
 	char *path;                      // as the user wrote it; owned
 	struct crimg_store *store;
@@ -22,6 +22,8 @@ struct crimg_input {
 CRIMG_MUST_CHECK int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
                                       struct crimg_err *err);
 void crimg_input_fini(struct crimg_input *in);
+// The process that a path names as "pid:N" (a file of that name is ./pid:N); 0: it names none.
+int32_t crimg_input_pid(const char *path);
 
 struct crimg_reader {
 	const struct crimg_reader_driver *driver;
@@ -72,6 +74,7 @@ struct crimg_writer_options {
 	bool has_pid;           // core: of process pid alone
 	uint32_t pid;
 	bool members;           // core: the output is a directory, one member a process
+	const char *posting;    // linux-cr: "v20" or "v23-rc2": make the stream, whatever records are carried; or NULL
 	struct crimg_ledger *ledger; // takes what is lost; borrowed; may be NULL
 };
 
@@ -85,7 +88,8 @@ struct crimg_writer_driver {
 	const char *name;
 	const char *const *suffixes; // NULL-terminated: ".crimg"
 	bool single;          // writes one file (or a pipe), not a tree of members
-	bool per_process;     // one file a process, several being members of a directory; wants pages whole and plain
+	bool per_process;     // one file a process, several being members of a directory
+	bool whole_pages;     // wants all pages, those of parents too, and none compressed
 	int (*open)(struct crimg_writer *writer, const struct crimg_writer_options *options,
 	            struct crimg_err *err);
 	// Takes one record; what it lends may be used only during the call.

@@ -16,6 +16,8 @@
 #include "format/limits.h"
 #include "format/spool.h"
 
+#define PROCESS_PREFIX "pid:"
+
 // A pipe whose first bytes were looked at: gives them again, then goes on.
 struct replay_state {
 	struct crimg_source *pipe;
@@ -137,9 +139,22 @@ static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_
 	return in->source->forward_only && twice ? spool(in, tmpdir, err) : 0;
 }
 
+int32_t crimg_input_pid(const char *path)
+{
+	char *end;
+	if (strncmp(path, PROCESS_PREFIX, strlen(PROCESS_PREFIX)) != 0)
+		return 0;
+	const char *digits = path + strlen(PROCESS_PREFIX);
+	long pid = strtol(digits, &end, 10);
+	return digits[0] >= '0' && digits[0] <= '9' && *end == '\0' && pid > 0 && pid <= INT32_MAX
+		? (int32_t)pid : 0;
+}
+
 static int open_path(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
 {
 	struct stat st;
+	if (crimg_input_pid(in->path) != 0)
+		return 0;
 	bool stdio = strcmp(in->path, "-") == 0;
 	if (!stdio && stat(in->path, &st) < 0)
 		return crimg_fail_sys(err, errno, in->path, "cannot be opened");

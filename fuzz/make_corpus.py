@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import core_make
 import cpt_make
+import kstate_gen
 MAX = 16 << 10
 
 
@@ -76,7 +77,7 @@ def member(name, data, link):
     return struct.pack("<BB", kind, len(raw)) + raw + struct.pack("<I", len(data)) + data
 
 
-def read_image(folder):
+def read_image(folder, whole=False):
     files = {}
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
@@ -86,7 +87,7 @@ def read_image(folder):
             with open(path, "rb") as f:
                 data = f.read()
             _, magic = kind_of(name)
-            files[name] = (data if magic else data[:4096], False)
+            files[name] = (data if magic or whole else data[:4096], False)
     return files
 
 
@@ -143,6 +144,7 @@ def one_image(corpus, crimg, files):
     small = {n: f for n, f in files.items() if len(f[0]) <= MAX}
     packed = b"".join(member(n, d, link) for n, (d, link) in small.items())
     corpus.add("criu_dir", packed)
+    corpus.add("linuxcr_make", packed)
     corpus.add("validate", packed)
     corpus.add("roundtrip", packed)
     corpus.add("diff", struct.pack("<I", len(packed)) + packed + packed[:len(packed) * 7 // 8])
@@ -164,6 +166,16 @@ def one_image(corpus, crimg, files):
                 corpus.add(args[1], made)
 
 
+def one_stream(corpus, crimg, path):
+    """A kernel stream as CRIU's messages alone."""
+    with tempfile.TemporaryDirectory() as tmp:
+        out = os.path.join(tmp, "dir")
+        if subprocess.run([crimg, "convert", path, out], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            return
+        os.unlink(os.path.join(out, "kernel-records.img"))
+        corpus.add("linuxcr_make", b"".join(member(n, d, link) for n, (d, link) in read_image(out, True).items()))
+
+
 def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
@@ -172,6 +184,8 @@ def main():
         corpus.add("elfcore", data)
     for tree, arch in (("18", 1), ("061", 1), ("141", 1), ("141", 0)):
         corpus.add("cpt", cpt_make.make(tree, arch=arch, garbage=1), 8 * MAX)
+    for name in [*kstate_gen.SAMPLES, *kstate_gen.DAMAGED, *kstate_gen.REFUSED]:
+        corpus.add("kstate", kstate_gen.make(name))
     seen = set()
     for top in sys.argv[3:]:
         for folder, _, names in os.walk(top):
@@ -180,9 +194,13 @@ def main():
                 if name.endswith(".ckpt"):
                     with open(path, "rb") as f:
                         corpus.add("linuxcr", f.read())
+                    one_stream(corpus, crimg, path)
                 if name.endswith(".cpt"):
                     with open(path, "rb") as f:
                         corpus.add("cpt", f.read())
+                if name.endswith(".kstate"):
+                    with open(path, "rb") as f:
+                        corpus.add("kstate", f.read())
                 if os.path.islink(path) or kind_of(name)[0] is None:
                     continue
                 with open(path, "rb") as f:

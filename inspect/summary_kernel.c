@@ -11,11 +11,9 @@ bool crimg_summary_is_kernel(const struct crimg_view *view)
 
 void crimg_summary_kernel_origin(struct crimg_view *view, struct crimg_origin *out)
 {
-	const KernelRecordEntry *first =
-		crimg_image_get(view->image, CRIMG_KIND_KERNEL_RECORDS, 0, &view->damage);
-	if (first == NULL || first->origin == NULL)
+	const KernelOriginEntry *e = crimg_image_origin(view->image);
+	if (e == NULL)
 		return;
-	const KernelOriginEntry *e = first->origin;
 	snprintf(out->maker, sizeof out->maker, "%s", e->maker);
 	snprintf(out->kernel, sizeof out->kernel, "%s", e->kernel != NULL ? e->kernel : "");
 	out->newest_time = e->seconds;

@@ -26,7 +26,7 @@ static const struct {
 void kernel_vm_flags(VmaEntry *e, uint64_t vm_flags)
 {
 	e->prot = (uint32_t)(vm_flags & KERNEL_VM_PROT);
-	e->flags |= (vm_flags & KERNEL_VM_SHARED) != 0 ? KERNEL_MAP_SHARED : KERNEL_MAP_PRIVATE;
+	e->flags |= (vm_flags & (KERNEL_VM_SHARED | KERNEL_VM_MAYSHARE)) != 0 ? KERNEL_MAP_SHARED : KERNEL_MAP_PRIVATE;
 	for (size_t i = 0; i < sizeof map_flags / sizeof map_flags[0]; i++)
 		if ((vm_flags & map_flags[i].vm) != 0)
 			e->flags |= map_flags[i].user;

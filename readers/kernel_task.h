@@ -3,22 +3,8 @@
 #ifndef CRIMG_READERS_KERNEL_TASK_H
 #define CRIMG_READERS_KERNEL_TASK_H
 
+#include "format/layout_kernel.h"
 #include "format/schema.h"
-
-// Flags of an area (2.6.18 to 2.6.3x)
-#define KERNEL_VM_PROT 0x7u // read, write, execute: as PROT_*
-#define KERNEL_VM_WRITE 0x2u
-#define KERNEL_VM_SHARED 0x8u
-#define KERNEL_VM_GROWSDOWN 0x100u
-#define KERNEL_VM_PFNMAP 0x400u
-#define KERNEL_VM_LOCKED 0x2000u
-#define KERNEL_VM_IO 0x4000u
-#define KERNEL_VM_SEQ_READ 0x8000u
-#define KERNEL_VM_RAND_READ 0x10000u
-#define KERNEL_VM_DONTCOPY 0x20000u
-#define KERNEL_VM_ACCOUNT 0x100000u
-#define KERNEL_VM_NORESERVE 0x200000u
-#define KERNEL_VM_HUGETLB 0x400000u
 
 // mmap() flags, and CRIU's status of an area (as names_table.c has them)
 #define KERNEL_MAP_SHARED 0x1u

@@ -49,7 +49,8 @@ claim "compressed pages" "$crimg" convert --compress=lz4 "$one" "$work/lz4"
 fails "were changed or compressed" "$crimg" convert "$work/lz4" "$work/y.cpt"
 claim "compressed pages, made plain" "$crimg" convert --compress=none "$work/lz4" "$work/y.cpt"
 claim "the same bytes" cmp "$one" "$work/y.cpt"
-fails "no records of a kernel stream are in the image" "$crimg" convert "$one" "$work/y.ckpt"
+"$crimg" convert --allow-loss "$one" "$work/y.ckpt" 2>/dev/null && "$crimg" inspect "$work/y.ckpt" | grep -q linux-cr &&
+	ok || not_ok "no kernel stream is made from $one"
 # Images of CRIU become OpenVZ's: what differs is told, what cannot be is refused.
 for name in a-regs b-threads d-files j-compat32 e-tcp g-ns m-diff-1; do
 	image=$samples/criu/$name

@@ -20,6 +20,7 @@
 #include "format/image.h"
 #include "format/output.h"
 #include "format/tasks.h"
+#include "producer/restart_parts.h"
 #include "report/write.h"
 #include "tests/suite.h"
 #include "validate/checker.h"
@@ -103,6 +104,7 @@ struct way {
 	struct crimg_pages_options pages;
 	bool compare;                // target must equal dir when it was made
 	bool check;                  // validate instead
+	bool plan;                   // see whether it could be restarted, instead
 	bool report;                 // of source and of dir, instead
 };
 
@@ -139,11 +141,11 @@ static int open_output(const char *path, struct crimg_output **out, struct crimg
 }
 
 static int write_all(struct crimg_reader *reader, const struct way *way, struct crimg_output *out,
-                     struct crimg_err *err)
+                     struct crimg_ledger *ledger, struct crimg_err *err)
 {
 	struct crimg_progress progress = { go_on, NULL };
 	struct crimg_writer_options options = {
-		.compress = way->compress, .single_object = reader->single_object
+		.compress = way->compress, .single_object = reader->single_object, .ledger = ledger
 	};
 	struct crimg_writer writer = { .driver = crimg_writer_by_name(way->to), .output = out };
 	if (writer.driver->open(&writer, &options, err) < 0)
@@ -177,7 +179,7 @@ static int convert(const struct way *way, const char *source, const char *target
 	if (rc == 0)
 		rc = open_output(target, &out, err);
 	if (rc == 0)
-		rc = write_all(&reader, way, out, err);
+		rc = write_all(&reader, way, out, &ledger, err);
 	crimg_output_close(out);
 	crimg_reader_close(&reader);
 	crimg_image_close(image);
@@ -278,12 +280,24 @@ static void check_denied(const struct way *way, int rc, const struct crimg_err *
 	CU_ASSERT_EQUAL(count_entries(), before);
 }
 
+// What a restart would make of it. Its files are not here: that it is refused is its result.
+static int plan(const char *source, struct crimg_err *err)
+{
+	const struct crimg_restart_options options = { .path = source, .tmpdir = "/tmp" };
+	struct crimg_restart r = { .options = &options };
+	int rc = crimg_restart_plan(&r, err);
+	crimg_restart_close(&r);
+	return rc < 0 && err->code == CRIMG_E_UNSUPPORTED ? 0 : rc;
+}
+
 static int run_way(const struct way *way, const char *source, const char *target,
                    struct crimg_err *err)
 {
 	*err = CRIMG_ERR_INIT;
 	if (way->check)
 		return validate(source, err);
+	if (way->plan)
+		return plan(source, err);
 	if (way->report) {
 		struct crimg_report report = { .out = target, .path = { source, dir }, .tmpdir = "/tmp" };
 		int rc = crimg_report_write(&report, err);
@@ -363,6 +377,11 @@ static void test_validate(void)
 {
 	deny_each(&(struct way){ .check = true }, false);
 	deny_each(&(struct way){ .source = "x.crimg", .check = true }, false);
+}
+
+static void test_plan(void)
+{
+	deny_each(&(struct way){ .plan = true }, false);
 }
 
 static void test_single_file(void)
@@ -446,6 +465,15 @@ static void test_kernel_stream(void)
 	deny_each(&(struct way){ .source = "a.ckpt" }, false);
 	deny_each(&(struct way){ .source = "a.ckpt", .to = "criu", .target = "from-ckpt" }, false);
 	deny_each(&(struct way){ .source = "a.ckpt", .to = "linux-cr", .target = "b.ckpt" }, false);
+	deny_each(&(struct way){ .to = "linux-cr", .target = "c.ckpt" }, false);
+}
+
+static void test_kstate(void)
+{
+	deny_each(&(struct way){ .source = "full.kstate" }, false);
+	deny_each(&(struct way){ .source = "full.kstate", .to = "criu", .target = "from-kstate" }, false);
+	deny_each(&(struct way){ .source = "full.kstate", .to = "kstate", .target = "b.kstate" }, false);
+	deny_each(&(struct way){ .source = "dir", .to = "kstate", .target = "c.kstate" }, false);
 }
 
 static void test_openvz_image(void)
@@ -469,8 +497,8 @@ static int init(void)
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
 	         "cp '%s/cpt/snajpa-64.cpt' '%s/a.cpt' && "
-	         "cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir, dir, dir, single,
-	         samples, work, samples, work, samples, work, samples, samples, work);
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir,
+	         dir, dir, single, samples, work, samples, work, samples, work, samples, work, samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -489,6 +517,7 @@ int main(void)
 		{ "back to criu", test_back_to_criu },
 		{ "index", test_index },
 		{ "validate", test_validate },
+		{ "plan of a restart", test_plan },
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
 		{ "core", test_core },
@@ -496,6 +525,7 @@ int main(void)
 		{ "report", test_report },
 		{ "kernel stream", test_kernel_stream },
 		{ "OpenVZ image", test_openvz_image },
+		{ "LinuxC/R image", test_kstate },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

@@ -5,7 +5,8 @@
 cd "$(dirname "$0")/.." || exit 2
 declare -A may=(
 	[format]="format" [readers]="format readers" [writers]="format writers"
-	[inspect]="format inspect" [convert]="format convert" [validate]="format validate"
+	[producer]="format producer"
+	[inspect]="format inspect" [convert]="format convert producer" [validate]="format validate"
 	[diff]="format diff"
 	[report]="diff format inspect report validate"
 )
@@ -25,7 +26,7 @@ only() { # HEADER FILES-REGEX: nobody else includes it
 		[[ $file =~ $where ]] && ok || not_ok "$file includes <$header>"
 	done
 }
-only 'archive' '^format/(store_tar|tar_stream|output_tar)'
+only 'archive' '^format/(archive_load|tar_stream|output_tar)'
 only 'jansson' '^readers/'
 only 'capstone' '^inspect/'
 only '(libelf|gelf|elfutils)' '^inspect/'

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/cursor.h"
 #include "format/limits.h"
+#include "format/search.h"
 
 struct carried carried_make(struct crimg_output *output, const char *what, const char *format)
 {
@@ -28,6 +30,26 @@ void carried_fini(struct carried *c)
 	free(c->sources);
 }
 
+// What stood in the padding goes back to its place.
+static int fill_padding(const KernelRecordEntry *e, const struct crimg_record *r, struct crimg_err *err)
+{
+	struct crimg_cursor c = crimg_cursor_make(e->pads.data, e->pads.len, r->origin, r->origin_offset);
+	while (crimg_cursor_left(&c) > 0) {
+		uint32_t offset, length;
+		const uint8_t *bytes;
+		if (crimg_cursor_u32(&c, &offset, "offset of padding", err) < 0
+		    || crimg_cursor_u32(&c, &length, "length of padding", err) < 0
+		    || crimg_cursor_bytes(&c, length, &bytes, "padding", err) < 0)
+			return -1;
+		if (!crimg_in_range(offset, length, e->payload.len))
+			return crimg_fail(err, CRIMG_E_FORMAT, r->origin, r->origin_offset,
+					  "%u bytes of padding at %u of a record of %zu found", length,
+					  offset, e->payload.len);
+		memcpy(e->payload.data + offset, bytes, length);
+	}
+	return 0;
+}
+
 const KernelRecordEntry *carried_record(struct carried *c, const struct crimg_record *r,
 					struct crimg_err *err)
 {
@@ -38,7 +60,7 @@ const KernelRecordEntry *carried_record(struct carried *c, const struct crimg_re
 	const KernelRecordEntry *e = message;
 	if (e != NULL && e->origin != NULL)
 		c->known = strcmp(e->origin->format, c->format) == 0;
-	return e;
+	return e == NULL || fill_padding(e, r, err) < 0 ? NULL : e;
 }
 
 int carried_head(struct carried *c, const void *bytes, size_t length, struct crimg_err *err)
@@ -109,15 +131,9 @@ static bool is_same(const struct carried_piece *p, enum crimg_kind kind, uint64_
 // The bytes that there are of the object a piece is in. Sources are sorted by id.
 static uint64_t available(const struct carried *c, const struct carried_piece *p)
 {
-	size_t low = 0, high = c->source_count;
-	struct carried_source key = {.kind = p->kind, .id = p->id, .base = UINT64_MAX};
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (by_id(&c->sources[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	struct carried_source key = { .kind = p->kind, .id = p->id, .base = UINT64_MAX };
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, c->source_count, by_id(&c->sources[low], &key) < 0);
 	const struct carried_source *last = low > 0 ? &c->sources[low - 1] : NULL;
 	return last != NULL && is_same(p, last->kind, last->id) ? last->base + last->length : 0;
 }
@@ -127,14 +143,13 @@ static int check_source(const struct carried *c, const struct carried_piece *p, 
 {
 	uint64_t found = available(c, p);
 	const char *name = p->kind == CRIMG_KIND_PAGES ? "pages object" : "deleted file";
-	return found == wanted
-		       ? 0
-		       : crimg_fail(
-			       err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-			       "%s %llu holds %llu bytes, the records want %llu: its contents were "
-			       "changed or compressed (--compress=none undoes the latter)",
-			       name, (unsigned long long)p->id, (unsigned long long)found,
-			       (unsigned long long)wanted);
+	return found == wanted ? 0
+		: crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+	                     "%s %llu holds %llu bytes, the records want %llu: its contents were changed or "
+	                     "compressed (--compress=none undoes the latter%s%s)", name,
+	                     (unsigned long long)p->id, (unsigned long long)found,
+	                     (unsigned long long)wanted, c->otherwise != NULL ? ", " : "",
+	                     c->otherwise != NULL ? c->otherwise : "");
 }
 
 // Where in its source each piece begins; every source must be as long as the records want.
@@ -241,14 +256,8 @@ static int put_part(struct carried *c, const struct crimg_record *r, uint64_t sk
 static size_t first_piece(const struct carried *c, const struct carried_source *s, uint64_t at)
 {
 	struct carried_piece key = {.kind = s->kind, .id = s->id, .from = at};
-	size_t low = 0, high = c->piece_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (by_place(&c->pieces[middle], &key) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, c->piece_count, by_place(&c->pieces[low], &key) <= 0);
 	const struct carried_piece *before = low > 0 ? &c->pieces[low - 1] : NULL;
 	bool holds = before != NULL && is_same(before, s->kind, s->id)
 		     && before->from + before->length > at;

@@ -30,6 +30,7 @@ struct carried {
 	struct crimg_output *output;
 	const char *what;       // "a kernel stream"
 	const char *format;     // name of the driver whose records these must be
+	const char *otherwise;  // what helps where contents do not fit the records; NULL: nothing more
 	bool known;             // they are
 	struct crimg_sink sink;
 	struct crimg_buf heads; // all that is no page, one behind the other
@@ -44,7 +45,7 @@ struct carried {
 
 struct carried carried_make(struct crimg_output *output, const char *what, const char *format);
 void carried_fini(struct carried *c);
-// The message of a KERNEL_RECORDS entry, in the arena until the next; NULL with err filled.
+// The message of a KERNEL_RECORDS entry, its padding as it was, in the arena until the next; NULL with err filled.
 const KernelRecordEntry *carried_record(struct carried *c, const struct crimg_record *r,
 					struct crimg_err *err);
 // Bytes that are no contents; and contents, all but `to` of the piece being set.

@@ -3,38 +3,14 @@
 #include <stdlib.h>
 
 #include "format/checked.h"
-#include "format/cursor.h"
 #include "format/limits.h"
 #include "writers/cptmake.h"
 #include "writers/writers.h"
 
-// What stood in the padding goes back to its place.
-static int fill_padding(const KernelRecordEntry *e, const struct crimg_record *r,
-			struct crimg_err *err)
-{
-	struct crimg_cursor c =
-		crimg_cursor_make(e->pads.data, e->pads.len, r->origin, r->origin_offset);
-	while (crimg_cursor_left(&c) > 0) {
-		uint32_t offset, length;
-		const uint8_t *bytes;
-		if (crimg_cursor_u32(&c, &offset, "offset of padding", err) < 0
-		    || crimg_cursor_u32(&c, &length, "length of padding", err) < 0
-		    || crimg_cursor_bytes(&c, length, &bytes, "padding", err) < 0)
-			return -1;
-		if (!crimg_in_range(offset, length, e->payload.len))
-			return crimg_fail(err, CRIMG_E_FORMAT, r->origin, r->origin_offset,
-					  "%u bytes of padding at %u of a record of %zu found",
-					  length, offset, e->payload.len);
-		memcpy(e->payload.data + offset, bytes, length);
-	}
-	return 0;
-}
-
 static int add_record(struct carried *c, const struct crimg_record *r, struct crimg_err *err)
 {
 	const KernelRecordEntry *e = carried_record(c, r, err);
-	if (e == NULL || fill_padding(e, r, err) < 0
-	    || carried_head(c, e->payload.data, e->payload.len, err) < 0)
+	if (e == NULL || carried_head(c, e->payload.data, e->payload.len, err) < 0)
 		return -1;
 	return e->content_bytes == 0
 		       ? 0
@@ -67,7 +43,7 @@ static int begin(struct cpt_writer *w, struct crimg_err *err)
 		return 0;
 	struct cptmake k = {.c = &w->carried, .image = w->image, .ledger = w->ledger};
 	crimg_image_seal(w->image);
-	w->carried.size = w->carried.heads.length = 0;
+	w->carried.size = w->carried.heads.length = w->carried.piece_count = 0; // another format's
 	w->carried.known = true;
 	int rc = cptmake_image(&k, err);
 	cptmake_fini(&k);

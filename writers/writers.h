@@ -10,5 +10,6 @@ extern const struct crimg_writer_driver crimg_writer_json;
 extern const struct crimg_writer_driver crimg_writer_core;
 extern const struct crimg_writer_driver crimg_writer_linuxcr;
 extern const struct crimg_writer_driver crimg_writer_cpt;
+extern const struct crimg_writer_driver crimg_writer_kstate;
 
 #endif

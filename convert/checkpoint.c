@@ -1,0 +1,165 @@
+// The checkpoint verb: a conversion from pid:N, and what becomes of the processes afterwards.
+#include "convert/checkpoint.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "convert/convert.h"
+#include "producer/live.h"
+
+static const char usage[] =
+	"usage: crimg checkpoint [options] PID DST\n"
+	"  takes an image of process PID and all its descendants, and ends them\n"
+	"  -t, --to FMT         format of DST (else by its suffix, as for convert; anything else is\n"
+	"                       a crimg stream)\n"
+	"      --leave-running  let them go on as if nothing had been\n"
+	"      --leave-stopped  leave them, stopped by SIGSTOP\n"
+	"      --compress=C[:N] zstd, lz4 (criu pages) or none; N: level\n"
+	"      --allow-loss     go on although something would be lost (core)\n"
+	"      --progress       show progress even where standard error is no terminal\n"
+	"  -q, --quiet          do not say how long they stood still\n"
+	"exit: 0 done, 1 would lose something, 2 trouble: the processes then go on as before\n";
+
+enum { OPT_RUNNING = 256, OPT_STOPPED, OPT_COMPRESS, OPT_LOSSY, OPT_PROGRESS };
+
+static const struct option long_options[] = {
+	{"to", required_argument, NULL, 't'},
+	{"leave-running", no_argument, NULL, OPT_RUNNING},
+	{"leave-stopped", no_argument, NULL, OPT_STOPPED},
+	{"compress", required_argument, NULL, OPT_COMPRESS},
+	{"allow-loss", no_argument, NULL, OPT_LOSSY},
+	{"progress", no_argument, NULL, OPT_PROGRESS},
+	{"quiet", no_argument, NULL, 'q'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+struct checkpoint {
+	pid_t pid;
+	enum crimg_thaw fate;
+	bool quiet;
+	bool stats_apart; // the image is files, one of them the statistics
+	char source[32]; // "pid:N"
+	struct crimg_convert_options options;
+};
+
+static int set_option(struct checkpoint *c, int letter, struct crimg_err *err)
+{
+	switch (letter) {
+	case 't': c->options.to = optarg; return 0;
+	case 'q': c->quiet = true; return 0;
+	case OPT_RUNNING: c->fate = CRIMG_THAW_RUN; return 0;
+	case OPT_STOPPED: c->fate = CRIMG_THAW_STOP; return 0;
+	case OPT_COMPRESS: return crimg_convert_parse_compress(&c->options, optarg, err);
+	case OPT_LOSSY: c->options.allow_loss = true; return 0;
+	case OPT_PROGRESS: c->options.progress = true; return 0;
+	default: return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+				   "see crimg checkpoint --help");
+	}
+}
+
+static int set_operands(struct checkpoint *c, const char *pid, const char *target,
+			struct crimg_err *err)
+{
+	snprintf(c->source, sizeof c->source, "pid:%s", pid);
+	c->pid = crimg_input_pid(c->source);
+	if (c->pid == 0)
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+				  "%s found, the number of a process wanted", pid);
+	c->options.source = c->source;
+	c->options.target = target;
+	if (c->options.to == NULL && crimg_writer_by_suffix(target) == NULL)
+		c->options.to = "crimg";
+	return 0;
+}
+
+// 1: run. 0: help was asked for.
+static int parse(int argc, char **argv, struct checkpoint *c, struct crimg_err *err)
+{
+	int letter;
+	optind = 1;
+	while ((letter = getopt_long(argc, argv, "t:qh", long_options, NULL)) != -1) {
+		if (letter == 'h')
+			return 0;
+		if (set_option(c, letter, err) < 0)
+			return -1;
+	}
+	if (argc - optind != 2)
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+				  "%d operands found, PID and DST wanted", argc - optind);
+	return set_operands(c, argv[optind], argv[optind + 1], err) < 0 ? -1 : 1;
+}
+
+// The file of statistics, once the times are known: through a second writer of the same output.
+static int write_stats(const struct crimg_writer *like, DumpStatsEntry *dump, struct crimg_err *err)
+{
+	struct crimg_writer writer = {.driver = like->driver, .output = like->output};
+	struct crimg_writer_options options = {.compress = NULL};
+	struct crimg_object object = {.kind = CRIMG_KIND_STATS_DUMP, .name = ""};
+	struct crimg_record record = {.object = &object, .payload = {.number = CRIMG_NO_PAYLOAD}};
+	struct crimg_buf bytes = CRIMG_BUF_INIT;
+	StatsEntry e = STATS_ENTRY__INIT;
+	e.dump = dump;
+	if (crimg_message_encode(&e.base, &bytes, err) < 0
+	    || writer.driver->open(&writer, &options, err) < 0) {
+		crimg_buf_fini(&bytes);
+		return -1;
+	}
+	int rc = writer.driver->put(&writer, &record, err);
+	record.type = CRIMG_RECORD_MESSAGE;
+	record.data = bytes.data;
+	record.length = bytes.length;
+	if (rc == 0)
+		rc = writer.driver->put(&writer, &record, err);
+	if (rc == 0)
+		rc = writer.driver->finish(&writer, err);
+	writer.driver->close(&writer);
+	crimg_buf_fini(&bytes);
+	return rc;
+}
+
+// Who is to stand still until the image has its name does; the others go on now.
+static int taken(void *context, const struct crimg_writer *writer, struct crimg_err *err)
+{
+	const struct checkpoint *c = context;
+	DumpStatsEntry stats;
+	if (!crimg_live_stats(c->pid, &stats))
+		return 0;
+	if (c->fate == CRIMG_THAW_RUN)
+		crimg_live_thaw(c->pid, CRIMG_THAW_RUN);
+	if (!c->quiet)
+		fprintf(stderr, "process %d stood still for %.1f ms\n", (int)c->pid,
+			(double)stats.frozen_time / 1000);
+	return c->stats_apart ? write_stats(writer, &stats, err) : 0;
+}
+
+static void stored(void *context)
+{
+	const struct checkpoint *c = context;
+	crimg_live_thaw(c->pid, c->fate);
+}
+
+int crimg_checkpoint_main(int argc, char **argv)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct checkpoint c = {.fate = CRIMG_THAW_KILL};
+	int rc = parse(argc, argv, &c, &err);
+	if (rc == 0) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (rc < 0) {
+		fprintf(stderr, "crimg checkpoint: %s\n", err.text);
+		return 2;
+	}
+	const struct crimg_writer_driver *to = c.options.to != NULL
+						       ? crimg_writer_by_name(c.options.to)
+						       : crimg_writer_by_suffix(c.options.target);
+	c.stats_apart = to != NULL && !to->single && !to->per_process;
+	if (c.stats_apart)
+		crimg_live_without_stats();
+	return crimg_convert("checkpoint", &c.options,
+			     &(struct crimg_convert_events){taken, stored, &c});
+}

@@ -1,0 +1,152 @@
+// Taking an image of a frozen tree: what its parts share. Each part reads one side of a task and puts CRIU's
+// messages on the shelf. Private to producer/capture*.c and live.c.
+#ifndef CRIMG_PRODUCER_CAPTURE_H
+#define CRIMG_PRODUCER_CAPTURE_H
+
+#include "producer/remote.h"
+#include "producer/sharing.h"
+#include "producer/shelf.h"
+#include "producer/tree.h"
+
+// A file that is known by its name, not by a descriptor: a program, a mapping, a directory.
+struct crimg_named_file {
+	uint64_t dev, ino;
+	uint32_t id;
+	char *name; // in the shelf's arena
+};
+
+// Shared memory without a name, or a memfd: one inode, wherever it is mapped or open.
+struct crimg_segment {
+	uint64_t dev, ino;
+	uint32_t id;      // of its pages
+	uint32_t inode_id; // of its memfd_inode_entry
+	uint32_t file_id; // of the file that mappings name; 0: not made yet
+};
+
+struct crimg_filter; // of seccomp
+
+struct crimg_known_file {
+	FdTypes type;
+	pid_t met_in; // the process that had it last
+};
+
+struct crimg_capture {
+	struct crimg_tree tree;
+	struct crimg_shelf shelf;
+	struct crimg_arena arena; // of the message being made
+	struct crimg_buf text;    // of a file of /proc
+	struct crimg_buf maps;    // areas point into it
+	struct crimg_sharing vm, files, fs, sighand, file;
+	struct crimg_named_file *named;
+	size_t named_count, named_capacity;
+	struct crimg_named_file *ghosts; // without names
+	size_t ghost_count, ghost_capacity;
+	struct crimg_segment *segments;
+	size_t segment_count, segment_capacity;
+	struct crimg_filter *filters;
+	size_t filter_count, filter_capacity;
+	struct crimg_known_file *known; // by number of the file
+	size_t known_capacity;
+	uint64_t *pipes;          // inodes whose bytes were taken
+	size_t pipe_count, pipe_capacity;
+	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
+	struct crimg_remote_gate gate; // of the process in work
+	MmEntry *mm;                   // its memory, of which the process is asked the rest
+	uint64_t pages_scanned, pages_written, shared_written; // for the statistics
+	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
+	bool without_stats;  // who asks for the image writes them
+};
+
+// Zeroed, in the arena; NULL with err.
+void *crimg_capture_alloc(struct crimg_capture *c, size_t size, struct crimg_err *err);
+// Reads /proc/PID/name into c->text; the text, or NULL with err.
+const char *crimg_capture_text(struct crimg_capture *c, pid_t pid, const char *name,
+                               struct crimg_err *err);
+
+#define CRIMG_CAPTURE_MAX_BYTES ((size_t)1 << 31) // of the messages of one process
+
+// The whole image of a frozen tree (c->tree, all else zero), onto the shelf, sealed. fini also after an error;
+// the tree stays frozen.
+CRIMG_MUST_CHECK int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err);
+void crimg_capture_fini(struct crimg_capture *c);
+// How much, and how long it took until now.
+DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c);
+
+// Of one process: its memory (before anything is asked of it), then what it and its threads tell.
+CRIMG_MUST_CHECK int crimg_capture_memory(struct crimg_capture *c, const struct crimg_live_task *t,
+                                          struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_cores(struct crimg_capture *c, const struct crimg_live_task *t,
+                                         struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_files(struct crimg_capture *c, const struct crimg_live_task *t,
+                                         uint32_t files_id, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_fs(struct crimg_capture *c, const struct crimg_live_task *t,
+                                      struct crimg_err *err);
+
+// Pieces of a core, from a thread taken over.
+CRIMG_MUST_CHECK int crimg_capture_thread(struct crimg_capture *c, struct crimg_remote *r,
+                                          CoreEntry *core, pid_t pid, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_process(struct crimg_capture *c, struct crimg_remote *r,
+                                           const struct crimg_live_task *t, CoreEntry *core,
+                                           struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_creds(struct crimg_capture *c, struct crimg_remote *r, pid_t pid,
+                                         ThreadCoreEntry *core, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_seccomp(struct crimg_capture *c, pid_t tid, uint32_t *last,
+                                           struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_put_seccomp(struct crimg_capture *c, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_queue(struct crimg_capture *c, pid_t tid, bool shared,
+                                         SignalQueueEntry **out, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_actions(struct crimg_capture *c, struct crimg_remote *r,
+                                           TaskCoreEntry *tc, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_timers(struct crimg_capture *c, struct crimg_remote *r,
+                                          TaskCoreEntry *tc, struct crimg_err *err);
+// A system call that must succeed; *result may be NULL.
+CRIMG_MUST_CHECK int crimg_capture_call(struct crimg_remote *r, const char *name, long nr, uint64_t a,
+                                        uint64_t b, uint64_t c, uint64_t d, int64_t *result,
+                                        struct crimg_err *err);
+
+// The file behind a link of /proc ("exe", "map_files/…"): its number; made when it is new. Programs, mappings
+// and directories share a number when inode and name are the same.
+CRIMG_MUST_CHECK int crimg_capture_named(struct crimg_capture *c, pid_t pid, const char *link,
+                                         uint32_t *id, struct crimg_err *err);
+// The pages of a process that lie in its areas (c->mm) and are its own.
+CRIMG_MUST_CHECK int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t,
+                                         struct crimg_err *err);
+// A memfd or anonymous shared memory, open as fd (borrowed), by the name that /proc gives it: its entry in
+// *out until the next call; its pages are taken once.
+CRIMG_MUST_CHECK int crimg_capture_segment(struct crimg_capture *c, int fd, const char *name,
+                                           struct crimg_segment **out, struct crimg_err *err);
+// The file that its mappings name: s->file_id.
+CRIMG_MUST_CHECK int crimg_capture_segment_file(struct crimg_capture *c, struct crimg_segment *s,
+                                                struct crimg_err *err);
+// An open file, as a descriptor of a process tells of it.
+struct crimg_open_file {
+	pid_t pid;
+	int fd;               // theirs
+	int ours;             // a duplicate
+	uint32_t id;
+	uint32_t flags;       // without close-on-exec
+	uint64_t pos;
+	char link[64];        // "/proc/7/fd/3"
+	const char *info;     // text of its fdinfo; lives in the capture's arena
+	const char *target;   // of the link; the same
+	uint32_t mode;        // of the inode
+	uint64_t dev, ino, rdev;
+};
+
+// Puts its entry; *type is what a fdinfo_entry says of it.
+CRIMG_MUST_CHECK int crimg_capture_open_file(struct crimg_capture *c, const struct crimg_open_file *f,
+                                             FdTypes *type, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_locks(struct crimg_capture *c, const struct crimg_open_file *f,
+                                         bool fresh, bool fresh_in_process, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f,
+                                        bool named, struct crimg_err *err);
+// A regular file, directory or device: fills name, size, mode and build-id of an entry, from a link of /proc
+// ("/proc/7/fd/3"), and takes the contents when no name is left of it. Refuses what another file has the name of.
+CRIMG_MUST_CHECK int crimg_capture_path(struct crimg_capture *c, const char *link, RegFileEntry *reg,
+                                        struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name,
+                                         uint32_t file_id, struct crimg_err *err);
+// Who gets SIGIO of an open file (borrowed); nobody for fd -1.
+FownEntry *crimg_capture_owner(struct crimg_capture *c, int fd, struct crimg_err *err);
+
+#endif

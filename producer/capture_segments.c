@@ -1,0 +1,141 @@
+// Shared memory that has no file: anonymous, and memfd. One inode, one entry, its pages once.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "format/checked.h"
+#include "format/limits.h"
+#include "format/pagemap.h"
+#include "producer/capture.h"
+
+#define MEMFD_PREFIX "/memfd:"
+#define DELETED " (deleted)"
+
+// "/memfd:name (deleted)" is called name; "/dev/zero (deleted)" keeps its path.
+static char *plain_name(struct crimg_capture *c, const char *name, struct crimg_err *err)
+{
+	size_t length = strlen(name), tail = strlen(DELETED);
+	if (length > tail && strcmp(name + length - tail, DELETED) == 0)
+		length -= tail;
+	if (strncmp(name, MEMFD_PREFIX, strlen(MEMFD_PREFIX)) == 0) {
+		name += strlen(MEMFD_PREFIX);
+		length -= strlen(MEMFD_PREFIX);
+	}
+	char *out = crimg_arena_text(&c->arena, name, length);
+	if (out == NULL)
+		crimg_fail_nomem(err, length);
+	return out;
+}
+
+static int put_run(struct crimg_capture *c, uint64_t id, size_t payload, int fd, uint64_t from,
+		   uint64_t to, struct crimg_err *err)
+{
+	PagemapEntry e = PAGEMAP_ENTRY__INIT;
+	struct crimg_shelf_run run = {
+		.where = CRIMG_SHELF_FILE, .place = fd, .address = from, .length = to - from,
+	};
+	e.vaddr = from;
+	e.has_nr_pages = e.has_flags = true;
+	e.nr_pages = (to - from) / CRIMG_PAGE_BYTES;
+	e.flags = CRIMG_PE_PRESENT;
+	c->shared_written += e.nr_pages;
+	if (crimg_shelf_put(&c->shelf, CRIMG_KIND_PAGEMAP_SHMEM, id, &e.base, err) < 0)
+		return -1;
+	return crimg_shelf_add(&c->shelf, payload, run, err);
+}
+
+// Holes are pages that nobody touched.
+static int put_pages(struct crimg_capture *c, uint64_t id, int borrowed, uint64_t size,
+		     struct crimg_err *err)
+{
+	PagemapHead head = PAGEMAP_HEAD__INIT;
+	size_t payload;
+	int fd = fcntl(borrowed, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return crimg_fail_sys(err, errno, NULL, "shared memory cannot be kept open");
+	head.pages_id = ++c->last_pages_id;
+	if (crimg_shelf_keep(&c->shelf, fd, err) < 0
+	    || crimg_shelf_put(&c->shelf, CRIMG_KIND_PAGEMAP_SHMEM, id, &head.base, err) < 0
+	    || crimg_shelf_put_payload(&c->shelf, CRIMG_KIND_PAGES, head.pages_id, NULL, &payload, err)
+		       < 0)
+		return -1;
+	// No image has less than a page.
+	uint64_t end = (size + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES * CRIMG_PAGE_BYTES;
+	for (off_t at = 0; (uint64_t)at < end;) {
+		off_t data = lseek(fd, at, SEEK_DATA);
+		if (data < 0 && errno == ENXIO)
+			break;
+		off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+		if (hole < 0)
+			return crimg_fail_sys(err, errno, NULL, "shared memory has no map of pages");
+		at = (uint64_t)hole >= size ? (off_t)end : hole;
+		if (put_run(c, id, payload, fd, (uint64_t)data, (uint64_t)at, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int put_inode(struct crimg_capture *c, int fd, const char *name, const struct stat *st,
+		     const struct crimg_segment *s, struct crimg_err *err)
+{
+	MemfdInodeEntry e = MEMFD_INODE_ENTRY__INIT;
+	int seals = fcntl(fd, F_GET_SEALS);
+	e.name = plain_name(c, name, err);
+	if (e.name == NULL)
+		return -1;
+	e.uid = st->st_uid;
+	e.gid = st->st_gid;
+	e.size = (uint64_t)st->st_size;
+	e.shmid = s->id;
+	e.seals = seals < 0 ? 0 : (uint32_t)seals;
+	e.inode_id = s->inode_id;
+	e.has_mode = true;
+	e.mode = st->st_mode;
+	return crimg_shelf_put(&c->shelf, CRIMG_KIND_MEMFD_INODE, 0, &e.base, err);
+}
+
+int crimg_capture_segment_file(struct crimg_capture *c, struct crimg_segment *s, struct crimg_err *err)
+{
+	MemfdFileEntry memfd = MEMFD_FILE_ENTRY__INIT;
+	FileEntry e = FILE_ENTRY__INIT;
+	if (s->file_id != 0)
+		return 0;
+	memfd.fown = crimg_capture_owner(c, -1, err);
+	if (memfd.fown == NULL)
+		return -1;
+	s->file_id = ++c->file.last;
+	memfd.id = e.id = s->file_id;
+	memfd.inode_id = s->inode_id;
+	e.type = FD_TYPES__MEMFD;
+	e.memfd = &memfd;
+	return crimg_shelf_put(&c->shelf, CRIMG_KIND_FILES, 0, &e.base, err);
+}
+
+int crimg_capture_segment(struct crimg_capture *c, int fd, const char *name, struct crimg_segment **out,
+			  struct crimg_err *err)
+{
+	struct stat st;
+	void *array = c->segments;
+	if (fstat(fd, &st) < 0)
+		return crimg_fail_sys(err, errno, NULL, "shared memory cannot be looked at");
+	for (size_t i = 0; i < c->segment_count; i++)
+		if (c->segments[i].dev == st.st_dev && c->segments[i].ino == st.st_ino) {
+			*out = &c->segments[i];
+			return 0;
+		}
+	if (crimg_grow(&array, &c->segment_capacity, c->segment_count, sizeof *c->segments, err) < 0)
+		return -1;
+	c->segments = array;
+	struct crimg_segment *s = &c->segments[c->segment_count];
+	*s = (struct crimg_segment){.dev = st.st_dev, .ino = st.st_ino, .id = (uint32_t)st.st_ino};
+	s->inode_id = (uint32_t)c->segment_count + 1;
+	if (put_inode(c, fd, name, &st, s, err) < 0
+	    || put_pages(c, s->id, fd, (uint64_t)st.st_size, err) < 0)
+		return -1;
+	c->segment_count++;
+	*out = s;
+	return 0;
+}

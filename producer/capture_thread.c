@@ -1,0 +1,219 @@
+// What a thread is: registers, and what the kernel keeps for it.
+#include <asm/ldt.h>
+#include <elf.h>
+#include <errno.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "format/x86.h"
+#include "producer/capture.h"
+#include "producer/proc.h"
+
+#define XSTATE_MAX_BYTES 16384u
+#define FIRST_TLS_ENTRY 12u // of the global descriptor table
+#define TLS_ENTRIES 3u
+#define ROOT_CGROUP_SET 1u
+
+// In the order of user_regs_struct, as crimg_x86_regs64 is.
+static void put_regs(UserX86RegsEntry *e, const struct user_regs_struct *regs)
+{
+	unsigned long long words[CRIMG_X86_REGS64];
+	_Static_assert(sizeof words == sizeof *regs, "user_regs_struct");
+	memcpy(words, regs, sizeof words);
+	for (size_t i = 0; i < CRIMG_X86_REGS64; i++)
+		crimg_x86_set_reg(e, &crimg_x86_regs64[i], words[i]);
+	e->has_mode = true;
+	e->mode = USER_X86_REGS_MODE__NATIVE;
+}
+
+static int read_fpregs(struct crimg_capture *c, pid_t tid, ThreadInfoX86 *info, struct crimg_err *err)
+{
+	struct iovec v = {crimg_capture_alloc(c, XSTATE_MAX_BYTES, err), XSTATE_MAX_BYTES};
+	UserX86CetEntry *cet = crimg_capture_alloc(c, sizeof *cet, err);
+	if (v.iov_base == NULL || cet == NULL)
+		return -1;
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &v) < 0)
+		return crimg_fail_sys(err, errno, NULL, "task %d: vector registers cannot be read",
+				      (int)tid);
+	info->fpregs = crimg_x86_fpregs(v.iov_base, v.iov_len, &c->arena, "NT_X86_XSTATE", 0, err);
+	if (info->fpregs == NULL)
+		return -1;
+	if (info->fpregs->xsave != NULL) {
+		user_x86_cet_entry__init(cet);
+		info->fpregs->xsave->cet = cet;
+	}
+	return 0;
+}
+
+static void put_tls(UserDescT *e, const struct user_desc *d)
+{
+	e->entry_number = d->entry_number;
+	e->base_addr = d->base_addr;
+	e->limit = d->limit;
+	e->seg_32bit = d->seg_32bit;
+	e->contents_h = (d->contents & 2) != 0;
+	e->contents_l = (d->contents & 1) != 0;
+	e->read_exec_only = d->read_exec_only;
+	e->limit_in_pages = d->limit_in_pages;
+	e->seg_not_present = d->seg_not_present;
+	e->usable = d->useable;
+}
+
+static int read_tls(struct crimg_capture *c, pid_t tid, ThreadInfoX86 *info, struct crimg_err *err)
+{
+	UserDescT *entries = crimg_capture_alloc(c, TLS_ENTRIES * sizeof *entries, err);
+	info->tls = crimg_capture_alloc(c, TLS_ENTRIES * sizeof(void *), err);
+	if (entries == NULL || info->tls == NULL)
+		return -1;
+	for (unsigned i = 0; i < TLS_ENTRIES; i++) {
+		struct user_desc d;
+		if (ptrace((enum __ptrace_request)PTRACE_GET_THREAD_AREA, tid,
+			   (void *)(uintptr_t)(FIRST_TLS_ENTRY + i), &d) < 0)
+			return crimg_fail_sys(err, errno, NULL, "task %d: segments cannot be read",
+					      (int)tid);
+		user_desc_t__init(&entries[i]);
+		put_tls(&entries[i], &d);
+		info->tls[info->n_tls++] = &entries[i];
+	}
+	return 0;
+}
+
+// A system call that was to be restarted is begun anew: ip stands in front of it again.
+static int read_registers(struct crimg_capture *c, struct crimg_remote *r, CoreEntry *core,
+			  struct crimg_err *err)
+{
+	ThreadInfoX86 *info = crimg_capture_alloc(c, sizeof *info, err);
+	UserX86RegsEntry *gp = crimg_capture_alloc(c, sizeof *gp, err);
+	struct user_regs_struct regs = crimg_remote_healed(r);
+	if (info == NULL || gp == NULL)
+		return -1;
+	thread_info_x86__init(info);
+	user_x86_regs_entry__init(gp);
+	regs.orig_rax = r->regs.orig_rax;
+	put_regs(gp, &regs);
+	info->gpregs = gp;
+	if (read_fpregs(c, r->tid, info, err) < 0 || read_tls(c, r->tid, info, err) < 0)
+		return -1;
+	if (crimg_capture_call(r, "prctl", SYS_prctl, PR_GET_TID_ADDRESS, r->data, 0, 0, NULL, err) < 0
+	    || crimg_proc_get(r->tid, r->data, &info->clear_tid_addr, 8, err) < 0)
+		return -1;
+	core->thread_info = info;
+	return 0;
+}
+
+static int read_scheduling(pid_t tid, ThreadCoreEntry *e, struct crimg_err *err)
+{
+	struct sched_param p = {0};
+	int policy = sched_getscheduler(tid);
+	errno = 0;
+	int nice = getpriority(PRIO_PROCESS, (id_t)tid);
+	if (policy < 0 || sched_getparam(tid, &p) < 0 || (nice == -1 && errno != 0))
+		return crimg_fail_sys(err, errno, NULL, "task %d: its scheduling cannot be read",
+				      (int)tid);
+	e->has_sched_policy = e->has_sched_nice = true;
+	e->sched_policy = (uint32_t)policy;
+	e->sched_nice = nice;
+	e->has_sched_prio = p.sched_priority != 0;
+	e->sched_prio = (uint32_t)p.sched_priority;
+	return 0;
+}
+
+static int read_altstack(struct crimg_capture *c, struct crimg_remote *r, ThreadCoreEntry *e,
+			 struct crimg_err *err)
+{
+	stack_t s;
+	ThreadSasEntry *sas = crimg_capture_alloc(c, sizeof *sas, err);
+	if (sas == NULL
+	    || crimg_capture_call(r, "sigaltstack", SYS_sigaltstack, 0, r->data, 0, 0, NULL, err) < 0
+	    || crimg_proc_get(r->tid, r->data, &s, sizeof s, err) < 0)
+		return -1;
+	thread_sas_entry__init(sas);
+	sas->ss_sp = (uint64_t)(uintptr_t)s.ss_sp;
+	sas->ss_size = s.ss_size;
+	// Whether it is in use is told by the stack pointer, not by us, who may have moved that.
+	sas->ss_flags = (uint32_t)s.ss_flags & ~(uint32_t)SS_ONSTACK;
+	e->sas = sas;
+	return 0;
+}
+
+static int read_death_signal(struct crimg_remote *r, ThreadCoreEntry *e, struct crimg_err *err)
+{
+	int signal;
+	if (crimg_capture_call(r, "prctl", SYS_prctl, PR_GET_PDEATHSIG, r->data, 0, 0, NULL, err) < 0
+	    || crimg_proc_get(r->tid, r->data, &signal, sizeof signal, err) < 0)
+		return -1;
+	e->has_pdeath_sig = signal != 0;
+	e->pdeath_sig = (uint32_t)signal;
+	return 0;
+}
+
+// What the C library told the kernel of: the robust list, and the area of restartable sequences.
+static int read_library_areas(struct crimg_capture *c, pid_t tid, ThreadCoreEntry *e,
+			      struct crimg_err *err)
+{
+	void *head = NULL;
+	size_t length = 0;
+	struct __ptrace_rseq_configuration q = {0};
+	if (syscall(SYS_get_robust_list, tid, &head, &length) < 0)
+		return crimg_fail_sys(err, errno, NULL, "task %d: its robust list cannot be read",
+				      (int)tid);
+	e->futex_rla = (uint64_t)(uintptr_t)head;
+	e->futex_rla_len = head != NULL ? (uint32_t)length : 0;
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, (void *)sizeof q, &q) < 0
+	    || q.rseq_abi_pointer == 0)
+		return 0;
+	e->rseq_entry = crimg_capture_alloc(c, sizeof *e->rseq_entry, err);
+	if (e->rseq_entry == NULL)
+		return -1;
+	rseq_entry__init(e->rseq_entry);
+	e->rseq_entry->rseq_abi_pointer = q.rseq_abi_pointer;
+	e->rseq_entry->rseq_abi_size = q.rseq_abi_size;
+	e->rseq_entry->signature = q.signature;
+	return 0;
+}
+
+static int read_name(struct crimg_capture *c, pid_t pid, pid_t tid, char **out, struct crimg_err *err)
+{
+	char name[64];
+	snprintf(name, sizeof name, "task/%d/comm", (int)tid);
+	const char *text = crimg_capture_text(c, pid, name, err);
+	if (text == NULL)
+		return -1;
+	size_t length = strlen(text);
+	*out = crimg_arena_text(&c->arena, text, length > 0 && text[length - 1] == '\n' ? length - 1
+										      : length);
+	return *out == NULL ? crimg_fail_nomem(err, length) : 0;
+}
+
+int crimg_capture_thread(struct crimg_capture *c, struct crimg_remote *r, CoreEntry *core, pid_t pid,
+			 struct crimg_err *err)
+{
+	ThreadCoreEntry *e = crimg_capture_alloc(c, sizeof *e, err);
+	if (e == NULL)
+		return -1;
+	thread_core_entry__init(e);
+	if (read_registers(c, r, core, err) < 0 || read_scheduling(r->tid, e, err) < 0
+	    || read_altstack(c, r, e, err) < 0 || read_death_signal(r, e, err) < 0
+	    || read_library_areas(c, r->tid, e, err) < 0
+	    || crimg_capture_queue(c, r->tid, false, &e->signals_p, err) < 0
+	    || crimg_capture_creds(c, r, pid, e, err) < 0
+	    || read_name(c, pid, r->tid, &e->comm, err) < 0)
+		return -1;
+	if (r->tid != pid) {
+		e->has_blk_sigset = true;
+		e->blk_sigset = r->mask;
+	}
+	e->has_cg_set = true;
+	e->cg_set = ROOT_CGROUP_SET;
+	core->thread_core = e;
+	return 0;
+}

@@ -1,0 +1,250 @@
+// The reader driver of running processes.
+#include "producer/live.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/checked.h"
+#include "format/driver.h"
+#include "producer/capture.h"
+
+#define PIECE_BYTES ((size_t)1 << 20) // of contents, at a time
+#define HEAD_BYTES 8u                 // of magic, in front of the entries of a file of CRIU's
+
+// A frozen tree and its image, shared by the readers that are open.
+struct live_image {
+	struct live_image *next;
+	pid_t pid;
+	unsigned readers;
+	bool thawed;
+	struct crimg_capture capture;
+};
+
+struct live_state {
+	struct live_image *image;
+	char *origin;        // "pid:7"
+	size_t object;       // in work
+	bool opened;         // its OBJECT was yielded
+	uint64_t entry, mark;
+	size_t at;           // in its entries
+	uint64_t payload, offset; // of the contents that come next
+	uint8_t *piece;
+};
+
+static struct live_image *images;
+
+static struct live_image *find(pid_t pid)
+{
+	for (struct live_image *i = images; i != NULL; i = i->next)
+		if (i->pid == pid && !i->thawed)
+			return i;
+	return NULL;
+}
+
+static bool without_stats;
+
+void crimg_live_without_stats(void)
+{
+	without_stats = true;
+}
+
+bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
+{
+	const struct live_image *i = find(pid);
+	if (i != NULL)
+		*out = crimg_capture_stats(&i->capture);
+	return i != NULL;
+}
+
+static void thaw(struct live_image *i, enum crimg_thaw how)
+{
+	crimg_tree_thaw(&i->capture.tree, how);
+	i->thawed = true;
+}
+
+void crimg_live_thaw(pid_t pid, enum crimg_thaw how)
+{
+	struct live_image *i = find(pid);
+	if (i != NULL)
+		thaw(i, how);
+}
+
+static void drop(struct live_image *i)
+{
+	struct live_image **link = &images;
+	if (--i->readers > 0)
+		return;
+	while (*link != NULL && *link != i)
+		link = &(*link)->next;
+	if (*link != NULL)
+		*link = i->next;
+	thaw(i, CRIMG_THAW_RUN);
+	crimg_capture_fini(&i->capture);
+	free(i);
+}
+
+static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
+{
+	struct live_image *i = calloc(1, sizeof *i);
+	if (i == NULL)
+		return crimg_fail_nomem(err, sizeof *i);
+	i->pid = pid;
+	i->readers = 1;
+	i->capture.without_stats = without_stats;
+	if (crimg_tree_refuse(pid, err) < 0 || crimg_tree_freeze(pid, &i->capture.tree, err) < 0) {
+		free(i);
+		return -1;
+	}
+	i->next = images;
+	images = i;
+	if (crimg_capture_all(&i->capture, err) < 0) {
+		drop(i);
+		return -1;
+	}
+	*out = i;
+	return 0;
+}
+
+static int live_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)
+{
+	pid_t pid = crimg_input_pid(in->path);
+	if (pid == 0 || in->store != NULL || in->source != NULL)
+		return crimg_fail(err, CRIMG_E_USAGE, in->path, CRIMG_NO_OFFSET,
+				  "a running process is named pid:N");
+	struct live_state *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return crimg_fail_nomem(err, sizeof *s);
+	s->origin = strdup(in->path);
+	s->piece = malloc(PIECE_BYTES);
+	s->image = find(pid);
+	int rc = s->origin != NULL && s->piece != NULL ? 0 : crimg_fail_nomem(err, PIECE_BYTES);
+	if (rc == 0 && s->image != NULL)
+		s->image->readers++;
+	else if (rc == 0)
+		rc = take(pid, &s->image, err);
+	if (rc < 0) {
+		free(s->origin);
+		free(s->piece);
+		free(s);
+		return -1;
+	}
+	reader->state = s;
+	return 0;
+}
+
+// The payload of the entry in work, if it has one.
+static void put_payload(struct live_state *s, const struct crimg_shelf_object *o,
+			struct crimg_record *record)
+{
+	const struct crimg_shelf *shelf = &s->image->capture.shelf;
+	if (s->mark == o->mark_count || o->marks[s->mark].entry != s->entry)
+		return;
+	size_t number = o->marks[s->mark++].payload;
+	record->payload = (struct crimg_payload_ref){number, shelf->payloads[number].length};
+}
+
+static void yield_object(struct live_state *s, const struct crimg_shelf_object *o,
+			 struct crimg_record *record)
+{
+	s->opened = true;
+	s->entry = s->mark = 0;
+	s->at = 0;
+	*record = (struct crimg_record){
+		.type = CRIMG_RECORD_OBJECT, .object = &o->object,
+		.payload = {.number = CRIMG_NO_PAYLOAD}, .origin = s->origin,
+	};
+	if (o->count == 0)
+		put_payload(s, o, record);
+}
+
+static void yield_entry(struct live_state *s, const struct crimg_shelf_object *o,
+			struct crimg_record *record)
+{
+	size_t length = crimg_get_u32(o->entries.data + s->at);
+	*record = (struct crimg_record){
+		.type = CRIMG_RECORD_MESSAGE, .object = &o->object, .index = s->entry,
+		.data = o->entries.data + s->at + 4, .length = length,
+		.payload = {.number = CRIMG_NO_PAYLOAD}, .origin = s->origin,
+		.origin_offset = HEAD_BYTES + s->at, .origin_length = 4 + length,
+	};
+	put_payload(s, o, record);
+	s->at += 4 + length;
+	s->entry++;
+}
+
+static int next_content(struct live_state *s, struct crimg_record *record, struct crimg_err *err)
+{
+	const struct crimg_shelf *shelf = &s->image->capture.shelf;
+	while (s->payload < shelf->payload_count && s->offset == shelf->payloads[s->payload].length) {
+		s->payload++;
+		s->offset = 0;
+	}
+	if (s->payload == shelf->payload_count)
+		return 0;
+	uint64_t length = shelf->payloads[s->payload].length;
+	size_t n = (size_t)crimg_min_u64(PIECE_BYTES, length - s->offset);
+	if (crimg_shelf_read(shelf, s->payload, s->offset, s->piece, n, err) < 0)
+		return -1;
+	*record = (struct crimg_record){
+		.type = CRIMG_RECORD_CONTENT, .payload = {s->payload, length},
+		.content_offset = s->offset, .content_length = n, .bytes = s->piece,
+		.origin = s->origin,
+	};
+	s->offset += n;
+	return 1;
+}
+
+static int live_next(struct crimg_reader *reader, struct crimg_record *record, struct crimg_err *err)
+{
+	struct live_state *s = reader->state;
+	const struct crimg_shelf *shelf = &s->image->capture.shelf;
+	while (s->object < shelf->count) {
+		const struct crimg_shelf_object *o = &shelf->objects[s->object];
+		if (!s->opened) {
+			yield_object(s, o, record);
+			return 1;
+		}
+		if (s->entry < o->count) {
+			yield_entry(s, o, record);
+			return 1;
+		}
+		s->object++;
+		s->opened = false;
+	}
+	return next_content(s, record, err);
+}
+
+static int live_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
+		     size_t length, struct crimg_err *err)
+{
+	const struct live_state *s = reader->state;
+	return crimg_shelf_read(&s->image->capture.shelf, payload, offset, buf, length, err);
+}
+
+static void live_close(struct crimg_reader *reader)
+{
+	struct live_state *s = reader->state;
+	drop(s->image);
+	free(s->origin);
+	free(s->piece);
+	free(s);
+}
+
+static int live_probe(const struct crimg_input *in)
+{
+	return crimg_input_pid(in->path) != 0 ? 100 : 0;
+}
+
+extern const struct crimg_reader_driver crimg_reader_live;
+
+const struct crimg_reader_driver crimg_reader_live = {
+	.name = "live",
+	.summary = "a running tree of processes, pid:N",
+	.keeps = "memory, registers, threads, signals, timers, pipes and files (README: what is refused)",
+	.loses = "CPU affinity, cgroups",
+	.probe = live_probe,
+	.open = live_open,
+	.next = live_next,
+	.read = live_read,
+	.close = live_close,
+};

@@ -1,0 +1,210 @@
+// What no image of ours can hold, found in /proc before a process is touched. A table of reasons.
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "producer/proc.h"
+#include "producer/tree.h"
+
+#define PF_KTHREAD 0x200000u // in field 9 of stat
+
+static int refuse(pid_t pid, const char *reason, struct crimg_err *err)
+{
+	return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET, "process %d %s", (int)pid,
+			  reason);
+}
+
+static int refuse_by_stat(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
+{
+	struct crimg_err gone = CRIMG_ERR_INIT;
+	if (crimg_proc_read(pid, "stat", text, &gone) < 0)
+		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
+				  "there is no process %d", (int)pid);
+	const char *stat = (const char *)text->data;
+	if ((crimg_stat_number(stat, 9) & PF_KTHREAD) != 0)
+		return refuse(pid, "is a thread of the kernel", err);
+	return 0;
+}
+
+static int refuse_by_status(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
+{
+	if (crimg_proc_read(pid, "status", text, err) < 0)
+		return -1;
+	const char *status = (const char *)text->data;
+	const char *tracer = crimg_proc_field(status, "TracerPid");
+	const char *group = crimg_proc_field(status, "Tgid");
+	const char *features = crimg_proc_field(status, "x86_Thread_features");
+	if (group != NULL && atoi(group) != pid)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  "%d is a thread: its process is %d", (int)pid, atoi(group));
+	if (tracer != NULL && atoi(tracer) != 0)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  "process %d is traced already, by process %d", (int)pid, atoi(tracer));
+	if (features != NULL && strncmp(features, "shstk", 5) == 0)
+		return refuse(pid, "has a shadow stack", err);
+	return 0;
+}
+
+// Also what tells that it is not ours to look at: the link is hidden then.
+static int refuse_by_exe(pid_t pid, struct crimg_err *err)
+{
+	char path[64];
+	unsigned char head[EI_NIDENT] = {0};
+	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  errno == EACCES || errno == EPERM
+					  ? "process %d belongs to another user, and we are not privileged"
+					  : "process %d has no program that can be opened",
+				  (int)pid);
+	ssize_t n = read(fd, head, sizeof head);
+	close(fd);
+	if (n == EI_NIDENT && head[EI_CLASS] == ELFCLASS32)
+		return refuse(pid, "is a 32-bit program", err);
+	return 0;
+}
+
+static int refuse_by_namespaces(pid_t pid, struct crimg_err *err)
+{
+	static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children",
+					    "time", "time_for_children", "user", "uts"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char theirs[64], ours[64];
+		struct stat a, b;
+		snprintf(theirs, sizeof theirs, "/proc/%d/ns/%s", (int)pid, names[i]);
+		snprintf(ours, sizeof ours, "/proc/self/ns/%s", names[i]);
+		if (stat(theirs, &a) == 0 && stat(ours, &b) == 0
+		    && (a.st_ino != b.st_ino || a.st_dev != b.st_dev))
+			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+					  "process %d has a namespace of its own: %s", (int)pid,
+					  names[i]);
+	}
+	return 0;
+}
+
+// Begin of what /proc/PID/fd/N is a link to, and what it is then.
+static const struct {
+	const char *begin, *what;
+} files[] = {
+	{"anon_inode:[io_uring]", "an io_uring"},
+	{"anon_inode:[perf_event]", "a performance counter (perf_event_open)"},
+	{"anon_inode:[userfaultfd]", "a userfaultfd"},
+	{"anon_inode:inotify", "inotify watches"},
+	{"anon_inode:[fanotify]", "fanotify marks"},
+	{"anon_inode:bpf-", "a BPF object"},
+	{"anon_inode:[pidfd]", "a pidfd"},
+	{"pidfd:", "a pidfd"},
+	{"anon_inode:[seccomp notify]", "a seccomp listener"},
+	{"anon_inode:[landlock", "a Landlock rule set"},
+	{"anon_inode:[fscontext]", "a file system being made"},
+	{"anon_inode:kvm", "a virtual machine (KVM)"},
+	{"anon_inode:sync_file", "a fence"},
+	{"anon_inode:dmabuf", "a DMA buffer"},
+	{"socket:", "a socket"},
+	{"mnt:", "a namespace"}, {"net:", "a namespace"}, {"pid:", "a namespace"},
+	{"user:", "a namespace"}, {"uts:", "a namespace"}, {"ipc:", "a namespace"},
+	{"cgroup:", "a namespace"}, {"time:", "a namespace"},
+};
+
+struct file_walk {
+	pid_t pid;
+	struct crimg_err *err;
+};
+
+static int refuse_by_file(void *context, int fd)
+{
+	const struct file_walk *w = context;
+	char path[64], target[4096];
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)w->pid, fd);
+	ssize_t n = readlink(path, target, sizeof target - 1);
+	if (n < 0)
+		return 0; // closed meanwhile
+	target[n] = '\0';
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+		if (strncmp(target, files[i].begin, strlen(files[i].begin)) == 0)
+			return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+					  "process %d: file descriptor %d is %s", (int)w->pid, fd,
+					  files[i].what);
+	return 0;
+}
+
+static int refuse_by_files(pid_t pid, struct crimg_err *err)
+{
+	struct file_walk w = {pid, err};
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	return crimg_each_number(path, refuse_by_file, &w, err);
+}
+
+static int refuse_by_memory(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
+{
+	static const struct {
+		const char *part, *reason;
+	} areas[] = {
+		{" /[aio]", "has asynchronous I/O in progress (io_setup)"},
+		{" /SYSV", "has System V shared memory attached"},
+		{" /anon_hugepage", "has huge pages of hugetlbfs"},
+		{" anon_inode:", "has a mapping of a kernel object"},
+		{" socket:", "has a mapping of a socket"},
+	};
+	if (crimg_proc_read(pid, "maps", text, err) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof areas / sizeof areas[0]; i++)
+		if (strstr((const char *)text->data, areas[i].part) != NULL)
+			return refuse(pid, areas[i].reason, err);
+	return 0;
+}
+
+static int refuse_one(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
+{
+	if (refuse_by_stat(pid, text, err) < 0)
+		return -1;
+	if (crimg_stat_state((const char *)text->data) == 'Z')
+		return 0;
+	if (refuse_by_status(pid, text, err) < 0 || refuse_by_exe(pid, err) < 0
+	    || refuse_by_namespaces(pid, err) < 0 || refuse_by_files(pid, err) < 0)
+		return -1;
+	return refuse_by_memory(pid, text, err);
+}
+
+int crimg_task_refuse(pid_t pid, struct crimg_err *err)
+{
+	struct crimg_buf text = CRIMG_BUF_INIT;
+	int rc = refuse_one(pid, &text, err);
+	crimg_buf_fini(&text);
+	return rc;
+}
+
+// A process that ends while we look is none.
+static int refuse_down(void *context, int pid)
+{
+	struct crimg_err *err = context, gone = CRIMG_ERR_INIT;
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d", pid);
+	if (pid == getpid())
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  "the tree holds crimg itself (process %d)", (int)getpid());
+	if (crimg_task_refuse(pid, &gone) < 0) {
+		if (gone.code != CRIMG_E_UNSUPPORTED && access(path, F_OK) != 0)
+			return 0;
+		*err = gone;
+		return -1;
+	}
+	return crimg_each_child(pid, refuse_down, err, &gone) < 0 && err->code != CRIMG_OK ? -1 : 0;
+}
+
+int crimg_tree_refuse(pid_t root, struct crimg_err *err)
+{
+	if (root <= 0)
+		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
+				  "there is no process %d", (int)root);
+	if (crimg_task_refuse(root, err) < 0)
+		return -1;
+	return refuse_down(err, root);
+}

@@ -1,0 +1,304 @@
+// Taking a stopped task over for system calls, and giving it back. The frame's bytes are remote_frame.c's,
+// the instructions remote_gate.c's; this file knows ptrace and the order in which things must be done so
+// that the task is sound whenever we die.
+#include "producer/remote.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "format/checked.h"
+#include "producer/proc.h"
+#include "producer/remote_frame.h"
+
+#define USER_CODE_64 0x33u
+#define RED_ZONE_BYTES 128u
+#define XSTATE_MAX_BYTES 14336u // far more than AMX and AVX-512 take
+#define FRAME_MAX_BYTES 16384u  // with everything else
+#define SYSCALL_STOP (SIGTRAP | 0x80)
+#define TRAP_AND_RESUME_FLAGS 0x10500u // TF, DF, RF: not in our way
+#define RSEQ_CS_AT 8u                  // in struct rseq
+
+// What the kernel answers a system call that it will restart with; no header for programs has them.
+enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514, ERESTART_RESTARTBLOCK = 516 };
+
+static int fail_ptrace(const struct crimg_remote *r, const char *what, struct crimg_err *err)
+{
+	return crimg_fail_sys(err, errno, NULL, "task %d: %s", (int)r->tid, what);
+}
+
+struct user_regs_struct crimg_remote_resumed(const struct user_regs_struct *regs)
+{
+	struct user_regs_struct out = *regs;
+	long long answer = (long long)regs->rax;
+	bool restarts = answer == -ERESTARTSYS || answer == -ERESTARTNOINTR
+			|| answer == -ERESTARTNOHAND || answer == -ERESTART_RESTARTBLOCK;
+	if ((long long)regs->orig_rax >= 0 && restarts) {
+		out.rax = regs->orig_rax;
+		out.rip -= 2; // `syscall`
+	}
+	out.orig_rax = (unsigned long long)-1;
+	return out;
+}
+
+static int set_regs(const struct crimg_remote *r, const struct user_regs_struct *regs,
+		    struct crimg_err *err)
+{
+	struct user_regs_struct copy = *regs;
+	return ptrace(PTRACE_SETREGS, r->tid, NULL, &copy) < 0
+		       ? fail_ptrace(r, "registers cannot be set", err) : 0;
+}
+
+static int set_mask(const struct crimg_remote *r, uint64_t mask, struct crimg_err *err)
+{
+	return ptrace(PTRACE_SETSIGMASK, r->tid, sizeof mask, &mask) < 0
+		       ? fail_ptrace(r, "the signal mask cannot be set", err) : 0;
+}
+
+// Runs on to the next stop: *status.
+static int run(const struct crimg_remote *r, int how, int *status, struct crimg_err *err)
+{
+	if (ptrace(how, r->tid, NULL, NULL) < 0)
+		return fail_ptrace(r, "cannot be let run", err);
+	while (waitpid(r->tid, status, __WALL) < 0)
+		if (errno != EINTR)
+			return fail_ptrace(r, "cannot be waited for", err);
+	if (!WIFSTOPPED(*status))
+		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
+				  "task %d ended while it made a system call for us", (int)r->tid);
+	return 0;
+}
+
+// To the next entry or end of a system call. Group stops are passed over: the task stops again later.
+static int run_to_syscall(struct crimg_remote *r, struct crimg_err *err)
+{
+	int status;
+	do {
+		if (run(r, PTRACE_SYSCALL, &status, err) < 0)
+			return -1;
+		r->entered = WSTOPSIG(status) == SYSCALL_STOP;
+	} while (!r->entered && status >> 16 == PTRACE_EVENT_STOP);
+	if (r->entered)
+		return 0;
+	r->signal = WSTOPSIG(status);
+	return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
+			  "task %d: signal %d came while it made a system call for us", (int)r->tid,
+			  r->signal);
+}
+
+// In front of rt_sigreturn, on the frame.
+static struct user_regs_struct start_regs(const struct crimg_remote *r)
+{
+	struct user_regs_struct regs = r->regs;
+	regs.rip = r->gate.start;
+	regs.rsp = r->context - (r->gate.syscall != 0 ? 16 : 0);
+	regs.eflags &= ~(unsigned long long)TRAP_AND_RESUME_FLAGS;
+	regs.orig_rax = (unsigned long long)-1;
+	return regs;
+}
+
+static int read_state(struct crimg_remote *r, struct crimg_err *err)
+{
+	struct iovec xstate = {r->xstate, XSTATE_MAX_BYTES};
+	if (ptrace(PTRACE_GETREGS, r->tid, NULL, &r->regs) < 0
+	    || ptrace(PTRACE_GETSIGMASK, r->tid, sizeof r->mask, &r->mask) < 0
+	    || ptrace(PTRACE_GETREGSET, r->tid, (void *)NT_X86_XSTATE, &xstate) < 0)
+		return fail_ptrace(r, "registers cannot be read", err);
+	if (r->regs.cs != USER_CODE_64)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  "task %d runs 32-bit code: only 64-bit tasks make system calls for us",
+				  (int)r->tid);
+	r->xstate_bytes = crimg_remote_xstate_bytes(r->xstate, xstate.iov_len);
+	return 0;
+}
+
+// The kernel forgets a restartable sequence when the task comes back to other code than the
+// sequence's, as it will.
+static int read_rseq(struct crimg_remote *r, struct crimg_err *err)
+{
+	struct __ptrace_rseq_configuration c;
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, r->tid, sizeof c, &c) < 0
+	    || c.rseq_abi_pointer == 0)
+		return 0;
+	r->rseq = c.rseq_abi_pointer + RSEQ_CS_AT;
+	return crimg_proc_get(r->tid, r->rseq, &r->rseq_cs, sizeof r->rseq_cs, err);
+}
+
+struct user_regs_struct crimg_remote_healed(const struct crimg_remote *r)
+{
+	struct user_regs_struct regs = crimg_remote_resumed(&r->regs);
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	uint64_t cs[4] = {0}; // version and flags, start, length, where it is given up
+	if (r->rseq_cs != 0 && crimg_proc_get(r->tid, r->rseq_cs, cs, sizeof cs, &ignored) == 0
+	    && regs.rip - cs[1] < cs[2])
+		regs.rip = cs[3];
+	return regs;
+}
+
+static int put_back_memory(struct crimg_remote *r, struct crimg_err *err)
+{
+	int rc = 0;
+	if (r->saved != NULL)
+		rc = crimg_proc_put(r->tid, r->low, r->saved, r->saved_bytes, err);
+	free(r->saved);
+	r->saved = NULL;
+	return rc;
+}
+
+// Lays the frame below top, and keeps in r what was there.
+static int lay_frame(struct crimg_remote *r, uint64_t top, struct crimg_err *err)
+{
+	struct crimg_remote_frame f = crimg_remote_frame_make(top & ~UINT64_C(63), r->xstate_bytes);
+	struct user_regs_struct healed = crimg_remote_healed(r);
+	size_t bytes = f.top - f.data;
+	uint8_t *frame = malloc(bytes), *saved = malloc(bytes);
+	int rc = frame != NULL && saved != NULL ? 0 : crimg_fail_nomem(err, bytes);
+	if (rc == 0) {
+		crimg_remote_frame_fill(&f, &r->gate, &healed, r->mask, r->xstate, r->xstate_bytes,
+					frame);
+		rc = crimg_proc_get(r->tid, f.data, saved, bytes, err);
+	}
+	if (rc == 0)
+		rc = crimg_proc_put(r->tid, f.data, frame, bytes, err);
+	free(frame);
+	if (rc < 0) {
+		free(saved);
+		return -1;
+	}
+	r->low = r->data = f.data;
+	r->context = f.context;
+	r->saved = saved;
+	r->saved_bytes = bytes;
+	return 0;
+}
+
+// First the registers, then the mask: with the former, the task heals itself. (Should we die between the
+// two, and a signal come before the task is back in a sigsuspend, it waits for one more.)
+static int arm(struct crimg_remote *r, struct crimg_err *err)
+{
+	struct user_regs_struct regs = start_regs(r);
+	if (set_regs(r, &regs, err) < 0)
+		return -1;
+	r->armed = true;
+	return set_mask(r, UINT64_MAX, err);
+}
+
+// The far end of the process's stack, when that was never used: nothing but zeros. 0: it was.
+static uint64_t end_of_stack(const struct crimg_remote *r)
+{
+	uint8_t there[FRAME_MAX_BYTES];
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	const struct crimg_remote_gate *g = &r->gate;
+	if (g->stack_end - g->stack_start < 2 * sizeof there
+	    || crimg_proc_get(r->tid, g->stack_start, there, sizeof there, &ignored) < 0
+	    || !crimg_all_zero(there, sizeof there))
+		return 0;
+	return g->stack_start + sizeof there;
+}
+
+static uint64_t choose_top(const struct crimg_remote *r)
+{
+	uint64_t sp = r->regs.rsp, end = 0;
+	if (sp < r->gate.stack_start || sp >= r->gate.stack_end)
+		end = end_of_stack(r);
+	return end != 0 ? end : sp - RED_ZONE_BYTES;
+}
+
+static int begin(struct crimg_remote *r, uint64_t top, struct crimg_err *err)
+{
+	long with_seccomp = PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP;
+	if (ptrace(PTRACE_SETOPTIONS, r->tid, NULL, with_seccomp) < 0
+	    && ptrace(PTRACE_SETOPTIONS, r->tid, NULL, (long)PTRACE_O_TRACESYSGOOD) < 0)
+		return fail_ptrace(r, "is not in a ptrace-stop of ours", err);
+	if (read_state(r, err) < 0 || read_rseq(r, err) < 0)
+		return -1;
+	if (lay_frame(r, top != 0 ? top : choose_top(r), err) < 0)
+		return -1;
+	return arm(r, err);
+}
+
+static void release(struct crimg_remote *r)
+{
+	free(r->saved);
+	free(r->xstate);
+	r->saved = NULL;
+	r->xstate = NULL;
+}
+
+int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid, struct crimg_remote_gate gate,
+			  uint64_t top, struct crimg_err *err)
+{
+	*r = (struct crimg_remote){.tid = tid, .gate = gate, .xstate = calloc(1, XSTATE_MAX_BYTES)};
+	if (r->xstate == NULL)
+		return crimg_fail_nomem(err, XSTATE_MAX_BYTES);
+	if (begin(r, top, err) == 0)
+		return 0;
+	// The first error is told; what goes wrong now comes from it.
+	if (crimg_remote_end(r, err) < 0)
+		return -1;
+	return -1;
+}
+
+int crimg_remote_begin(struct crimg_remote *r, pid_t tid, struct crimg_err *err)
+{
+	struct crimg_remote_gate gate;
+	if (crimg_remote_find_gate(tid, &gate, err) < 0)
+		return -1;
+	return crimg_remote_begin_at(r, tid, gate, 0, err);
+}
+
+int crimg_remote_call(struct crimg_remote *r, long nr, const uint64_t args[6], int64_t *result,
+		      struct crimg_err *err)
+{
+	struct user_regs_struct regs = start_regs(r);
+	if (run_to_syscall(r, err) < 0) // the entry of rt_sigreturn
+		return -1;
+	regs.orig_rax = (unsigned long long)nr;
+	regs.rax = (unsigned long long)-ENOSYS; // as the kernel has it at an entry
+	regs.rdi = args[0], regs.rsi = args[1], regs.rdx = args[2];
+	regs.r10 = args[3], regs.r8 = args[4], regs.r9 = args[5];
+	if (set_regs(r, &regs, err) < 0 || run_to_syscall(r, err) < 0)
+		return -1;
+	if (ptrace(PTRACE_GETREGS, r->tid, NULL, &regs) < 0)
+		return fail_ptrace(r, "registers cannot be read", err);
+	*result = (int64_t)regs.rax;
+	return 0;
+}
+
+// From the end of a system call into a stop where the kernel still looks at what the registers say of a
+// system call to restart.
+static int leave_syscall(struct crimg_remote *r, struct crimg_err *err)
+{
+	int status;
+	if (ptrace(PTRACE_INTERRUPT, r->tid, NULL, NULL) < 0)
+		return fail_ptrace(r, "cannot be interrupted", err);
+	if (run(r, PTRACE_CONT, &status, err) < 0)
+		return -1;
+	r->entered = false;
+	if (status >> 16 != PTRACE_EVENT_STOP)
+		r->signal = WSTOPSIG(status);
+	return 0;
+}
+
+int crimg_remote_end(struct crimg_remote *r, struct crimg_err *err)
+{
+	int rc = 0;
+	if (r->entered)
+		rc = leave_syscall(r, err);
+	if (r->armed && rc == 0)
+		rc = set_mask(r, r->mask, err);
+	if (r->armed && rc == 0)
+		rc = set_regs(r, &r->regs, err);
+	if (r->rseq_cs != 0 && rc == 0)
+		rc = crimg_proc_put(r->tid, r->rseq, &r->rseq_cs, sizeof r->rseq_cs, err);
+	if (put_back_memory(r, err) < 0)
+		rc = -1;
+	release(r);
+	return rc;
+}

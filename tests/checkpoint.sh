@@ -1,0 +1,124 @@
+#!/bin/bash
+# Checkpoints of running processes: the peer criu restores what crimg took, and each program proves itself;
+# who is left running is undisturbed, also when crimg is killed at any step; and what is refused is named.
+#   checkpoint.sh CRIMG PEER
+crimg=$(realpath "$1") peer=$2
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+programs=$here/../samples/programs
+if [ "$(id -u)" != 0 ]; then
+	skip "taking processes as these tests do needs root"
+	finish
+	exit
+fi
+criu=none
+if [ "$peer" = none ] || [ ! -x "$peer/criu" ]; then
+	skip "the peer criu could not be fetched: nobody restores"
+else
+	criu=$(realpath "$peer")/criu
+fi
+for p in vectors blocked8 heap identity openfiles timers tree9 guards; do
+	cc -O1 -w -pthread -o "$work/$p" "$programs/$p.c" || exit 2
+done
+cc -O1 -w -pthread -static -o "$work/heap_static" "$programs/heap.c" || exit 2
+cc -shared -fPIC -D_GNU_SOURCE -w -o "$work/die_at.so" "$here/die_at.c" -ldl || exit 2
+
+rounds() { # CRIU ROUNDS COMMAND…
+	local good bad
+	read -r good bad < <(python3 "$here/checkpoint_rounds.py" "$crimg" "$1" "$work/rounds" "${@:2}" |
+		tee "$work/said" | tail -n 1)
+	grep FAILED -A 3 "$work/said"
+	passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-1}))
+	rm -rf "$work/rounds"
+}
+rounds "$criu" 3 "$work"/{vectors,blocked8,heap,heap_static,openfiles,timers,tree9,guards} \
+	"/bin/bash $programs/pipeline.sh" "/usr/bin/env python3 $programs/sums.py"
+# criu restores no personality.
+rounds none 3 "$work/identity"
+if command -v sqlite3 >/dev/null; then rounds "$criu" 3 "/bin/bash $programs/database.sh"
+else skip "there is no sqlite3"; fi
+
+begin() { # NAME COMMAND…: runs it in a folder of its own until it is ready; $pid
+	dir=$work/$1
+	shift
+	mkdir "$dir" && cd "$dir" || exit 2
+	setsid sh -c 'echo $$ >pid; exec "$@"' sh "$@" </dev/null >out 2>&1 &
+	job=$!
+	for _ in $(seq 1000); do grep -q ready out 2>/dev/null && break || sleep 0.01; done
+	pid=$(cat pid)
+}
+proves() { # TEXT: the program goes on, and finds everything as it was
+	touch "$dir/go"
+	wait "$job" && ok || not_ok "$1: $(cat "$dir/out")"
+}
+refused() { # TEXT COMMAND…: exit 2, and the text is in what it says
+	local text=$1 out
+	shift
+	out=$("$@" 2>&1)
+	if [ $? = 2 ] && [[ $out == *"$text"* ]]; then ok; else not_ok "$text wanted: $out"; fi
+}
+
+# Killed at many of the steps that touch a task: it goes on, and can be taken again.
+begin killed "$work/blocked8"
+DIE_COUNT=$dir/steps LD_PRELOAD=$work/die_at.so "$crimg" checkpoint -q --leave-running "$pid" x.crimg || not_ok "counting steps"
+steps=$(cat steps)
+[ "$steps" -gt 500 ] && ok || not_ok "$steps steps counted"
+for at in $(seq 1 $((steps / 60 + 1)) $((steps - 50))); do
+	(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>/dev/null
+	[ $? = 137 ] && ok || not_ok "step $at: it was to be killed"
+done 2>/dev/null
+claim "taken after all that" "$crimg" checkpoint -q --leave-running "$pid" z.crimg
+claim "one name and no more" sh -c '[ -e z.crimg ] && [ ! -e y.crimg ]'
+proves "killed at $steps steps"
+
+# Interrupted, full: no image, and the process goes on.
+begin interrupted "$work/heap" 256
+for signal in INT TERM HUP; do
+	timeout -s "$signal" 0.1 "$crimg" checkpoint -q --compress=zstd:19 "$pid" x.crimg 2>said
+	[ ! -e x.crimg ] && grep -q interrupted said && ok || not_ok "SIG$signal: $(cat said)"
+done
+(ulimit -f 1024; refused "cannot be written" "$crimg" checkpoint -q "$pid" x.crimg; [ "$failed" = 0 ]) && ok || not_ok "a full disk"
+claim "no image is left" sh -c '[ -z "$(find . -name "*crimg*")" ]'
+proves "interrupted"
+
+# The modes, and what the image is.
+begin modes "$work/tree9"
+claim "cores" sh -c '"$1" checkpoint -q --leave-running --allow-loss -t core "$2" cores 2>said' sh "$crimg" "$pid"
+claim "a core a living process" sh -c '[ "$(ls cores | wc -l)" = 6 ]'
+claim "what gdb says of a core" sh -c 'gdb -batch -ex "info threads" ./../tree9 cores/core.$1 2>&1 | grep -q "Thread\|LWP"' sh "$pid"
+claim "tar" "$crimg" checkpoint -q --leave-running "$pid" x.tar.zst
+claim "stream" "$crimg" checkpoint -q --leave-running "$pid" x.crimg
+claim "a stream is the default" sh -c '"$1" checkpoint -q --leave-running "$2" y && cmp -n 8 y x.crimg' sh "$crimg" "$pid"
+claim "mode 0600" sh -c '[ "$(stat -c %a x.crimg)" = 600 ]'
+for image in x.crimg x.tar.zst "pid:$pid"; do
+	claim "validate $image" "$crimg" validate "$image"
+	claim "diff with $image" sh -c '"$1" diff x.crimg "$2" >said || [ $? = 1 ]' sh "$crimg" "$image"
+	claim "inspect $image" sh -c '"$1" inspect "$2" summary tree files fds maps regs stack signals timers creds objects >said' \
+		sh "$crimg" "$image"
+done
+claim "leave-stopped" "$crimg" checkpoint -q --leave-stopped "$pid" z.crimg
+[ "$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat")" = T ] && ok || not_ok "it is not stopped"
+"$crimg" inspect "pid:$pid" summary >said && ok || not_ok "a stopped one cannot be read"
+kill -CONT -- "-$pid"
+for p in $("$crimg" inspect z.crimg tree --json | grep -o '"pid": *[0-9]*' | grep -o '[0-9]*'); do
+	kill -CONT "$p" 2>/dev/null
+done
+proves "modes"
+
+# What is refused is named before anything is touched.
+sleep 60 & sleeper=$!
+refused "there is no process" "$crimg" checkpoint 4194000 x
+refused "thread of the kernel" "$crimg" checkpoint 2 x
+refused "holds crimg itself" "$crimg" checkpoint $$ x
+refused "the number of a process wanted" "$crimg" checkpoint seven x
+refused "PID and DST wanted" "$crimg" checkpoint "$sleeper"
+refused "belongs to another user" setpriv --reuid 65534 --clear-groups "$crimg" checkpoint "$sleeper" "$work/modes/q"
+refused "no file of format criu" "$crimg" inspect -f criu "pid:$sleeper"
+kill "$sleeper"
+python3 -c 'import socket, time; s = socket.socket(); print("ready", flush=True); time.sleep(60)' >sock &
+sleeper=$!
+for _ in $(seq 500); do grep -q ready sock && break || sleep 0.01; done
+refused "is a socket" "$crimg" checkpoint "$sleeper" x
+grep -q '^State:	S' "/proc/$sleeper/status" && ok || not_ok "the refused was touched"
+kill "$sleeper"
+finish
