@@ -144,7 +144,7 @@ $(B)/tests/test_remote: LDFLAGS += $(foreach f,ptrace waitpid process_vm_readv p
 
 # Fuzz targets, three ways: replayed over a corpus, with libFuzzer, with AFL++.
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
-FUZZ_COMMON  := $(addprefix $(B)/fuzz/,harness.o members.o output_mem.o)
+FUZZ_COMMON  := $(addprefix $(B)/fuzz/,harness.o members.o output_mem.o carried_claims.o)
 SECONDS_EACH ?= 60
 
 fuzz-replay: $(FUZZ_TARGETS:%=$(B)/fuzz/replay_%)

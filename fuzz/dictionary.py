@@ -16,6 +16,10 @@ def main():
         rows = re.findall(r'^K\((\w+),\s*"([^"]*)",\s*\d+,\s*(\w+),', f.read(), re.M)
     for magic in sorted({int(m, 0) for _, _, m in rows} - {0} | {0x54564319, 0x55105940}):
         show(struct.pack("<I", magic))
+    with open(os.path.join(ROOT, "format", "layout_cpt.def"), encoding="utf-8") as f:
+        for number in re.findall(r"^O\(\w+, (\w+),", f.read(), re.M):
+            show(struct.pack("<I", int(number, 0)))
+    show(struct.pack("<I", 0x63011C79))
     for name, file, _ in rows:
         print(f'"{name}"')
         if file:

@@ -1,10 +1,10 @@
-// Claim: a directory of any files ends in records, an index, a list of what is missing, and ELF cores, or in
-// errors.
+// Claim: a directory of any files ends in records, an index, a list of what is missing, and ELF cores and an OpenVZ
+// image made of it, or in errors.
 #include "fuzz/harness.h"
 #include "fuzz/members.h"
 #include "format/ledger.h"
 
-static void try_cores(const uint8_t *data, size_t size)
+static void try_making(const char *format, const uint8_t *data, size_t size)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct crimg_ledger ledger = CRIMG_LEDGER_INIT;
@@ -13,7 +13,7 @@ static void try_cores(const uint8_t *data, size_t size)
 	struct crimg_input in;
 	if (!harness_input_store(&in, members_store(data, size)))
 		return;
-	harness_claim_err(harness_convert(&in, "criu", "core", &options, true, &out, &err), &err);
+	harness_claim_err(harness_convert(&in, "criu", format, &options, true, &out, &err), &err);
 	crimg_output_close(out);
 	crimg_ledger_fini(&ledger);
 }
@@ -28,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (harness_input_store(&in, members_store(data, size))
 	    && harness_index(&in, "criu", &index_err) < 0)
 		harness_claim_err(-1, &index_err);
-	try_cores(data, size);
+	try_making("core", data, size);
+	try_making("cpt", data, size);
 	return 0;
 }

@@ -20,6 +20,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import core_make
+import cpt_make
 import early_gen
 import kstate_gen
 MAX = 16 << 10
@@ -52,8 +53,8 @@ class Corpus:
         self.out = out
         self.last = None  # image, so that the next is compared with it
 
-    def add(self, target, data):
-        if len(data) > 4 * MAX:
+    def add(self, target, data, limit=4 * MAX):
+        if len(data) > limit:
             return
         folder = os.path.join(self.out, target)
         os.makedirs(folder, exist_ok=True)
@@ -182,6 +183,8 @@ def main():
     crimg, corpus = sys.argv[1], Corpus(sys.argv[2])
     for _, data in core_make.seeds():
         corpus.add("elfcore", data)
+    for tree, arch in (("18", 1), ("061", 1), ("141", 1), ("141", 0)):
+        corpus.add("cpt", cpt_make.make(tree, arch=arch, garbage=1), 8 * MAX)
     for name in [*kstate_gen.SAMPLES, *kstate_gen.DAMAGED, *kstate_gen.REFUSED]:
         corpus.add("kstate", kstate_gen.make(name))
     for name in ["good", *early_gen.DAMAGED]:
@@ -197,6 +200,9 @@ def main():
                     with open(path, "rb") as f:
                         corpus.add("linuxcr", f.read())
                     one_stream(corpus, crimg, path)
+                if name.endswith(".cpt"):
+                    with open(path, "rb") as f:
+                        corpus.add("cpt", f.read())
                 if name.endswith(".kstate"):
                     with open(path, "rb") as f:
                         corpus.add("kstate", f.read())

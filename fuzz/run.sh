@@ -19,7 +19,7 @@ for target in "$build"/fuzz/lib_*; do
 	mkdir -p "$found" "$corpus/$name"
 	seeds=()
 	[ -d "$here/regress/$name" ] && seeds=("$here/regress/$name")
-	"$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
+	"$target" -max_total_time="$seconds" -max_len=131072 -timeout=10 -rss_limit_mb=2048 \
 		-dict="$here/dictionary.txt" -artifact_prefix="$found/" -print_final_stats=1 \
 		"$corpus/$name" "${seeds[@]}" >"$found/log" 2>&1
 	if [ $? = 0 ]; then

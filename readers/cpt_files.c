@@ -4,6 +4,7 @@
 
 #define FD_CLOEXEC_FLAG 1u
 #define NS_PER_US 1000u
+#define OWNER_PROCESS 1u // F_OWNER_PID
 
 FownEntry *cpt_fown(struct cpt_image *m, const struct cpt_object *file, struct crimg_err *err)
 {
@@ -15,6 +16,7 @@ FownEntry *cpt_fown(struct cpt_image *m, const struct cpt_object *file, struct c
 	e->pid = cpt_u32(c, file, CRIMG_CPT_FILE_FOWN_PID);
 	if (e->pid == 0)
 		return e; // nobody is told of anything
+	e->pid_type = OWNER_PROCESS;
 	e->uid = cpt_u32(c, file, CRIMG_CPT_FILE_FOWN_UID);
 	e->euid = cpt_u32(c, file, CRIMG_CPT_FILE_FOWN_EUID);
 	e->signum = cpt_u32(c, file, CRIMG_CPT_FILE_FOWN_SIGNO);
@@ -251,16 +253,37 @@ static Timeval *put_time(struct cpt_image *m, uint64_t packed, struct crimg_err 
 	return e;
 }
 
+// A file of one piece has no chunks.
+static bool is_whole(const struct cpt_image *m, const struct cpt_object *inode)
+{
+	const struct cpt_runs *runs = &m->c.inodes[inode->nth];
+	return runs->count == 1 && runs->list[0].start == 0
+	       && runs->list[0].bytes == cpt_get(&m->c, inode, CRIMG_CPT_INODE_SIZE);
+}
+
+static int add_run(struct cpt_image *m, const struct cpt_run *r, struct model_entry *out,
+		   struct crimg_err *err)
+{
+	out->has_payload = true;
+	return model_payload_begin(&m->payloads, err) < 0
+			       || model_payload_add(&m->payloads, NULL, r->offset, r->bytes, err)
+					  < 0
+		       ? -1
+		       : 0;
+}
+
 static int put_ghost_head(struct cpt_image *m, const struct cpt_object *inode,
 			  struct model_entry *out, struct crimg_err *err)
 {
+	bool whole = is_whole(m, inode);
 	const struct cpt *c = &m->c;
 	GhostFileEntry e = GHOST_FILE_ENTRY__INIT;
 	crimg_arena_reset(&m->arena);
 	e.uid = cpt_u32(c, inode, CRIMG_CPT_INODE_UID);
 	e.gid = cpt_u32(c, inode, CRIMG_CPT_INODE_GID);
 	e.mode = cpt_u32(c, inode, CRIMG_CPT_INODE_MODE);
-	e.has_dev = e.has_ino = e.has_size = e.has_chunks = e.chunks = true;
+	e.has_dev = e.has_ino = true;
+	e.has_size = e.has_chunks = e.chunks = !whole;
 	e.dev = cpt_u32(c, inode, CRIMG_CPT_INODE_DEV);
 	e.ino = cpt_get(c, inode, CRIMG_CPT_INODE_INO);
 	e.size = cpt_get(c, inode, CRIMG_CPT_INODE_SIZE);
@@ -269,6 +292,8 @@ static int put_ghost_head(struct cpt_image *m, const struct cpt_object *inode,
 	if (e.atim == NULL || e.mtim == NULL)
 		return -1;
 	cpt_from(out, inode);
+	if (whole && add_run(m, &m->c.inodes[inode->nth].list[0], out, err) < 0)
+		return -1;
 	return model_encode(&e.base, out, err);
 }
 
@@ -282,18 +307,14 @@ CPT_ENTRY(cpt_put_ghost)
 		return 0;
 	if (index == 0)
 		return put_ghost_head(m, inode, out, err);
-	if (index > runs->count)
+	if (index > runs->count || is_whole(m, inode))
 		return 0;
 	const struct cpt_run *r = &runs->list[index - 1];
 	e.off = r->start;
 	e.len = r->bytes;
 	out->offset = r->offset == CRIMG_NO_OFFSET ? 0 : r->offset;
 	out->length = r->offset == CRIMG_NO_OFFSET ? 0 : r->bytes;
-	out->has_payload = true;
-	if (model_payload_begin(&m->payloads, err) < 0
-	    || model_payload_add(&m->payloads, NULL, r->offset, r->bytes, err) < 0)
-		return -1;
-	return model_encode(&e.base, out, err);
+	return add_run(m, r, out, err) < 0 ? -1 : model_encode(&e.base, out, err);
 }
 
 // The bytes in a pipe; where one packet ended and the next began is not told.

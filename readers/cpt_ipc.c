@@ -2,6 +2,9 @@
 #include "format/limits.h"
 #include "readers/cpt_records.h"
 
+// What a kernel starts with: the image does not tell, and CRIU wants them.
+enum { MQ_QUEUES_MAX = 256, MQ_MSG_MAX = 10, MQ_MSGSIZE_MAX = 8192 };
+
 // The first fields of the three kinds are the same, one behind the other.
 static void put_perms(const struct cpt *c, IpcDescEntry *e, const struct cpt_object *o,
 		      enum crimg_cpt_field key, enum crimg_cpt_field id)
@@ -31,6 +34,9 @@ CPT_ENTRY(cpt_put_ipc_var)
 	e.msg_ctlmax = cpt_u32(c, o, CRIMG_CPT_VEINFO_MSG_CTL_MAX);
 	e.msg_ctlmnb = cpt_u32(c, o, CRIMG_CPT_VEINFO_MSG_CTL_MNB);
 	e.msg_ctlmni = cpt_u32(c, o, CRIMG_CPT_VEINFO_MSG_CTL_MNI);
+	e.mq_queues_max = MQ_QUEUES_MAX;
+	e.mq_msg_max = MQ_MSG_MAX;
+	e.mq_msgsize_max = MQ_MSGSIZE_MAX;
 	for (unsigned i = 0; i < 4; i++)
 		semaphores[i] = (uint32_t)cpt_at(c, o, CRIMG_CPT_VEINFO_SEM_CTL_ARR, i);
 	e.sem_ctls = semaphores;

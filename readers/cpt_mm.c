@@ -16,7 +16,8 @@ static void put_file(struct cpt_image *m, VmaEntry *e, const struct cpt_object *
 	if (of != NULL && of->role == CPT_ROLE_SYSV) {
 		const struct cpt_object *shm =
 			cpt_child(&m->c, inode, NULL, CRIMG_CPT_OBJ_SYSV_SHM);
-		e->status |= KERNEL_AREA_SYSVIPC;
+		e->status |= KERNEL_AREA_SYSVIPC | KERNEL_AREA_ANON_SHARED;
+		e->flags |= KERNEL_MAP_ANONYMOUS;
 		e->shmid = cpt_get(&m->c, shm, CRIMG_CPT_SYSV_SHM_ID);
 	} else if (of != NULL && of->role == CPT_ROLE_SEGMENT && shared) {
 		e->status |= KERNEL_AREA_ANON_SHARED;
@@ -64,8 +65,10 @@ static void put_vma(struct cpt_image *m, VmaEntry *e, const MmEntry *mm,
 	e->status |= KERNEL_AREA_ANON_PRIVATE;
 	if (type == TYPE_VDSO || type == TYPE_VDSO_OLD)
 		e->status |= KERNEL_AREA_VDSO;
+	else if ((flags & (KERNEL_VM_IO | KERNEL_VM_PFNMAP)) == (KERNEL_VM_IO | KERNEL_VM_PFNMAP))
+		e->status |= KERNEL_AREA_VVAR; // of kernels after OpenVZ's, in images made of theirs
 	else
-		e->status |= kernel_area_place(mm, e->start, e->end);
+		e->status |= kernel_area_place(mm, e->start, e->end) & KERNEL_AREA_HEAP; // as CRIU tells
 }
 
 // A mapping whose pages are not in the order of the file is as many mappings as there are runs in order.
@@ -136,7 +139,7 @@ static int add_vmas(struct cpt_image *m, MmEntry *e, const struct cpt_object *mm
 	return 0;
 }
 
-// The pair of zeros that ends it was left out.
+// Neither has the pair of zeros that ends it.
 static int add_auxv(struct cpt_image *m, MmEntry *e, const struct cpt_object *mm,
 		    struct crimg_err *err)
 {
@@ -149,12 +152,12 @@ static int add_auxv(struct cpt_image *m, MmEntry *e, const struct cpt_object *mm
 	if (data == NULL)
 		return -1;
 	size_t count = length / 8;
-	e->mm_saved_auxv = cpt_make(m, count + 2, sizeof *e->mm_saved_auxv, err);
+	e->mm_saved_auxv = cpt_make(m, count, sizeof *e->mm_saved_auxv, err);
 	if (e->mm_saved_auxv == NULL)
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		e->mm_saved_auxv[i] = crimg_get_u64(data + 8 * i);
-	e->n_mm_saved_auxv = count + 2;
+	e->n_mm_saved_auxv = count;
 	return 0;
 }
 

@@ -8,14 +8,16 @@
 #define MOUNT_FLAGS 0x0fffffffu // the kernel's own
 #define FSTYPES 24u
 
+#define FSTYPE_AUTO 16u // by the name that goes with it
+
 static uint32_t fstype_of(const char *name)
 {
-	for (uint32_t i = 1; i < FSTYPES; i++) {
+	for (uint32_t i = 0; i < FSTYPES; i++) {
 		const char *known = crimg_name_of(CRIMG_NAMES_FSTYPE, i);
 		if (known != NULL && strcmp(known, name) == 0)
 			return i;
 	}
-	return 0;
+	return FSTYPE_AUTO;
 }
 
 // Device, mount point, file system: the names of a mount, in this order; then what it binds.
@@ -72,6 +74,21 @@ static uint32_t parent_by_path(struct cpt_image *m, const struct cpt_object *mou
 	return parent;
 }
 
+// File systems have no device numbers here; each gets one of its own, and what is bound its source's.
+static uint32_t device_of(const struct cpt *c, const struct cpt_object *mount)
+{
+	enum { MOST = 64 };
+	for (unsigned i = 0; i < MOST; i++) {
+		const struct cpt_object *from =
+			cpt_find(c, cpt_get(c, mount, CRIMG_CPT_VFSMOUNT_MNT_BIND));
+		if (!cpt_has(c, mount, CRIMG_CPT_VFSMOUNT_MNT_BIND) || from == NULL
+		    || from->kind != CRIMG_CPT_OBJ_VFSMOUNT || from->offset >= mount->offset)
+			break;
+		mount = from;
+	}
+	return cpt_id(mount);
+}
+
 CPT_ENTRY(cpt_put_mount)
 {
 	const struct cpt *c = &m->c;
@@ -91,13 +108,14 @@ CPT_ENTRY(cpt_put_mount)
 	e.mnt_id = cpt_id(o);
 	e.parent_mnt_id = linked ? cpt_id(cpt_ref(c, o, CRIMG_CPT_VFSMOUNT_MNT_PARENT))
 				 : parent_by_path(m, o, names.list[1], err);
+	e.root_dev = device_of(c, o);
 	e.flags = flags & MOUNT_FLAGS;
 	e.has_sb_flags = true;
 	e.sb_flags = cpt_u32(c, o, CRIMG_CPT_VFSMOUNT_FLAGS);
 	e.source = names.list[0];
 	e.mountpoint = names.list[1];
 	e.fstype = fstype_of(names.list[2]);
-	e.fsname = e.fstype == 0 ? names.list[2] : NULL;
+	e.fsname = e.fstype == FSTYPE_AUTO ? names.list[2] : NULL;
 	e.root = (flags & MOUNT_BIND) != 0 && names.count > 3 ? names.list[3] : (char[]){"/"};
 	e.options = (char[]){""};
 	e.has_ext_mount = e.ext_mount = (flags & MOUNT_EXTERNAL) != 0;

@@ -75,8 +75,8 @@ static void general_64(const struct cpt *c, const struct cpt_object *t,
 	e->es = selector(cpt_get(c, r, CRIMG_CPT_X86_64_REGS_ES));
 }
 
-static void general_32(const struct cpt *c, const struct cpt_object *t,
-		       const struct cpt_object *r, UserX86RegsEntry *e)
+// Bases are in the slots alone, as in what CRIU tells of such tasks.
+static void general_32(const struct cpt *c, const struct cpt_object *r, UserX86RegsEntry *e)
 {
 	uint64_t *const words[] = {&e->bx, &e->cx, &e->dx, &e->si, &e->di, &e->bp, &e->ax};
 	for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -89,8 +89,6 @@ static void general_32(const struct cpt *c, const struct cpt_object *t,
 	e->ip = cpt_get(c, r, CRIMG_CPT_X86_REGS_EIP);
 	e->sp = cpt_get(c, r, CRIMG_CPT_X86_REGS_ESP);
 	e->flags = cpt_get(c, r, CRIMG_CPT_X86_REGS_EFLAGS);
-	e->fs_base = base_of(c, t, fs, 0);
-	e->gs_base = base_of(c, t, gs, 0);
 	e->fs = selector(fs);
 	e->gs = selector(gs);
 	e->cs = selector(cpt_get(c, r, CRIMG_CPT_X86_REGS_XCS));
@@ -173,22 +171,18 @@ static UserX86RegsEntry *general(struct cpt_image *m, const struct cpt_object *t
 	if (r64 != NULL)
 		general_64(c, t, r64, e);
 	else if (r32 != NULL)
-		general_32(c, t, r32, e);
+		general_32(c, r32, e);
 	restart_call(c, t, e, r64 == NULL);
 	return e;
 }
 
-// Slots of 64-bit tasks are empty, mostly; those of others are told as they are.
 static int add_tls(struct cpt_image *m, const struct cpt_object *t, ThreadInfoX86 *out,
 		   struct crimg_err *err)
 {
-	bool all = out->gpregs->mode == USER_X86_REGS_MODE__COMPAT;
-	for (unsigned i = 0; i < KERNEL_TLS_SLOTS; i++)
-		all = all || cpt_at(&m->c, t, CRIMG_CPT_TASK_TLS, i) != 0;
 	out->tls = cpt_make(m, KERNEL_TLS_SLOTS, sizeof *out->tls, err);
 	if (out->tls == NULL)
 		return -1;
-	for (unsigned i = 0; all && i < KERNEL_TLS_SLOTS; i++) {
+	for (unsigned i = 0; i < KERNEL_TLS_SLOTS; i++) {
 		uint8_t d[8];
 		descriptor_of(&m->c, t, i, d);
 		out->tls[i] = kernel_descriptor(d, kernel_first_tls(false) + i, &m->arena);

@@ -116,6 +116,8 @@ static ThreadCoreEntry *thread_core(struct cpt_image *m, const struct cpt_object
 	e->has_sched_nice = e->has_sched_policy = true;
 	e->sched_nice = (int32_t)cpt_get(c, t, CRIMG_CPT_TASK_STATIC_PRIO) - NICE_ZERO;
 	e->sched_policy = cpt_u32(c, t, CRIMG_CPT_TASK_POLICY);
+	e->sched_prio = cpt_u32(c, t, CRIMG_CPT_TASK_RT_PRIORITY);
+	e->has_sched_prio = e->sched_prio != 0;
 	e->has_pdeath_sig = cpt_get(c, t, CRIMG_CPT_TASK_PDEATH_SIGNAL) != 0;
 	e->pdeath_sig = cpt_u32(c, t, CRIMG_CPT_TASK_PDEATH_SIGNAL);
 	// One that waits in sigsuspend() has two masks: the other one is its own.
@@ -217,7 +219,10 @@ CPT_ENTRY(cpt_put_core)
 	if (pid == tgid) {
 		if ((e.tc = task_core(m, t, living, err)) == NULL)
 			return -1;
-		e.tc->blk_sigset = e.thread_core != NULL ? e.thread_core->blk_sigset : 0;
+		if (e.thread_core != NULL) { // the leader's mask stands there alone
+			e.tc->blk_sigset = e.thread_core->blk_sigset;
+			e.thread_core->has_blk_sigset = false;
+		}
 	}
 	cpt_from(out, t);
 	return model_encode(&e.base, out, err);

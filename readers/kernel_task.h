@@ -21,6 +21,7 @@
 #define KERNEL_AREA_ANON_PRIVATE 0x200u
 #define KERNEL_AREA_SYSVIPC 0x400u
 #define KERNEL_AREA_SOCKET 0x800u
+#define KERNEL_AREA_VVAR 0x1000u
 
 // Protection, the mmap() flags that stand for VM_ flags, and advice. Adds to what is there.
 void kernel_vm_flags(VmaEntry *e, uint64_t vm_flags);

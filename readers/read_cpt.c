@@ -115,9 +115,10 @@ static int cpt_probe(const struct crimg_input *in)
 const struct crimg_reader_driver crimg_reader_cpt = {
 	.name = "cpt",
 	.summary = "OpenVZ CPT 0x302 to 0x803, x86-64 and i386",
-	.keeps = "every byte, and what CRIU's messages can say of it; writes what it read",
-	.loses = "in CRIU's messages: states of TCP, beancounters, connection tracking, counters "
-		 "of the network",
+	.keeps = "every byte, and what CRIU's messages can say of it; of other images tasks, memory, "
+		 "files, signals, timers",
+	.loses = "in CRIU's messages: states of TCP, beancounters, connection tracking; of other "
+		 "images sockets, terminals, rseq",
 	.probe = cpt_probe,
 	.open = cpt_open,
 	.next = cpt_next,

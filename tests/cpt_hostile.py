@@ -75,6 +75,7 @@ def patched(*patches):
 
 
 def major():
+    """[R-0908]"""
     refused("version too old", patched((6, "H", 0x301)), "version 0x301 found, 0x302 to 0x803 wanted")
     refused("version too new", patched((6, "H", 0x804)), "version 0x804 found")
     refused("ia64", patched((8, "H", 2)), "machine 2 (ia64) found")
@@ -87,6 +88,7 @@ def major():
 
 
 def sections():
+    """[R-0901] [R-0907] [R-0912]"""
     at = SECTIONS[cpt_make.SECTIONS["MM"]]
     for name, length in (("0", 0), ("shorter than its header", 15), ("beyond the end", len(GOOD)), ("2^63", 1 << 63),
                          ("2^64 - 1", (1 << 64) - 1)):
@@ -119,6 +121,7 @@ def lengths():
 
 
 def references():
+    """[R-0903]"""
     task, fd, vma = OBJECTS["TASK"][0], OBJECTS["FILEDESC"][0], OBJECTS["VMA"][0]
     mm, file = OBJECTS["MM"][0], OBJECTS["FILE"][0]
     for name, at, value, words in (
@@ -134,6 +137,7 @@ def references():
 
 
 def pages():
+    """[R-0904] [R-0906]"""
     copies, mms, plain = OBJECTS["COPYPAGES"], OBJECTS["MM"], OBJECTS["PAGES"]
     in_mm = [p for p in plain if p > mms[0]]
     for name, source, words in (("itself", mms[1], "an earlier one wanted"), ("a later one", mms[2], "an earlier one wanted"),

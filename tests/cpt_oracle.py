@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Holds what `crimg` says of OpenVZ images against what cpt_make.py put into them: every layout, both machines, every rule
+"""[R-0902] [R-0909] [R-0910] Holds what `crimg` says of OpenVZ images against what cpt_make.py put into them: every layout, both machines, every rule
 of versions, as they are and after conversions.
 
   cpt_oracle.py CRIMG WORK [PEER-CRIT]    prints what differs, then "N claims"
@@ -195,7 +195,7 @@ def check_version(s, im, creds):
     same("dumpable", dumpable, 1 if im.since("061") or im.version < 0x800 else None)
     same("bounding set", creds["cap_bounding"], "0x1ffffffff" if im.since("108") else "0xffffffffffffffff")
     auxv = s.messages("MM", 1)[0].get("mm_saved_auxv", [])
-    same("auxiliary vector", [int(x) for x in auxv], [6, 4096, 17, 100, 0, 0] if im.since("076") else [])
+    same("auxiliary vector", [int(x) for x in auxv], [6, 4096, 17, 100] if im.since("076") else [])
 
 
 def check(image, im):
@@ -250,6 +250,28 @@ def variants():
         same_bytes("back from itself", garbage, convert(garbage, "b.cpt"))
 
 
+def unknown():
+    """[R-0913] Headers longer than any that is known, objects and a section that nobody knows."""
+    global what
+    what = "a kernel to come"
+    im = cpt_make.Image("141", 0x803, 1, None)
+    sizes, end = cpt_make.SIZES, cpt_make.Image.end
+    longer = {"TASK": 1040, "FILE": 120, "MM": 144, "VMA": 96, "SOCKET": 1064, "X86_64_REGS": 288, "VEINFO": 200}
+
+    def end_and_more(self, at, pad=True):
+        if self.buf[at + 8:at + 12] in (b"\0\0\0\0", b"\4\0\0\0"): # TASK, FILE: one more object in each
+            self.pad()
+            self.buf += bytes([24, 0, 0, 0, 0, 0, 0, 0, 0x77, 0x77, 0, 0, 16, 0, 0, 0]) + b"newfield"
+        return end(self, at, pad)
+
+    cpt_make.SIZES = {**sizes, **{k: {"18": v} for k, v in longer.items()}}
+    cpt_make.Image.end = end_and_more
+    path = write("a.cpt", cpt_make.make())
+    cpt_make.SIZES, cpt_make.Image.end = sizes, end
+    check(path, im)
+    same_bytes("back from a stream", path, convert(convert(path, "a.crimg"), "b.cpt"))
+
+
 SHOWN = "core-2 core-4 mm-1 files pstree ghost-file-5 pagemap-2 tty-info sk-queues ipcns-msg-9 mountpoints-11 cgroup".split()
 
 
@@ -271,6 +293,7 @@ def peer():
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 variants()
+unknown()
 peer()
 if claims < 1800:
     print("only %d claims were made" % claims)

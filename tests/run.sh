@@ -52,6 +52,8 @@ with_peer() {
 	script core_write "$here/core_write.sh" "$build/crimg" "$samples" "$peer"
 	script linuxcr "$here/linuxcr.sh" "$build/crimg" "$samples" "$peer"
 	script linuxcr_write "$here/linuxcr_write.sh" "$build/crimg" "$samples" "$peer" "$build"
+	script cpt "$here/cpt.sh" "$build/crimg" "$asan/crimg" "$samples" "$peer"
+	script cpt_restore "$here/cpt_restore.sh" "$build/crimg" "$peer"
 	script time_travel "$here/time_travel.sh" "$build/crimg" "$samples" "$peer"
 	script stacks "$here/stacks.sh" "$build/crimg" "$peer"
 	script code_view "$here/code_view.sh" "$build/crimg" "$samples" "$peer"

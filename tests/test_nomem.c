@@ -489,6 +489,13 @@ static void test_early(void)
 	deny_each(&(struct way){ .source = "criu-early", .to = "criu", .target = "from-early" }, false);
 }
 
+static void test_openvz_image(void)
+{
+	deny_each(&(struct way){ .source = "a.cpt" }, false);
+	deny_each(&(struct way){ .source = "a.cpt", .to = "cpt", .target = "b.cpt" }, false);
+	deny_each(&(struct way){ .to = "cpt", .target = "made.cpt" }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -502,9 +509,10 @@ static int init(void)
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
-	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir,
-	         dir, dir, single, samples, work, samples, work, samples, work, samples, work, samples, samples,
-	         work);
+	         "cp '%s/cpt/snajpa-64.cpt' '%s/a.cpt' && "
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'",
+	         samples, dir, dir, dir, single, samples, work, samples, work, samples, work, samples, work, samples, work,
+	         samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -530,6 +538,7 @@ int main(void)
 		{ "diff", test_diff },
 		{ "report", test_report },
 		{ "kernel stream", test_kernel_stream },
+		{ "OpenVZ image", test_openvz_image },
 		{ "LinuxC/R image", test_kstate },
 		{ "early CRIU image", test_early },
 	};

@@ -295,7 +295,9 @@ int carried_put(struct carried *c, const struct crimg_record *r, struct crimg_er
 			       ? 0
 			       : put_content(c, r, err);
 	}
-	bool holds = r->object->kind == CRIMG_KIND_PAGES || r->object->kind == CRIMG_KIND_GHOST_FILE;
+	bool holds = r->object->kind == CRIMG_KIND_PAGES || r->object->kind == CRIMG_KIND_GHOST_FILE
+		     || r->object->kind == CRIMG_KIND_PIPES_DATA
+		     || r->object->kind == CRIMG_KIND_FIFO_DATA;
 	return holds && r->payload.number != CRIMG_NO_PAYLOAD ? add_source(c, r, err) : 0;
 }
 

@@ -1,39 +1,16 @@
-// The writer of OpenVZ images: the bytes that came from one (KERNEL_RECORDS), put together again.
+// The writer of OpenVZ images: the bytes that came from one (KERNEL_RECORDS), put together again; of other
+// images one is made (cptmake_*).
 #include <stdlib.h>
 
 #include "format/checked.h"
-#include "format/cursor.h"
 #include "format/limits.h"
-#include "writers/carried.h"
+#include "writers/cptmake.h"
 #include "writers/writers.h"
-
-// What stood in the padding goes back to its place.
-static int fill_padding(const KernelRecordEntry *e, const struct crimg_record *r,
-			struct crimg_err *err)
-{
-	struct crimg_cursor c =
-		crimg_cursor_make(e->pads.data, e->pads.len, r->origin, r->origin_offset);
-	while (crimg_cursor_left(&c) > 0) {
-		uint32_t offset, length;
-		const uint8_t *bytes;
-		if (crimg_cursor_u32(&c, &offset, "offset of padding", err) < 0
-		    || crimg_cursor_u32(&c, &length, "length of padding", err) < 0
-		    || crimg_cursor_bytes(&c, length, &bytes, "padding", err) < 0)
-			return -1;
-		if (!crimg_in_range(offset, length, e->payload.len))
-			return crimg_fail(err, CRIMG_E_FORMAT, r->origin, r->origin_offset,
-					  "%u bytes of padding at %u of a record of %zu found",
-					  length, offset, e->payload.len);
-		memcpy(e->payload.data + offset, bytes, length);
-	}
-	return 0;
-}
 
 static int add_record(struct carried *c, const struct crimg_record *r, struct crimg_err *err)
 {
 	const KernelRecordEntry *e = carried_record(c, r, err);
-	if (e == NULL || fill_padding(e, r, err) < 0
-	    || carried_head(c, e->payload.data, e->payload.len, err) < 0)
+	if (e == NULL || carried_head(c, e->payload.data, e->payload.len, err) < 0)
 		return -1;
 	return e->content_bytes == 0
 		       ? 0
@@ -49,22 +26,55 @@ static int add_record(struct carried *c, const struct crimg_record *r, struct cr
 					  err);
 }
 
+struct cpt_writer {
+	struct carried carried;
+	struct crimg_image *image; // index of everything else, until contents come
+	struct crimg_ledger *ledger;
+	bool begun;
+};
+
+// From here on only contents come: what is no content is known whole.
+static int begin(struct cpt_writer *w, struct crimg_err *err)
+{
+	if (w->begun)
+		return 0;
+	w->begun = true;
+	if (w->carried.known)
+		return 0;
+	struct cptmake k = {.c = &w->carried, .image = w->image, .ledger = w->ledger};
+	crimg_image_seal(w->image);
+	w->carried.size = w->carried.heads.length = w->carried.piece_count = 0; // another format's
+	w->carried.known = true;
+	int rc = cptmake_image(&k, err);
+	cptmake_fini(&k);
+	return rc;
+}
+
 static int cpt_put(struct crimg_writer *writer, const struct crimg_record *r, struct crimg_err *err)
 {
-	bool ours = r->type == CRIMG_RECORD_MESSAGE && r->object->kind == CRIMG_KIND_KERNEL_RECORDS
-		    && !r->tail;
-	return ours ? add_record(writer->state, r, err) : carried_put(writer->state, r, err);
+	struct cpt_writer *w = writer->state;
+	if (r->type == CRIMG_RECORD_CONTENT)
+		return begin(w, err) < 0 ? -1 : carried_put(&w->carried, r, err);
+	if (r->object->kind == CRIMG_KIND_KERNEL_RECORDS)
+		return r->type == CRIMG_RECORD_MESSAGE && !r->tail ? add_record(&w->carried, r, err)
+								    : 0;
+	if (!w->carried.known && crimg_image_put(w->image, r, err) < 0)
+		return -1;
+	return carried_put(&w->carried, r, err);
 }
 
 static int cpt_finish(struct crimg_writer *writer, struct crimg_err *err)
 {
-	return carried_finish(writer->state, err);
+	struct cpt_writer *w = writer->state;
+	return begin(w, err) < 0 ? -1 : carried_finish(&w->carried, err);
 }
 
 static void cpt_close(struct crimg_writer *writer)
 {
-	carried_fini(writer->state);
-	free(writer->state);
+	struct cpt_writer *w = writer->state;
+	carried_fini(&w->carried);
+	crimg_image_close(w->image);
+	free(w);
 }
 
 static int cpt_open(struct crimg_writer *writer, const struct crimg_writer_options *options,
@@ -73,11 +83,17 @@ static int cpt_open(struct crimg_writer *writer, const struct crimg_writer_optio
 	if (options->single_object)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "one file of an image found, a whole image wanted");
-	struct carried *c = malloc(sizeof *c);
-	if (c == NULL)
-		return crimg_fail_nomem(err, sizeof *c);
-	*c = carried_make(writer->output, "an OpenVZ image", "cpt");
-	writer->state = c;
+	struct cpt_writer *w = calloc(1, sizeof *w);
+	if (w == NULL)
+		return crimg_fail_nomem(err, sizeof *w);
+	w->carried = carried_make(writer->output, "an OpenVZ image", "cpt");
+	w->ledger = options->ledger;
+	if (crimg_image_make("", &w->image, err) < 0) {
+		carried_fini(&w->carried);
+		free(w);
+		return -1;
+	}
+	writer->state = w;
 	return 0;
 }
 
