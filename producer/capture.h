@@ -47,6 +47,8 @@ struct crimg_capture {
 	size_t filter_count, filter_capacity;
 	struct crimg_known_file *known; // by number of the file
 	size_t known_capacity;
+	uint32_t *ttys;           // numbers of terminals that were told of
+	size_t tty_count, tty_capacity;
 	uint64_t *pipes;          // inodes whose bytes were taken
 	size_t pipe_count, pipe_capacity;
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
@@ -136,6 +138,9 @@ struct crimg_open_file {
 // Puts its entry; *type is what a fdinfo_entry says of it.
 CRIMG_MUST_CHECK int crimg_capture_open_file(struct crimg_capture *c, const struct crimg_open_file *f,
                                              FdTypes *type, struct crimg_err *err);
+// One end of a pseudo-terminal: fills the entry, and puts what the terminal is when it is met first.
+CRIMG_MUST_CHECK int crimg_capture_pty(struct crimg_capture *c, const struct crimg_open_file *f,
+                                       TtyFileEntry *e, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_locks(struct crimg_capture *c, const struct crimg_open_file *f,
                                          bool fresh, bool fresh_in_process, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "producer/devices.h"
 #include "producer/proc.h"
 #include "producer/tree.h"
 
@@ -117,6 +118,17 @@ struct file_walk {
 	struct crimg_err *err;
 };
 
+static int refuse_device(const struct file_walk *w, int fd, const char *path, const char *target)
+{
+	struct stat st;
+	if (stat(path, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+	    || (S_ISCHR(st.st_mode)
+		&& (crimg_is_memory_device(st.st_rdev) || crimg_is_pty(st.st_rdev))))
+		return 0;
+	return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			  "process %d: file descriptor %d is a device: %.200s", (int)w->pid, fd, target);
+}
+
 static int refuse_by_file(void *context, int fd)
 {
 	const struct file_walk *w = context;
@@ -131,7 +143,7 @@ static int refuse_by_file(void *context, int fd)
 			return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 					  "process %d: file descriptor %d is %s", (int)w->pid, fd,
 					  files[i].what);
-	return 0;
+	return refuse_device(w, fd, path, target);
 }
 
 static int refuse_by_files(pid_t pid, struct crimg_err *err)

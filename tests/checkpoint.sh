@@ -17,7 +17,7 @@ if [ "$peer" = none ] || [ ! -x "$peer/criu" ]; then
 else
 	criu=$(realpath "$peer")/criu
 fi
-for p in vectors blocked8 heap identity openfiles timers tree7 guards; do
+for p in vectors blocked8 heap identity openfiles timers tree7 guards terminals; do
 	cc -O1 -w -pthread -o "$work/$p" "$programs/$p.c" || exit 2
 done
 cc -O1 -w -pthread -static -o "$work/heap_static" "$programs/heap.c" || exit 2
@@ -31,7 +31,7 @@ rounds() { # CRIU ROUNDS COMMAND…
 	passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-1}))
 	rm -rf "$work/rounds"
 }
-rounds "$criu" 3 "$work"/{vectors,blocked8,heap,heap_static,openfiles,timers,tree7,guards} \
+rounds "$criu" 3 "$work"/{vectors,blocked8,heap,heap_static,openfiles,timers,tree7,guards,terminals} \
 	"/bin/bash $programs/pipeline.sh" "/usr/bin/env python3 $programs/sums.py"
 # criu restores no personality.
 rounds none 3 "$work/identity"

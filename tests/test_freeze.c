@@ -1,6 +1,7 @@
 // Freezing real trees: nobody moves, everybody goes on, whatever happens to us; and what is refused is named
 // before anything is touched.
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <linux/perf_event.h>
@@ -280,6 +281,13 @@ static void with_aio(void)
 	wait_forever();
 }
 
+static void with_device(void)
+{
+	shared->missing = open("/dev/tty0", O_RDONLY | O_NOCTTY) < 0 && open("/dev/kmsg", O_RDONLY) < 0
+			  && open("/dev/fuse", O_RDONLY) < 0;
+	wait_forever();
+}
+
 static void with_socket(void)
 {
 	if (socket(AF_INET, SOCK_STREAM, 0) >= 0)
@@ -324,6 +332,7 @@ static const struct refusal {
 	{with_userfaultfd, "a userfaultfd"},
 	{with_aio, "asynchronous I/O"},
 	{with_socket, "is a socket"},
+	{with_device, "is a device: /dev/"},
 	{with_inotify, "inotify"},
 	{with_sysv, "System V shared memory"},
 	{with_namespace, "a namespace of its own: uts"},
