@@ -106,10 +106,12 @@ CRIMG_MUST_CHECK int crimg_capture_call(struct crimg_remote *r, const char *name
                                         uint64_t b, uint64_t c, uint64_t d, int64_t *result,
                                         struct crimg_err *err);
 
-// The file behind a link of /proc ("exe", "map_files/…"): its number; made when it is new. Programs, mappings
-// and directories share a number when inode and name are the same.
-CRIMG_MUST_CHECK int crimg_capture_named(struct crimg_capture *c, pid_t pid, const char *link,
-                                         uint32_t *id, struct crimg_err *err);
+// The file behind a link of /proc ("/proc/7/exe"), or a path: its number; made when it is new. Programs,
+// mappings and directories share a number when inode and name are the same. The latter: "exe" of a process.
+CRIMG_MUST_CHECK int crimg_capture_named(struct crimg_capture *c, const char *link, uint32_t *id,
+                                         struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_link(struct crimg_capture *c, pid_t pid, const char *link,
+                                        uint32_t *id, struct crimg_err *err);
 // The pages of a process that lie in its areas (c->mm) and are its own.
 CRIMG_MUST_CHECK int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t,
                                          struct crimg_err *err);

@@ -93,18 +93,28 @@ static int settle_name(struct crimg_capture *c, const char *link, const struct s
 	return crimg_capture_ghost(c, link, reg->name, reg->id, err);
 }
 
+// What a link leads to; a path that is no link leads to itself.
+static int follow(const char *link, char out[PATH_MAX + 1], struct stat *st, struct crimg_err *err)
+{
+	ssize_t n = readlink(link, out, PATH_MAX);
+	if (n < 0 && errno == EINVAL)
+		n = (ssize_t)(stpncpy(out, link, PATH_MAX) - out);
+	if (n < 0 || stat(link, st) < 0)
+		return crimg_fail_sys(err, errno, link, "cannot be followed");
+	out[n] = '\0';
+	return 0;
+}
+
 int crimg_capture_path(struct crimg_capture *c, const char *link, RegFileEntry *reg,
 		       struct crimg_err *err)
 {
 	char path[PATH_MAX + 1];
 	struct stat st;
-	ssize_t n = readlink(link, path, PATH_MAX);
-	if (n < 0 || stat(link, &st) < 0)
-		return crimg_fail_sys(err, errno, link, "cannot be followed");
-	path[n] = '\0';
-	reg->name = crimg_arena_text(&c->arena, path, (size_t)n);
+	if (follow(link, path, &st, err) < 0)
+		return -1;
+	reg->name = crimg_arena_text(&c->arena, path, strlen(path));
 	if (reg->name == NULL)
-		return crimg_fail_nomem(err, (size_t)n);
+		return crimg_fail_nomem(err, strlen(path));
 	reg->has_mode = true;
 	reg->mode = st.st_mode;
 	reg->has_size = S_ISREG(st.st_mode) && (reg->flags & O_APPEND) == 0;
@@ -153,23 +163,27 @@ static int put(struct crimg_capture *c, const char *link, uint32_t id, struct cr
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_FILES, 0, &e.base, err);
 }
 
-int crimg_capture_named(struct crimg_capture *c, pid_t pid, const char *link, uint32_t *id,
-			struct crimg_err *err)
+int crimg_capture_named(struct crimg_capture *c, const char *link, uint32_t *id, struct crimg_err *err)
 {
-	char path[128], name[PATH_MAX + 1];
+	char name[PATH_MAX + 1];
 	struct stat st;
-	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, link);
-	ssize_t n = readlink(path, name, PATH_MAX);
-	if (n < 0 || stat(path, &st) < 0)
-		return crimg_fail_sys(err, errno, path, "cannot be followed");
-	name[n] = '\0';
+	if (follow(link, name, &st, err) < 0)
+		return -1;
 	struct crimg_named_file *f = find(c, st.st_dev, st.st_ino, name);
 	if (f != NULL) {
 		*id = f->id;
 		return 0;
 	}
 	*id = ++c->file.last;
-	return put(c, path, *id, err) < 0 ? -1 : add(c, &st, name, *id, err);
+	return put(c, link, *id, err) < 0 ? -1 : add(c, &st, name, *id, err);
+}
+
+int crimg_capture_link(struct crimg_capture *c, pid_t pid, const char *link, uint32_t *id,
+		       struct crimg_err *err)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, link);
+	return crimg_capture_named(c, path, id, err);
 }
 
 static Timeval *time_of(struct crimg_capture *c, const struct timespec *t, struct crimg_err *err)

@@ -81,6 +81,20 @@ done
 claim "no image is left" sh -c '[ -z "$(find . -name "*crimg*")" ]'
 proves "interrupted"
 
+# Without privileges, one's own processes.
+chmod 711 "$work"
+cp "$crimg" "$work/crimg"
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+for p in vectors blocked8 openfiles timers; do
+	mkdir -m 777 "$work/own-$p"
+	(umask 0; cd "$work" && begin "own-$p/run" "${nobody[@]}" "$work/$p"
+	claim "$p, taken by its owner" "${nobody[@]}" "$work/crimg" checkpoint -q --leave-running -t criu "$pid" "$work/own-$p/image"
+	claim "$p, a valid image" "$crimg" validate "$work/own-$p/image"
+	proves "$p, taken by its owner"
+	printf '%d %d\n' "$passed" "$failed" >"$work/counted")
+	read -r passed failed <"$work/counted"
+done
+
 # The modes, and what the image is.
 begin modes "$work/tree7"
 claim "cores" sh -c '"$1" checkpoint -q --leave-running --allow-loss -t core "$2" cores 2>said' sh "$crimg" "$pid"
