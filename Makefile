@@ -21,8 +21,8 @@ B        := $(if $(filter release,$(MODE)),build,build/$(MODE))
 WARN     := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual \
             -Wcast-align -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wformat=2 \
             -Wnull-dereference $(if $(CI),-Werror)
-PACKAGES := libarchive jansson libprotobuf-c libzstd libxxhash liblz4 libdw libelf
-HEADERS  := capstone # loaded when it is needed: inspect/capstone_load.c
+PACKAGES := jansson libprotobuf-c libzstd libxxhash liblz4 libdw libelf
+HEADERS  := libarchive capstone # loaded when they are needed: format/library_load.h
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_release := -O2 -g -DNDEBUG
 FLAGS_debug   := -O0 -g3
@@ -132,6 +132,9 @@ bench: deps
 	@bench/run.sh $(B)
 
 tests: $(TEST_BIN) $(B)/tests/damage
+
+# The suite of stores makes archives itself.
+$(B)/tests/test_store: LDLIBS += $(shell pkg-config --libs libarchive 2>/dev/null)
 
 # The suite that denies allocations stands between our objects and the allocator.
 $(B)/tests/test_nomem: LDFLAGS += $(foreach f,malloc calloc aligned_alloc realloc strdup strndup asprintf,-Wl,--wrap=$(f))

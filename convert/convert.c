@@ -110,6 +110,10 @@ static int choose_driver(struct job *job, struct crimg_err *err)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                  "--pid chooses the process of a core; %s takes the whole image",
 		                  job->driver->name);
+	if (job->options.posting != NULL && strcmp(job->driver->name, "linux-cr") != 0)
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		                  "--linux-cr-version chooses the layout of a kernel stream; %s has none",
+		                  job->driver->name);
 	return 0;
 }
 
@@ -160,7 +164,7 @@ static bool choose_pages(const struct job *job, struct crimg_pages_options *page
 	bool to_plain = o->criu_version != 0
 		|| (o->compress != NULL && strcmp(o->compress, "none") == 0);
 	*pages = (struct crimg_pages_options){ .merge = o->merge_parents, .blocks = to_lz4 };
-	if (job->driver->per_process && job->image != NULL)
+	if (job->driver->whole_pages && job->image != NULL)
 		return crimg_core_pages(job->image, pages);
 	if (o->merge_parents || to_lz4)
 		return true;
@@ -173,7 +177,7 @@ static int add_filters(struct job *job, struct crimg_err *err)
 {
 	const struct crimg_convert_options *o = &job->options;
 	bool to_lz4 = o->compress != NULL && strcmp(o->compress, "lz4") == 0;
-	bool looks = o->criu_version != 0 || job->driver->per_process
+	bool looks = o->criu_version != 0 || job->driver->whole_pages
 		|| (o->compress != NULL && strcmp(o->compress, "none") == 0);
 	struct crimg_pages_options pages;
 	if ((o->merge_parents || to_lz4 || (looks && strcmp(o->source, "-") != 0))
@@ -219,9 +223,9 @@ static int open_target(struct job *job, struct crimg_err *err)
 	if (choose_members(job, err) < 0 || open_output(job, err) < 0)
 		return -1;
 	struct crimg_writer_options wo = {
-		.compress = to_lz4 && !job->driver->per_process ? NULL : o->compress,
+		.compress = to_lz4 && !job->driver->whole_pages ? NULL : o->compress,
 		.level = o->level, .pretty = o->pretty, .single_object = job->reader.single_object,
-		.has_pid = o->has_pid, .pid = o->pid, .members = job->members,
+		.has_pid = o->has_pid, .pid = o->pid, .members = job->members, .posting = o->posting,
 		.ledger = &job->ledger,
 	};
 	struct crimg_writer writer = { .driver = job->driver, .output = job->output };

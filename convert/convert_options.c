@@ -10,12 +10,14 @@ const char crimg_convert_usage[] =
 	"usage: crimg convert [options] SRC DST\n"
 	"  moves a checkpoint image from one format to another; - is standard input or output\n"
 	"  -f, --from FMT         format of SRC (else found by looking)\n"
-	"  -t, --to FMT           format of DST (else by its suffix: .crimg .json .core .tar\n"
-	"                         .tar.gz .tar.zst; anything else is a criu directory)\n"
+	"  -t, --to FMT           format of DST (else by its suffix: .crimg .json .core .ckpt\n"
+	"                         .tar .tar.gz .tar.zst; anything else is a criu directory)\n"
 	"  -p, --pid PID          core: of this process; without it of each that has memory, DST\n"
 	"                         then being a directory of core.PID if there are several\n"
 	"      --compress=C[:N]   zstd, lz4 (criu pages, image version 1.2) or none; N: level\n"
 	"      --criu-version V   write what CRIU V (such as 3.17) can restore\n"
+	"      --linux-cr-version V  make a new kernel stream, V being v20 or v23-rc2 (without it\n"
+	"                         v23-rc2, or the records that came from a kernel stream)\n"
 	"      --merge-parents    flatten an incremental image and its parents into one\n"
 	"      --pretty           json: indented, with names and hexadecimal\n"
 	"      --allow-loss       go on although something would be lost\n"
@@ -55,6 +57,15 @@ static int parse_version(struct crimg_convert_options *o, const char *text, stru
 	return 0;
 }
 
+static int parse_posting(struct crimg_convert_options *o, const char *text, struct crimg_err *err)
+{
+	if (strcmp(text, "v20") != 0 && strcmp(text, "v23-rc2") != 0)
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		                  "--linux-cr-version: %s found, v20 or v23-rc2 wanted", text);
+	o->posting = text;
+	return 0;
+}
+
 static int parse_pid(struct crimg_convert_options *o, const char *text, struct crimg_err *err)
 {
 	char *end;
@@ -67,7 +78,7 @@ static int parse_pid(struct crimg_convert_options *o, const char *text, struct c
 	return 0;
 }
 
-enum { OPT_COMPRESS = 256, OPT_VERSION, OPT_MERGE, OPT_PRETTY, OPT_LOSSY, OPT_LOSS, OPT_PARTIAL,
+enum { OPT_COMPRESS = 256, OPT_VERSION, OPT_POSTING, OPT_MERGE, OPT_PRETTY, OPT_LOSSY, OPT_LOSS, OPT_PARTIAL,
        OPT_PROGRESS };
 
 static const struct option long_options[] = {
@@ -76,6 +87,7 @@ static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
 	{ "compress", required_argument, NULL, OPT_COMPRESS },
 	{ "criu-version", required_argument, NULL, OPT_VERSION },
+	{ "linux-cr-version", required_argument, NULL, OPT_POSTING },
 	{ "merge-parents", no_argument, NULL, OPT_MERGE },
 	{ "pretty", no_argument, NULL, OPT_PRETTY },
 	{ "allow-loss", no_argument, NULL, OPT_LOSSY },
@@ -94,6 +106,7 @@ static int set_option(struct crimg_convert_options *o, int letter, struct crimg_
 	case 'p': return parse_pid(o, optarg, err);
 	case OPT_COMPRESS: return crimg_convert_parse_compress(o, optarg, err);
 	case OPT_VERSION: return parse_version(o, optarg, err);
+	case OPT_POSTING: return parse_posting(o, optarg, err);
 	case OPT_MERGE: o->merge_parents = true; return 0;
 	case OPT_PRETTY: o->pretty = true; return 0;
 	case OPT_LOSSY: o->allow_loss = true; return 0;

@@ -10,6 +10,7 @@ struct crimg_convert_options {
 	const char *compress;        // "none", "zstd", "lz4"
 	int level;
 	unsigned criu_version;       // major * 100 + minor, 0: leave as it is
+	const char *posting;         // linux-cr: "v20", "v23-rc2"
 	const char *loss_file;
 	bool pretty, allow_loss, allow_incomplete, merge_parents, progress;
 	bool has_pid;                // core: one process

@@ -13,6 +13,7 @@
 #include "format/area_words.h"
 #include "format/limits.h"
 #include "format/names.h"
+#include "format/search.h"
 #include "format/text_add.h"
 
 #define LINE_BYTES (CRIMG_FILE_TEXT_MAX + 160u)
@@ -312,14 +313,8 @@ static const struct crimg_area *take_like(struct mapping_diff *m, struct like *l
                                           const struct crimg_area *b)
 {
 	const struct areas *a = &m->left[CRIMG_A];
-	size_t low = 0, high = a->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (by_shape(a->list[middle], b) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, a->count, by_shape(a->list[low], b) < 0);
 	size_t i = low < a->count && like[low].from > low ? like[low].from : low;
 	while (i < a->count && like[i].taken && by_shape(a->list[i], b) == 0)
 		i++;

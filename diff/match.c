@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/search.h"
+
 enum { A, B };
 
 struct matching {
@@ -92,14 +94,8 @@ static int by_role(const void *a, const void *b, void *context)
 // The first of b's tasks that has this role and is left, or CRIMG_NO_TASK.
 static size_t find_role(struct matching *m, const struct sorting *s, size_t parent, const char *name)
 {
-	size_t count = tasks_of(m, B)->count, low = 0, high = count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (compare_role(s, m->order[middle], parent, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t count = tasks_of(m, B)->count, low;
+	CRIMG_COUNT_BEFORE(low, count, compare_role(s, m->order[low], parent, name) < 0);
 	size_t i = low;
 	if (low < count && m->next[low] > low)
 		i = m->next[low];

@@ -9,6 +9,7 @@
 #include "format/buf.h"
 #include "format/checked.h"
 #include "format/limits.h"
+#include "format/search.h"
 
 struct candidate {
 	uint64_t hash;    // the lowest bit: this page was found
@@ -92,18 +93,16 @@ static int by_hash(const void *a, const void *b)
 	return x->address < y->address ? -1 : x->address > y->address;
 }
 
+static bool candidate_before(const struct candidate *c, uint64_t hash, uint64_t address)
+{
+	uint64_t h = c->hash & ~FOUND;
+	return h < hash || (h == hash && c->address < address);
+}
+
 static size_t first_of(const struct table *t, uint64_t hash, uint64_t address)
 {
-	size_t low = 0, high = t->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct candidate *c = &t->list[middle];
-		uint64_t h = c->hash & ~FOUND;
-		if (h < hash || (h == hash && c->address < address))
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, t->count, candidate_before(&t->list[low], hash, address));
 	return low;
 }
 
@@ -265,15 +264,9 @@ const struct crimg_moved_range *crimg_moved_at(const struct crimg_moved *moved, 
                                                uint64_t address, uint64_t *next)
 {
 	const struct crimg_moved_range *list = from ? moved->by_from : moved->list;
-	size_t low = 0, high = moved->count;
-	while (low < high) { // the first that ends behind address
-		size_t middle = low + (high - low) / 2;
-		uint64_t start = from ? list[middle].from : list[middle].to;
-		if (start + list[middle].bytes <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low; // the first that ends behind address
+	CRIMG_COUNT_BEFORE(low, moved->count,
+	                   (from ? list[low].from : list[low].to) + list[low].bytes <= address);
 	if (low == moved->count)
 		return NULL;
 	uint64_t start = from ? list[low].from : list[low].to;

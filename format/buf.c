@@ -4,6 +4,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "format/checked.h"
 
@@ -70,6 +71,7 @@ int crimg_grow(void **array, size_t *capacity, size_t count, size_t size, struct
 }
 
 #define ARENA_CHUNK_BYTES ((size_t)64 << 10)
+#define ARENA_HUGE_BYTES ((size_t)2 << 20) // of a huge page; chunks of a large arena are made of these
 
 struct crimg_arena_chunk {
 	struct crimg_arena_chunk *next;
@@ -107,22 +109,36 @@ void crimg_arena_reset(struct crimg_arena *arena)
 	kept->next = NULL;
 	kept->used = 0;
 	arena->chunks = kept;
-	arena->held_bytes = kept->capacity;
+	arena->held_bytes = sizeof *kept + kept->capacity;
+}
+
+// A chunk is a quarter of what the arena holds: few for large images, none idle for small ones.
+static size_t chunk_bytes(const struct crimg_arena *arena, size_t size)
+{
+	size_t wanted = sizeof(struct crimg_arena_chunk) + size, bytes = arena->held_bytes / 4;
+	if (bytes < ARENA_CHUNK_BYTES)
+		bytes = ARENA_CHUNK_BYTES;
+	if (bytes > ARENA_HUGE_BYTES)
+		bytes = 2 * ARENA_HUGE_BYTES;
+	return wanted > bytes ? wanted : bytes;
 }
 
 static struct crimg_arena_chunk *add_chunk(struct crimg_arena *arena, size_t size)
 {
-	size_t capacity = size > ARENA_CHUNK_BYTES ? size : ARENA_CHUNK_BYTES;
-	if (capacity > arena->limit_bytes || arena->held_bytes > arena->limit_bytes - capacity) {
+	size_t bytes = chunk_bytes(arena, size);
+	if (bytes > arena->limit_bytes || arena->held_bytes > arena->limit_bytes - bytes) {
 		arena->exhausted = true;
 		return NULL;
 	}
-	struct crimg_arena_chunk *chunk = malloc(sizeof *chunk + capacity);
+	bool huge = bytes % ARENA_HUGE_BYTES == 0;
+	struct crimg_arena_chunk *chunk = huge ? aligned_alloc(ARENA_HUGE_BYTES, bytes) : malloc(bytes);
 	if (chunk == NULL)
 		return NULL;
-	*chunk = (struct crimg_arena_chunk){ .next = arena->chunks, .capacity = capacity };
+	if (huge) // only asks: a fault for each page of metadata is a tenth of the time of reading them
+		(void)madvise(chunk, bytes, MADV_HUGEPAGE);
+	*chunk = (struct crimg_arena_chunk){ .next = arena->chunks, .capacity = bytes - sizeof *chunk };
 	arena->chunks = chunk;
-	arena->held_bytes += capacity;
+	arena->held_bytes += bytes;
 	return chunk;
 }
 

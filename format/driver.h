@@ -74,6 +74,7 @@ struct crimg_writer_options {
 	bool has_pid;           // core: of process pid alone
 	uint32_t pid;
 	bool members;           // core: the output is a directory, one member a process
+	const char *posting;    // linux-cr: "v20" or "v23-rc2": make the stream, whatever records are carried; or NULL
 	struct crimg_ledger *ledger; // takes what is lost; borrowed; may be NULL
 };
 
@@ -87,7 +88,8 @@ struct crimg_writer_driver {
 	const char *name;
 	const char *const *suffixes; // NULL-terminated: ".crimg"
 	bool single;          // writes one file (or a pipe), not a tree of members
-	bool per_process;     // one file a process, several being members of a directory; wants pages whole and plain
+	bool per_process;     // one file a process, several being members of a directory
+	bool whole_pages;     // wants all pages, those of parents too, and none compressed
 	int (*open)(struct crimg_writer *writer, const struct crimg_writer_options *options,
 	            struct crimg_err *err);
 	// Takes one record; what it lends may be used only during the call.

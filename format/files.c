@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/search.h"
+
 struct type_row {
 	FdTypes type;
 	enum crimg_kind kind;      // of the images before 3.4; CRIMG_KIND_COUNT: there was none
@@ -150,14 +152,8 @@ static int by_id(const void *a, const void *b)
 
 static struct crimg_file *find(const struct crimg_files *files, uint32_t id)
 {
-	size_t low = 0, high = files->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (files->list[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, files->count, files->list[low].id < id);
 	return low < files->count && files->list[low].id == id ? &files->list[low] : NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/limits.h"
+#include "format/search.h"
 
 // 1: record taken; 0: the metadata are over; -1: err.
 static int take_record(struct crimg_image *image, struct crimg_record *record,
@@ -140,18 +141,16 @@ void crimg_image_close(struct crimg_image *image)
 	}
 }
 
+static bool object_before(const struct crimg_object *o, enum crimg_kind kind, uint64_t id)
+{
+	return o->kind < kind || (o->kind == kind && o->id < id);
+}
+
 // The first object that is not before (kind, id).
 static size_t lower_bound(const struct crimg_image *image, enum crimg_kind kind, uint64_t id)
 {
-	size_t low = 0, high = image->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct crimg_object *o = &image->objects[middle].object;
-		if (o->kind < kind || (o->kind == kind && o->id < id))
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, image->count, object_before(&image->objects[low].object, kind, id));
 	return low;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "format/image.h"
+#include "format/search.h"
 
 struct crimg_image_index {
 	const char *field;
@@ -84,14 +85,8 @@ static int build(struct crimg_image *image, struct crimg_image_object *o, const 
 // The first key that is not below value.
 static size_t lower_bound(const struct crimg_image_index *index, uint64_t value)
 {
-	size_t low = 0, high = index->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (index->keys[middle] < value)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, index->count, index->keys[low] < value);
 	return low;
 }
 

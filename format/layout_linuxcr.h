@@ -124,6 +124,8 @@ enum crimg_lcr_object {
 #define CRIMG_LCR_HEADER_REV 16u
 #define CRIMG_LCR_HEADER_CONST 24u
 #define CRIMG_LCR_HEADER_TIME 48u // seconds since 1970
+#define CRIMG_LCR_HEADER_UFLAGS 56u
+#define CRIMG_LCR_SUBTREE 1u // of them: CHECKPOINT_SUBTREE
 #define CRIMG_LCR_CONST_COMM (CRIMG_LCR_HEADER_CONST + 0u)  // u16 each
 #define CRIMG_LCR_CONST_AUXV (CRIMG_LCR_HEADER_CONST + 2u)
 #define CRIMG_LCR_CONST_NSIG (CRIMG_LCR_HEADER_CONST + 4u)
@@ -145,6 +147,8 @@ enum crimg_lcr_object {
 
 // TASK; three layouts: places are in linuxcr_profile.h
 #define CRIMG_LCR_STATE_STOPPED 4u // TASK_STOPPED
+#define CRIMG_LCR_TASK_FORKNOEXEC 1u // TASK.flags: it never called exec
+#define CRIMG_LCR_TASK_SUPERPRIV 2u  // it used privileges
 #define CRIMG_LCR_THREAD_PAYLOAD_V19 8u
 #define CRIMG_LCR_THREAD_PAYLOAD_V23 16u
 #define CRIMG_LCR_TLS_ENTRIES 3u
@@ -254,6 +258,7 @@ enum {
 // The kernel's flags of a mapping (2.6.3x)
 #define CRIMG_LCR_VM_PROT 0x7u // read, write, execute: as PROT_*
 #define CRIMG_LCR_VM_SHARED 0x8u
+#define CRIMG_LCR_VM_MAYSHARE 0x80u
 #define CRIMG_LCR_VM_GROWSDOWN 0x100u
 #define CRIMG_LCR_VM_LOCKED 0x2000u
 #define CRIMG_LCR_VM_SEQ_READ 0x8000u

@@ -6,6 +6,7 @@
 
 #include "format/checked.h"
 #include "format/limits.h"
+#include "format/search.h"
 
 // The reader knows payloads by number; people know files.
 static int read_pages(struct crimg_image *image, const struct crimg_image_object *pages,
@@ -174,15 +175,9 @@ int crimg_memory_read(struct crimg_image *image, enum crimg_kind kind, uint64_t 
 // The first run that ends behind vaddr.
 static size_t first_run(const struct crimg_pagemap *map, uint64_t vaddr)
 {
-	size_t low = 0, high = map->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct crimg_page_run *run = &map->runs[middle];
-		if (run->vaddr + run->pages * CRIMG_PAGE_BYTES <= vaddr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, map->count,
+	                   map->runs[low].vaddr + map->runs[low].pages * CRIMG_PAGE_BYTES <= vaddr);
 	return low;
 }
 

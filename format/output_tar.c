@@ -1,11 +1,10 @@
 // A tar as an output: pax where ustar is too narrow, no trace of who wrote it and when. Members come one
 // after the other, each with its size known before.
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/archive_load.h"
 #include "format/checked.h"
 #include "format/outfd.h"
 #include "format/place.h"
@@ -17,7 +16,8 @@
 struct tar_state {
 	struct crimg_place place;
 	struct crimg_outfd out;
-	struct archive *archive;
+	const struct crimg_archive *la;
+	struct archive *archive; // of la's
 	locale_t utf8;
 	struct crimg_err *err;  // of the call under way, for put_bytes
 	bool failed;            // nothing more is written
@@ -26,14 +26,13 @@ struct tar_state {
 };
 
 static const struct filter {
-	const char *name;
+	const char *name; // "none", or libarchive's
 	const char *suffixes[2];
-	int (*add)(struct archive *a);
 } filters[] = {
-	{ "none", { ".tar", ".tar" }, archive_write_add_filter_none },
-	{ "gzip", { ".tar.gz", ".tgz" }, archive_write_add_filter_gzip },
-	{ "zstd", { ".tar.zst", ".tzst" }, archive_write_add_filter_zstd },
-	{ "xz", { ".tar.xz", ".txz" }, archive_write_add_filter_xz },
+	{ "none", { ".tar", ".tar" } },
+	{ "gzip", { ".tar.gz", ".tgz" } },
+	{ "zstd", { ".tar.zst", ".tzst" } },
+	{ "xz", { ".tar.xz", ".txz" } },
 };
 
 static bool ends_in(const char *path, const char *suffix)
@@ -58,14 +57,14 @@ static la_ssize_t put_bytes(struct archive *a, void *data, const void *bytes, si
 	if (!t->failed && crimg_outfd_write(&t->out, t->out.end, bytes, length, t->err) == 0)
 		return (la_ssize_t)length;
 	t->failed = true;
-	archive_set_error(a, EIO, "write error");
+	t->la->archive_set_error(a, EIO, "write error");
 	return -1;
 }
 
 // What put_bytes met was told already, and the first error wins.
 static int fail_writing(struct tar_state *t, struct crimg_err *err)
 {
-	const char *why = archive_error_string(t->archive);
+	const char *why = t->la->archive_error_string(t->archive);
 	t->failed = true;
 	return crimg_fail(err, CRIMG_E_IO, t->place.shown, CRIMG_NO_OFFSET,
 	                  "cannot be written (%s)", why != NULL ? why : "no reason known");
@@ -92,21 +91,21 @@ static int put_header(struct crimg_output *o, const char *name, unsigned type, u
 	struct tar_state *t = o->state;
 	if (check_member(t, name, err) < 0)
 		return -1;
-	struct archive_entry *entry = archive_entry_new();
+	struct archive_entry *entry = t->la->archive_entry_new();
 	if (entry == NULL)
 		return crimg_fail_nomem(err, 0);
 	locale_t before = crimg_utf8_enter(t->utf8);
-	archive_entry_set_pathname(entry, name);
-	archive_entry_set_filetype(entry, type);
-	archive_entry_set_perm(entry, type == AE_IFLNK ? 0777 : type == AE_IFDIR ? 0700 : 0600);
-	archive_entry_set_size(entry, (la_int64_t)size);
-	archive_entry_set_mtime(entry, 0, 0);
+	t->la->archive_entry_set_pathname(entry, name);
+	t->la->archive_entry_set_filetype(entry, type);
+	t->la->archive_entry_set_perm(entry, type == AE_IFLNK ? 0777 : type == AE_IFDIR ? 0700 : 0600);
+	t->la->archive_entry_set_size(entry, (la_int64_t)size);
+	t->la->archive_entry_set_mtime(entry, 0, 0);
 	if (target != NULL)
-		archive_entry_set_symlink(entry, target);
+		t->la->archive_entry_set_symlink(entry, target);
 	t->err = err;
-	int r = archive_write_header(t->archive, entry);
+	int r = t->la->archive_write_header(t->archive, entry);
 	crimg_utf8_leave(before);
-	archive_entry_free(entry);
+	t->la->archive_entry_free(entry);
 	return r < ARCHIVE_WARN ? fail_writing(t, err) : 0;
 }
 
@@ -143,7 +142,7 @@ static int tar_write(struct crimg_sink *sink, uint64_t offset, const void *data,
 		                  (unsigned long long)t->size);
 	t->err = err;
 	while (length > 0) {
-		la_ssize_t n = archive_write_data(t->archive, p, length);
+		la_ssize_t n = t->la->archive_write_data(t->archive, p, length);
 		if (n <= 0)
 			return fail_writing(t, err);
 		p += n;
@@ -175,7 +174,7 @@ static int tar_end(struct crimg_sink *sink, struct crimg_err *err)
 		                  "%.200s: %llu bytes were written, %llu wanted", t->member,
 		                  (unsigned long long)t->written, (unsigned long long)t->size);
 	t->err = err;
-	if (archive_write_finish_entry(t->archive) < ARCHIVE_WARN)
+	if (t->la->archive_write_finish_entry(t->archive) < ARCHIVE_WARN)
 		return fail_writing(t, err);
 	free(t->member);
 	t->member = NULL;
@@ -201,7 +200,7 @@ static int tar_commit(struct crimg_output *o, struct crimg_err *err)
 		                  t->failed ? "writing has failed before"
 		                            : "a member is still being written");
 	t->err = err;
-	if (archive_write_close(t->archive) != ARCHIVE_OK)
+	if (t->la->archive_write_close(t->archive) != ARCHIVE_OK)
 		return fail_writing(t, err);
 	if (crimg_outfd_finish(&t->out, CRIMG_SIZE_UNKNOWN, err) < 0
 	    || (t->out.at_offsets && crimg_sync_fd(t->out.fd, t->place.shown, err) < 0))
@@ -218,7 +217,8 @@ static void tar_discard(struct crimg_output *o)
 	// Freeing goes on with the unfinished member until put_bytes refuses. archive_write_fail() would
 	// prevent that, but libarchive 3.6 then leaks its buffers.
 	t->failed = true;
-	archive_write_free(t->archive);
+	if (t->archive != NULL)
+		t->la->archive_write_free(t->archive);
 	if (t->utf8 != (locale_t)0)
 		freelocale(t->utf8);
 	(void)crimg_outfd_close(&t->out);
@@ -240,22 +240,26 @@ static const struct crimg_output_ops tar_ops = {
 
 static int start(struct tar_state *t, const struct filter *filter, struct crimg_err *err)
 {
-	struct archive *a = t->archive = archive_write_new();
+	const struct crimg_archive *la = t->la = crimg_archive_load(err);
+	bool plain = strcmp(filter->name, "none") == 0;
+	if (la == NULL)
+		return -1;
+	struct archive *a = t->archive = la->archive_write_new();
 	if (a == NULL)
 		return crimg_fail_nomem(err, 0);
 	t->err = err;
-	if (archive_write_set_format_pax_restricted(a) != ARCHIVE_OK
-	    || filter->add(a) != ARCHIVE_OK)
+	if (la->archive_write_set_format_pax_restricted(a) != ARCHIVE_OK
+	    || (!plain && la->archive_write_add_filter_by_name(a, filter->name) != ARCHIVE_OK))
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, t->place.shown, CRIMG_NO_OFFSET,
 		                  "this build of libarchive does not write %s", filter->name);
 	if (strcmp(filter->name, "gzip") == 0 // the same input makes the same bytes
-	    && archive_write_set_filter_option(a, "gzip", "timestamp", NULL) != ARCHIVE_OK)
+	    && la->archive_write_set_filter_option(a, "gzip", "timestamp", NULL) != ARCHIVE_OK)
 		return fail_writing(t, err);
 	// A compressor has blocks of its own; blocking them once more would delay the news of a failure.
-	int block = filter->add == archive_write_add_filter_none ? BLOCK_BYTES : 0;
-	if (archive_write_set_bytes_per_block(a, block) != ARCHIVE_OK
-	    || archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK
-	    || archive_write_open(a, t, NULL, put_bytes, NULL) != ARCHIVE_OK)
+	int block = plain ? BLOCK_BYTES : 0;
+	if (la->archive_write_set_bytes_per_block(a, block) != ARCHIVE_OK
+	    || la->archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK
+	    || la->archive_write_open(a, t, NULL, put_bytes, NULL) != ARCHIVE_OK)
 		return fail_writing(t, err);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "format/checked.h"
 #include "format/cursor.h"
 #include "format/limits.h"
+#include "format/search.h"
 
 void crimg_pagemap_fini(struct crimg_pagemap *map)
 {
@@ -219,35 +220,23 @@ bool crimg_pagemap_sorted(const struct crimg_pagemap *map)
 
 const struct crimg_page_run *crimg_pagemap_find(const struct crimg_pagemap *map, uint64_t vaddr)
 {
-	size_t low = 0, high = map->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct crimg_page_run *run = &map->runs[middle];
-		if (vaddr < run->vaddr)
-			high = middle;
-		else if (vaddr - run->vaddr < run->pages * CRIMG_PAGE_BYTES)
-			return run;
-		else
-			low = middle + 1;
-	}
-	return NULL;
+	size_t begun;
+	CRIMG_COUNT_BEFORE(begun, map->count, map->runs[begun].vaddr <= vaddr);
+	if (begun == 0)
+		return NULL;
+	const struct crimg_page_run *run = &map->runs[begun - 1];
+	return vaddr - run->vaddr < run->pages * CRIMG_PAGE_BYTES ? run : NULL;
 }
 
 const struct crimg_page_run *crimg_pagemap_at_offset(const struct crimg_pagemap *map,
                                                      uint64_t offset, uint64_t *next)
 {
-	size_t low = 0, high = map->count; // the last run that begins at or before offset
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (map->runs[middle].offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*next = low < map->count ? map->runs[low].offset : UINT64_MAX;
-	if (low == 0)
+	size_t begun;
+	CRIMG_COUNT_BEFORE(begun, map->count, map->runs[begun].offset <= offset);
+	*next = begun < map->count ? map->runs[begun].offset : UINT64_MAX;
+	if (begun == 0)
 		return NULL;
-	const struct crimg_page_run *run = &map->runs[low - 1];
+	const struct crimg_page_run *run = &map->runs[begun - 1];
 	return offset - run->offset < run->stored ? run : NULL;
 }
 

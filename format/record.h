@@ -7,8 +7,8 @@
 //   CONTENT  the bytes of payloads, in the order in which they were announced.
 // So all metadata come before all page contents, and a payload is announced (number, length) by the
 // OBJECT or MESSAGE that owns it. Numbers of payloads are 0, 1, 2, … in the order of announcement.
-// From a pipe, the first CONTENT has no payload and no bytes: it says that the metadata are over, which
-// may be long before the contents come.
+// The first CONTENT may have no payload and no bytes: it says that the metadata are over, so that nobody has
+// to read contents to know, which from a pipe may come much later.
 #ifndef CRIMG_FORMAT_RECORD_H
 #define CRIMG_FORMAT_RECORD_H
 

@@ -211,13 +211,13 @@ int crimg_source_open_file(int dirfd, const char *name, const char *shown, bool 
 	struct stat st;
 	if (fd < 0)
 		return crimg_fail_sys(err, errno, shown, "cannot be opened");
-	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+	int rc = fstat(fd, &st) < 0 ? crimg_fail_sys(err, errno, shown, "cannot be examined")
+		: S_ISREG(st.st_mode) ? open_regular(fd, (uint64_t)st.st_size, shown, out, err)
+		: crimg_fail(err, CRIMG_E_FORMAT, shown, CRIMG_NO_OFFSET, "a %s found, a regular file wanted",
+		             S_ISDIR(st.st_mode) ? "directory" : "special file");
+	if (rc < 0)
 		close(fd);
-		return crimg_fail(err, CRIMG_E_FORMAT, shown, CRIMG_NO_OFFSET,
-		                  "a %s found, a regular file wanted",
-		                  S_ISDIR(st.st_mode) ? "directory" : "special file");
-	}
-	return crimg_source_open_fd(fd, shown, out, err);
+	return rc;
 }
 
 static int memory_read(struct crimg_source *s, uint64_t offset, void *buf, size_t length,

@@ -6,6 +6,7 @@
 
 #include "format/checked.h"
 #include "format/limits.h"
+#include "format/search.h"
 
 void crimg_space_fini(struct crimg_space *space)
 {
@@ -16,14 +17,8 @@ void crimg_space_fini(struct crimg_space *space)
 // How many areas begin at or below address.
 static size_t begun(const struct crimg_space *space, uint64_t address)
 {
-	size_t low = 0, high = space->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (space->areas[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, space->count, space->areas[low].start <= address);
 	return low;
 }
 

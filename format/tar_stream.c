@@ -1,13 +1,12 @@
 // Driving libarchive: its callbacks over a source, its entries as ours, its errors as ours.
 #include "format/tar_stream.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/archive_load.h"
 #include "format/checked.h"
 #include "format/limits.h"
 #include "format/utf8_locale.h"
@@ -19,7 +18,8 @@
 struct crimg_tar_stream {
 	struct crimg_source *source; // borrowed
 	enum crimg_tar_kind kind;
-	struct archive *archive;
+	const struct crimg_archive *la;
+	struct archive *archive; // of la's
 	locale_t utf8;
 	uint8_t *buf;
 	uint64_t at;           // the next byte of source that libarchive gets
@@ -97,7 +97,7 @@ static la_ssize_t give_bytes(struct archive *a, void *data, const void **out)
 	struct crimg_tar_stream *t = data;
 	size_t got;
 	if (crimg_source_read(t->source, t->at, t->buf, READ_BYTES, &got, t->err) < 0) {
-		archive_set_error(a, EIO, "read error");
+		t->la->archive_set_error(a, EIO, "read error");
 		return -1;
 	}
 	t->at += got;
@@ -125,7 +125,7 @@ static la_int64_t seek_to(struct archive *a, void *data, la_int64_t offset, int 
 	la_int64_t to;
 	if (__builtin_add_overflow((la_int64_t)base, offset, &to) || to < 0
 	    || (uint64_t)to > t->source->size) {
-		archive_set_error(a, EIO, "seeking outside the file");
+		t->la->archive_set_error(a, EIO, "seeking outside the file");
 		return ARCHIVE_FATAL;
 	}
 	t->at = (uint64_t)to;
@@ -134,21 +134,21 @@ static la_int64_t seek_to(struct archive *a, void *data, la_int64_t offset, int 
 }
 
 // Only what the first bytes promised: a file that is two things at once is read as one.
-static int choose_reader(struct archive *a, enum crimg_tar_kind kind)
+static int choose_reader(const struct crimg_archive *la, struct archive *a, enum crimg_tar_kind kind)
 {
 	if (kind == CRIMG_TAR_ZIP)
-		return archive_read_support_format_zip_seekable(a);
-	if (archive_read_support_format_tar(a) != ARCHIVE_OK)
+		return la->archive_read_support_format_zip_seekable(a);
+	if (la->archive_read_support_format_tar(a) != ARCHIVE_OK)
 		return ARCHIVE_FATAL;
 	switch (kind) {
 	case CRIMG_TAR_GZIP:
-		return archive_read_support_filter_gzip(a);
+		return la->archive_read_support_filter_gzip(a);
 	case CRIMG_TAR_ZSTD:
-		return archive_read_support_filter_zstd(a);
+		return la->archive_read_support_filter_zstd(a);
 	case CRIMG_TAR_XZ:
-		return archive_read_support_filter_xz(a);
+		return la->archive_read_support_filter_xz(a);
 	case CRIMG_TAR_BZIP2:
-		return archive_read_support_filter_bzip2(a);
+		return la->archive_read_support_filter_bzip2(a);
 	default:
 		return ARCHIVE_OK;
 	}
@@ -185,38 +185,41 @@ static int fail_cut_short(struct crimg_tar_stream *t)
 static int fail_reading(struct crimg_tar_stream *t, bool in_data)
 {
 	char name[CRIMG_ERR_SOURCE_MAX];
-	const char *why = archive_error_string(t->archive);
+	const char *why = t->la->archive_error_string(t->archive);
 	if (t->ran_dry && in_data)
 		return fail_cut_short(t);
-	if (!t->any && archive_format(t->archive) == 0)
+	if (!t->any && t->la->archive_format(t->archive) == 0)
 		return fail_no_tar(t);
 	if (t->ran_dry)
 		return crimg_fail(t->err, CRIMG_E_FORMAT, t->source->name, t->source->size,
 		                  "the archive is cut short: its end found, more members wanted");
 	return crimg_fail(t->err, CRIMG_E_FORMAT, in_data ? shown(t, name, sizeof name)
 	                                                  : t->source->name,
-	                  (uint64_t)archive_filter_bytes(t->archive, -1), "damaged archive (%s)",
+	                  (uint64_t)t->la->archive_filter_bytes(t->archive, -1), "damaged archive (%s)",
 	                  why != NULL ? why : "no reason known");
 }
 
 static int open_archive(struct crimg_tar_stream *t, struct crimg_err *err)
 {
+	const struct crimg_archive *la = t->la = crimg_archive_load(err);
+	if (la == NULL)
+		return -1;
 	t->buf = malloc(READ_BYTES);
-	t->archive = archive_read_new();
+	t->archive = la->archive_read_new();
 	if (t->buf == NULL || t->archive == NULL)
 		return crimg_fail_nomem(err, READ_BYTES);
 	struct archive *a = t->archive;
-	if (choose_reader(a, t->kind) != ARCHIVE_OK)
+	if (choose_reader(la, a, t->kind) != ARCHIVE_OK)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, t->source->name, CRIMG_NO_OFFSET,
 		                  "this build of libarchive does not read %s",
 		                  crimg_tar_kind_name(t->kind));
-	if (archive_read_set_read_callback(a, give_bytes) != ARCHIVE_OK
-	    || archive_read_set_skip_callback(a, skip_bytes) != ARCHIVE_OK
-	    || archive_read_set_seek_callback(a, seek_to) != ARCHIVE_OK
-	    || archive_read_set_callback_data(a, t) != ARCHIVE_OK)
+	if (la->archive_read_set_read_callback(a, give_bytes) != ARCHIVE_OK
+	    || la->archive_read_set_skip_callback(a, skip_bytes) != ARCHIVE_OK
+	    || la->archive_read_set_seek_callback(a, seek_to) != ARCHIVE_OK
+	    || la->archive_read_set_callback_data(a, t) != ARCHIVE_OK)
 		return crimg_fail_nomem(err, 0);
 	t->err = err;
-	if (archive_read_open1(a) != ARCHIVE_OK)
+	if (la->archive_read_open1(a) != ARCHIVE_OK)
 		return fail_reading(t, false);
 	return 0;
 }
@@ -242,7 +245,8 @@ void crimg_tar_stream_close(struct crimg_tar_stream *t)
 {
 	if (t == NULL)
 		return;
-	archive_read_free(t->archive);
+	if (t->archive != NULL)
+		t->la->archive_read_free(t->archive);
 	if (t->utf8 != (locale_t)0)
 		freelocale(t->utf8);
 	free(t->member);
@@ -252,7 +256,7 @@ void crimg_tar_stream_close(struct crimg_tar_stream *t)
 
 uint64_t crimg_tar_stream_unpacked(const struct crimg_tar_stream *t)
 {
-	return (uint64_t)archive_filter_bytes(t->archive, 0);
+	return (uint64_t)t->la->archive_filter_bytes(t->archive, 0);
 }
 
 // An octal field, as the header of a plain member has it. Other spellings come out as a wrong number.
@@ -286,11 +290,11 @@ static int find_data(struct crimg_tar_stream *t, struct crimg_tar_entry *e)
 	return 0;
 }
 
-static enum crimg_tar_type type_of(struct archive_entry *entry)
+static enum crimg_tar_type type_of(const struct crimg_archive *la, struct archive_entry *entry)
 {
-	if (archive_entry_hardlink(entry) != NULL)
+	if (la->archive_entry_hardlink(entry) != NULL)
 		return CRIMG_TAR_HARDLINK;
-	switch (archive_entry_filetype(entry)) {
+	switch (la->archive_entry_filetype(entry)) {
 	case AE_IFREG:
 		return CRIMG_TAR_FILE;
 	case AE_IFLNK:
@@ -306,33 +310,37 @@ static int set_size(struct crimg_tar_stream *t, struct archive_entry *entry,
                     struct crimg_tar_entry *e)
 {
 	char name[CRIMG_ERR_SOURCE_MAX];
-	la_int64_t size = archive_entry_size(entry);
+	la_int64_t size = t->la->archive_entry_size(entry);
 	t->size = t->found = 0;
 	t->sparse = false;
 	if (e->type != CRIMG_TAR_FILE)
 		return 0;
-	if (archive_entry_is_encrypted(entry))
+	if (t->la->archive_entry_is_encrypted(entry))
 		return crimg_fail(t->err, CRIMG_E_UNSUPPORTED, shown(t, name, sizeof name),
 		                  CRIMG_NO_OFFSET, "an encrypted member");
-	if (!archive_entry_size_is_set(entry) || size < 0)
+	if (!t->la->archive_entry_size_is_set(entry) || size < 0)
 		return crimg_fail(t->err, CRIMG_E_FORMAT, shown(t, name, sizeof name),
 		                  CRIMG_NO_OFFSET, "a member of unknown size");
 	t->size = e->size = (uint64_t)size;
-	t->sparse = e->sparse = archive_entry_sparse_count(entry) > 0;
+	t->sparse = e->sparse = t->la->archive_entry_sparse_count(entry) > 0;
 	return 0;
 }
 
 static int take_entry(struct crimg_tar_stream *t, struct archive_entry *entry,
                       struct crimg_tar_entry *out)
 {
-	struct crimg_tar_entry e = { .name = archive_entry_pathname(entry), .type = type_of(entry) };
+	const struct crimg_archive *la = t->la;
+	struct crimg_tar_entry e = {
+		.name = la->archive_entry_pathname(entry),
+		.type = type_of(la, entry),
+	};
 	free(t->member);
 	t->member = e.name == NULL ? NULL : strdup(e.name);
 	if (e.name != NULL && t->member == NULL)
 		return crimg_fail_nomem(t->err, strlen(e.name));
 	e.name = t->member;
-	e.target = e.type == CRIMG_TAR_LINK       ? archive_entry_symlink(entry)
-	           : e.type == CRIMG_TAR_HARDLINK ? archive_entry_hardlink(entry)
+	e.target = e.type == CRIMG_TAR_LINK       ? la->archive_entry_symlink(entry)
+	           : e.type == CRIMG_TAR_HARDLINK ? la->archive_entry_hardlink(entry)
 	                                          : NULL;
 	t->any = true;
 	if (set_size(t, entry, &e) < 0 || find_data(t, &e) < 0)
@@ -367,12 +375,12 @@ int crimg_tar_stream_next(struct crimg_tar_stream *t, struct crimg_tar_entry *ou
 	uint64_t end = end_of_entry(t);
 	t->err = err;
 	locale_t before = crimg_utf8_enter(t->utf8);
-	int r = archive_read_next_header(t->archive, &entry), rc;
+	int r = t->la->archive_read_next_header(t->archive, &entry), rc;
 	if (r == ARCHIVE_EOF)
 		rc = check_end(t, end);
 	else if (r < ARCHIVE_WARN) // warnings are of attributes that crimg does not ask for
 		rc = fail_reading(t, false);
-	else if (t->kind != CRIMG_TAR_ZIP && archive_filter_count(t->archive) > 2)
+	else if (t->kind != CRIMG_TAR_ZIP && t->la->archive_filter_count(t->archive) > 2)
 		rc = crimg_fail(err, CRIMG_E_UNSUPPORTED, t->source->name, CRIMG_NO_OFFSET,
 		                "compressed more than once");
 	else
@@ -389,7 +397,7 @@ int crimg_tar_stream_block(struct crimg_tar_stream *t, const uint8_t **data, siz
 	la_int64_t at = 0;
 	char name[CRIMG_ERR_SOURCE_MAX];
 	t->err = err;
-	int r = archive_read_data_block(t->archive, &block, &n, &at);
+	int r = t->la->archive_read_data_block(t->archive, &block, &n, &at);
 	if (r == ARCHIVE_EOF)
 		return t->sparse || t->found == t->size ? 0 : fail_cut_short(t);
 	if (r != ARCHIVE_OK)

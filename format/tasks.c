@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/search.h"
+
 // A thread group leader and its threads; the thread number of a zombie is garbage in images of 3.17.
 static int load_threads(struct crimg_image *image, struct crimg_task *t, const PstreeEntry *p,
                         struct crimg_err *err)
@@ -89,14 +91,8 @@ static int index_threads(struct crimg_tasks *t, struct crimg_err *err)
 
 static size_t find_thread(const struct crimg_tasks *t, uint32_t id)
 {
-	size_t low = 0, high = t->thread_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (t->threads[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, t->thread_count, t->threads[low].id < id);
 	return low < t->thread_count && t->threads[low].id == id ? t->threads[low].task
 		: CRIMG_NO_TASK;
 }

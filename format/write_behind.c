@@ -1,4 +1,6 @@
-// Writing behind: one thread, a ring of buffers.
+// Writing behind: one thread, a ring of buffers. Who waits for the other is woken late, for many slots
+// at once: a wake a slot costs as much as writing a tenth of it. The putter has more time than the
+// thread, so it is the one who asks the disk to begin.
 #include "format/write_behind.h"
 
 #include <errno.h>
@@ -9,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SLOTS 3u
+#define SLOTS 8u
 #define SLOT_BYTES ((size_t)1 << 20)
 #define WRITEBACK_BYTES ((uint64_t)8 << 20)
 
@@ -24,10 +26,13 @@ struct crimg_write_behind {
 	const char *shown;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t changed;      // a slot was filled or emptied, or the end has come
+	pthread_cond_t work;         // a slot was filled, or the end has come
+	pthread_cond_t room;         // so few slots are filled that the putter goes on
+	unsigned room_at;            // there is room when no more slots than these are filled
 	struct slot slots[SLOTS];
 	unsigned first, filled;      // slots [first, first + filled) wait to be written
 	struct slot *filling;        // the one behind them, when it has some bytes; only ours
+	uint64_t dirty_from, dirty_to, dirty_bytes; // written since the disk was last asked to begin
 	bool ending;
 	int error;                   // errno of the first write that failed
 	uint8_t *memory;
@@ -46,32 +51,35 @@ static int write_slot(int fd, const struct slot *s)
 	return 0;
 }
 
+// With the lock held.
+static void note_written(struct crimg_write_behind *b, const struct slot *s)
+{
+	uint64_t to = s->offset + s->length;
+	b->dirty_from = b->dirty_bytes == 0 || s->offset < b->dirty_from ? s->offset : b->dirty_from;
+	b->dirty_to = b->dirty_bytes == 0 || to > b->dirty_to ? to : b->dirty_to;
+	b->dirty_bytes += s->length;
+}
+
 static void *writer(void *context)
 {
 	struct crimg_write_behind *b = context;
-	uint64_t dirty = 0, from = 0;
 	pthread_mutex_lock(&b->lock);
 	for (;;) {
 		while (b->filled == 0 && !b->ending)
-			pthread_cond_wait(&b->changed, &b->lock);
+			pthread_cond_wait(&b->work, &b->lock);
 		if (b->ending)
 			break;
 		struct slot s = b->slots[b->first];
 		bool skip = b->error != 0;
 		pthread_mutex_unlock(&b->lock);
 		int error = skip ? 0 : write_slot(b->fd, &s);
-		from = dirty == 0 || s.offset < from ? s.offset : from;
-		dirty += s.length;
-		if (dirty >= WRITEBACK_BYTES) { // the disk begins while we go on
-			(void)sync_file_range(b->fd, (off_t)from, (off_t)(s.offset + s.length - from),
-			                      SYNC_FILE_RANGE_WRITE);
-			dirty = 0;
-		}
 		pthread_mutex_lock(&b->lock);
 		b->error = b->error != 0 ? b->error : error;
+		note_written(b, &s);
 		b->first = (b->first + 1) % SLOTS;
 		b->filled--;
-		pthread_cond_broadcast(&b->changed);
+		if (b->filled <= b->room_at)
+			pthread_cond_signal(&b->room);
 	}
 	pthread_mutex_unlock(&b->lock);
 	return NULL;
@@ -104,7 +112,8 @@ int crimg_write_behind_open(int fd, const char *shown, struct crimg_write_behind
 	for (unsigned i = 0; i < SLOTS; i++)
 		b->slots[i].data = memory + i * SLOT_BYTES;
 	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->changed, NULL);
+	pthread_cond_init(&b->work, NULL);
+	pthread_cond_init(&b->room, NULL);
 	int rc = start(b);
 	if (rc != 0) {
 		free(memory);
@@ -120,12 +129,20 @@ static int fail_error(const struct crimg_write_behind *b, int error, struct crim
 	return error == 0 ? 0 : crimg_fail_sys(err, error, b->shown, "cannot be written");
 }
 
+// With the lock held.
+static void wait_for_room(struct crimg_write_behind *b, unsigned filled)
+{
+	b->room_at = filled;
+	while (b->filled > filled)
+		pthread_cond_wait(&b->room, &b->lock);
+}
+
 // The slot behind the waiting ones, once it is free; *error gets the thread's.
 static struct slot *free_slot(struct crimg_write_behind *b, int *error)
 {
 	pthread_mutex_lock(&b->lock);
-	while (b->filled == SLOTS)
-		pthread_cond_wait(&b->changed, &b->lock);
+	if (b->filled == SLOTS)
+		wait_for_room(b, SLOTS / 2);
 	struct slot *s = &b->slots[(b->first + b->filled) % SLOTS];
 	*error = b->error;
 	pthread_mutex_unlock(&b->lock);
@@ -139,9 +156,15 @@ static void hand_over(struct crimg_write_behind *b)
 		return;
 	b->filling = NULL;
 	pthread_mutex_lock(&b->lock);
-	b->filled++;
-	pthread_cond_broadcast(&b->changed);
+	if (b->filled++ == 0)
+		pthread_cond_signal(&b->work);
+	uint64_t from = b->dirty_from, length = b->dirty_to - from;
+	bool begin = b->dirty_bytes >= WRITEBACK_BYTES;
+	if (begin)
+		b->dirty_bytes = 0;
 	pthread_mutex_unlock(&b->lock);
+	if (begin)
+		(void)sync_file_range(b->fd, (off_t)from, (off_t)length, SYNC_FILE_RANGE_WRITE);
 }
 
 int crimg_write_behind_put(struct crimg_write_behind *b, uint64_t offset, const void *data,
@@ -173,8 +196,7 @@ int crimg_write_behind_drain(struct crimg_write_behind *b, struct crimg_err *err
 {
 	hand_over(b);
 	pthread_mutex_lock(&b->lock);
-	while (b->filled > 0)
-		pthread_cond_wait(&b->changed, &b->lock);
+	wait_for_room(b, 0);
 	int error = b->error;
 	pthread_mutex_unlock(&b->lock);
 	return fail_error(b, error, err);
@@ -186,10 +208,11 @@ void crimg_write_behind_close(struct crimg_write_behind *b)
 		return;
 	pthread_mutex_lock(&b->lock);
 	b->ending = true;
-	pthread_cond_broadcast(&b->changed);
+	pthread_cond_signal(&b->work);
 	pthread_mutex_unlock(&b->lock);
 	pthread_join(b->thread, NULL);
-	pthread_cond_destroy(&b->changed);
+	pthread_cond_destroy(&b->work);
+	pthread_cond_destroy(&b->room);
 	pthread_mutex_destroy(&b->lock);
 	free(b->memory);
 	free(b);

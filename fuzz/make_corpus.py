@@ -75,7 +75,7 @@ def member(name, data, link):
     return struct.pack("<BB", kind, len(raw)) + raw + struct.pack("<I", len(data)) + data
 
 
-def read_image(folder):
+def read_image(folder, whole=False):
     files = {}
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
@@ -85,7 +85,7 @@ def read_image(folder):
             with open(path, "rb") as f:
                 data = f.read()
             _, magic = kind_of(name)
-            files[name] = (data if magic else data[:4096], False)
+            files[name] = (data if magic or whole else data[:4096], False)
     return files
 
 
@@ -142,6 +142,7 @@ def one_image(corpus, crimg, files):
     small = {n: f for n, f in files.items() if len(f[0]) <= MAX}
     packed = b"".join(member(n, d, link) for n, (d, link) in small.items())
     corpus.add("criu_dir", packed)
+    corpus.add("linuxcr_make", packed)
     corpus.add("validate", packed)
     corpus.add("roundtrip", packed)
     corpus.add("diff", struct.pack("<I", len(packed)) + packed + packed[:len(packed) * 7 // 8])
@@ -163,6 +164,16 @@ def one_image(corpus, crimg, files):
                 corpus.add(args[1], made)
 
 
+def one_stream(corpus, crimg, path):
+    """A kernel stream as CRIU's messages alone."""
+    with tempfile.TemporaryDirectory() as tmp:
+        out = os.path.join(tmp, "dir")
+        if subprocess.run([crimg, "convert", path, out], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            return
+        os.unlink(os.path.join(out, "kernel-records.img"))
+        corpus.add("linuxcr_make", b"".join(member(n, d, link) for n, (d, link) in read_image(out, True).items()))
+
+
 def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
@@ -177,6 +188,7 @@ def main():
                 if name.endswith(".ckpt"):
                     with open(path, "rb") as f:
                         corpus.add("linuxcr", f.read())
+                    one_stream(corpus, crimg, path)
                 if os.path.islink(path) or kind_of(name)[0] is None:
                     continue
                 with open(path, "rb") as f:

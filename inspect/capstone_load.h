@@ -5,18 +5,13 @@
 
 #include <capstone/capstone.h>
 
-#include "format/err.h"
+#include "format/library_load.h"
 
-// The functions that are used, each by its own name.
 #define CRIMG_CAPSTONE(F)                                                                           \
 	F(cs_open) F(cs_close) F(cs_option) F(cs_malloc) F(cs_free) F(cs_disasm_iter) F(cs_reg_name) \
 	F(cs_insn_name) F(cs_strerror)
 
-struct crimg_capstone {
-#define CRIMG_CAPSTONE_MEMBER(name) __typeof__(name) *name;
-	CRIMG_CAPSTONE(CRIMG_CAPSTONE_MEMBER)
-#undef CRIMG_CAPSTONE_MEMBER
-};
+struct crimg_capstone { CRIMG_CAPSTONE(CRIMG_LIBRARY_MEMBER) };
 
 // The same table every time. NULL with err filled: the library that crimg was built against (libcapstone4 in
 // Debian 12) is not installed.

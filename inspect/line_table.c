@@ -8,6 +8,7 @@
 
 #include "format/buf.h"
 #include "format/checked.h"
+#include "format/search.h"
 #include "inspect/elf_guard.h"
 #include "inspect/line_header.h"
 
@@ -234,14 +235,8 @@ static const struct crimg_line_sequence *find_sequence(const struct crimg_line_t
                                                        uint64_t address)
 {
 	enum { STEPS_BACK = 16 };
-	size_t low = 0, high = t->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (t->sequences[middle].low <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, t->count, t->sequences[low].low <= address);
 	for (size_t i = low; i > 0 && low - i < STEPS_BACK; i--)
 		if (address < t->sequences[i - 1].high)
 			return &t->sequences[i - 1];

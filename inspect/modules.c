@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/search.h"
 #include "inspect/file_text.h"
 #include "inspect/segments.h"
 
@@ -129,14 +130,8 @@ void crimg_modules_free(struct crimg_debuggee *d)
 
 struct crimg_module *crimg_modules_at(const struct crimg_debuggee *d, uint64_t address)
 {
-	size_t low = 0, high = d->module_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (d->modules[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, d->module_count, d->modules[low].start <= address);
 	return low > 0 && address < d->modules[low - 1].end ? &d->modules[low - 1] : NULL;
 }
 

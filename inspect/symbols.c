@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/search.h"
 #include "inspect/symbol_table.h"
 
 enum { RANK_FUNCTION, RANK_OBJECT, RANK_LABEL, RANK_BARE_LABEL, RANK_NONE };
@@ -151,15 +152,10 @@ void crimg_symbols_free(struct crimg_symbols *symbols)
 // How many rows begin below value (with equal: or at it).
 static size_t rows_below(const struct crimg_symbols *s, uint64_t value, bool equal)
 {
-	size_t low = 0, high = s->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		uint64_t at = s->rows[middle].symbol.value;
-		if (at < value || (equal && at == value))
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, s->count,
+	                   s->rows[low].symbol.value < value
+	                   || (equal && s->rows[low].symbol.value == value));
 	return low;
 }
 

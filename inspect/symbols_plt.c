@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/search.h"
 #include "inspect/symbol_table.h"
 
 #define MAX_SLOTS 65536u
@@ -87,14 +88,8 @@ static const char *slot_name(const struct plt *p, uint64_t address)
 {
 	GElf_Sym sym;
 	const struct slot key = { address, 0 };
-	size_t low = 0, high = p->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (by_address(&p->slots[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, p->count, by_address(&p->slots[low], &key) < 0);
 	if (low == p->count || p->slots[low].address != address
 	    || p->slots[low].symbol > INT32_MAX
 	    || gelf_getsym(p->symbols, (int)p->slots[low].symbol, &sym) == NULL)

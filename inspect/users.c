@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/search.h"
+
 static void add(struct crimg_view *view, struct crimg_users *users, struct crimg_user user)
 {
 	void *array = users->list;
@@ -80,14 +82,8 @@ void crimg_users_fini(struct crimg_users *users)
 // The first user of a file that is not before this one.
 static size_t lower_bound(const struct crimg_users *users, uint64_t file)
 {
-	size_t low = 0, high = users->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (users->list[middle].file < file)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, users->count, users->list[low].file < file);
 	return low;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "format/limits.h"
+#include "format/search.h"
 #include "inspect/table.h"
 
 static const struct crimg_column set_columns[] = {
@@ -59,14 +60,8 @@ static struct members load_members(struct crimg_view *view)
 
 static size_t first_of_set(const struct members *m, uint64_t set)
 {
-	size_t low = 0, high = m->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (m->list[middle].set < set)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, m->count, m->list[low].set < set);
 	return low;
 }
 

@@ -6,6 +6,7 @@
 
 #include "format/checked.h"
 #include "format/limits.h"
+#include "format/search.h"
 
 // A row is kept when its path is there and its numbers make sense.
 static bool take_row(struct crimg_cursor *rows, bool is_32, uint64_t unit, const char *path,
@@ -134,13 +135,7 @@ int corefile_mappings_load(const struct corefile_elf *elf, const struct corefile
 const struct corefile_mapping *corefile_mapping_at(const struct corefile_process *p,
                                                    uint64_t address)
 {
-	size_t low = 0, high = p->mapping_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (p->mappings[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, p->mapping_count, p->mappings[low].start <= address);
 	return low > 0 && p->mappings[low - 1].end > address ? &p->mappings[low - 1] : NULL;
 }

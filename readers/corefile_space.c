@@ -7,6 +7,7 @@
 #include "format/checked.h"
 #include "format/layout_elfcore.h"
 #include "format/limits.h"
+#include "format/search.h"
 #include "format/space.h"
 #include "readers/corefile_modules.h"
 
@@ -331,15 +332,9 @@ static int read_run(const struct corefile_space *space, const struct corefile_ru
 // The run behind the last that begins at or before place; by_payload: place is in the pages object.
 static size_t runs_until(const struct corefile_space *space, uint64_t place, bool by_payload)
 {
-	size_t low = 0, high = space->run_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct corefile_run *run = &space->runs[middle];
-		if ((by_payload ? run->payload : run->start) <= place)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, space->run_count,
+	                   (by_payload ? space->runs[low].payload : space->runs[low].start) <= place);
 	return low;
 }
 
@@ -407,13 +402,7 @@ bool corefile_space_read(const struct corefile_space *space, uint64_t address, v
 const struct corefile_area *corefile_space_area(const struct corefile_space *space,
                                                 uint64_t address)
 {
-	size_t low = 0, high = space->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (space->areas[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, space->count, space->areas[low].start <= address);
 	return low > 0 && space->areas[low - 1].end > address ? &space->areas[low - 1] : NULL;
 }

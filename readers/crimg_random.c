@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/search.h"
 #include "readers/crimg_frame.h"
 
 struct row {
@@ -161,15 +162,10 @@ static bool in_row(const struct crimg_random *r, size_t index, uint64_t payload,
 // The row that holds the place, or count.
 static size_t find_row(const struct crimg_random *r, uint64_t payload, uint64_t offset)
 {
-	size_t low = 0, high = r->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct row *row = &r->rows[middle];
-		if (row->payload < payload || (row->payload == payload && row->offset <= offset))
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, r->count,
+	                   r->rows[low].payload < payload
+	                   || (r->rows[low].payload == payload && r->rows[low].offset <= offset));
 	if (low == 0)
 		return r->count;
 	return in_row(r, low - 1, payload, offset) ? low - 1 : r->count;

@@ -97,6 +97,9 @@ static void put_siginfo(uint8_t *to, const struct linuxcr_record *r, uint32_t at
 	enum { CHILD = 17, POLL = 29 };
 	uint32_t signo = linuxcr_u32(r, at), code = linuxcr_u32(r, at + 8);
 	uint32_t status = linuxcr_u32(r, at + (v23 ? 40 : 20));
+	// Codes of timers and message queues are negative below their class.
+	if (code >> 16 != 0 && (code & 0x8000) != 0)
+		code |= 0xffff0000;
 	bool sent = (int32_t)code <= 0,
 	     fault = signo == 4 || signo == 5 || signo == 7 || signo == 8 || signo == 11;
 	crimg_put_u32(to, signo);
@@ -203,8 +206,9 @@ static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxc
 	if (e == NULL || sas == NULL)
 		return NULL;
 	thread_core_entry__init(e);
-	e->futex_rla = linuxcr_u64(t->task, at->robust);
-	e->futex_rla_len = linuxcr_u32(t->task, at->robust_length);
+	bool is_32 = t->cpu != NULL && linuxcr_is_32(m, t);
+	e->futex_rla = is_32 ? linuxcr_u32(t->task, at->compat) : linuxcr_u64(t->task, at->robust);
+	e->futex_rla_len = linuxcr_u32(t->task, is_32 ? at->compat_length : at->robust_length);
 	e->has_pdeath_sig = linuxcr_u32(t->task, at->pdeath) != 0;
 	e->pdeath_sig = linuxcr_u32(t->task, at->pdeath);
 	e->has_blk_sigset = t->mask != NULL;
@@ -226,6 +230,14 @@ static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxc
 	return e;
 }
 
+// As the kernel of today numbers them, which is what CRIU keeps.
+static uint32_t task_flags(uint32_t flags)
+{
+	enum { FORKNOEXEC = 0x40, SUPERPRIV = 0x100 };
+	return ((flags & CRIMG_LCR_TASK_FORKNOEXEC) != 0 ? FORKNOEXEC : 0u)
+	       | ((flags & CRIMG_LCR_TASK_SUPERPRIV) != 0 ? SUPERPRIV : 0u);
+}
+
 static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_task *t,
 				const ThreadCoreEntry *thread, bool is_32, struct crimg_err *err)
 {
@@ -239,6 +251,8 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 			: (state & CRIMG_LCR_STATE_STOPPED) != 0 ? CRIMG_TASK_STOPPED
 								 : CRIMG_TASK_ALIVE;
 	e->exit_code = linuxcr_u32(t->task, at->exit_code);
+	if (m->c.stream.profile.rc2)
+		e->flags = task_flags(linuxcr_u32(t->task, 0));
 	e->blk_sigset = thread->blk_sigset;
 	e->comm = thread->comm != NULL ? thread->comm : e->comm;
 	const struct linuxcr_object *signal = linuxcr_task_object(&m->c, t, 5);

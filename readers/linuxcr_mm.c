@@ -56,7 +56,8 @@ static void put_type(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_
 {
 	const struct linuxcr_object *inode =
 		linuxcr_find(c, CRIMG_LCR_OBJ_INODE, linuxcr_ref(r, CRIMG_LCR_VMA_INODE));
-	bool shared = (linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS) & CRIMG_LCR_VM_SHARED) != 0;
+	// A file that is not open for writing is shared by the second flag alone.
+	bool shared = (linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS) & (CRIMG_LCR_VM_SHARED | CRIMG_LCR_VM_MAYSHARE)) != 0;
 	e->status = STATUS_REGULAR;
 	e->flags = shared ? MAP_SHARED_FLAG : MAP_PRIVATE_FLAG;
 	switch (linuxcr_u32(r, CRIMG_LCR_VMA_TYPE)) {
@@ -165,6 +166,8 @@ int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.exe_file_id = linuxcr_u32(mm->body, CRIMG_LCR_MM_EXE);
 	e.has_dumpable = true;
 	e.dumpable = (int32_t)(linuxcr_u64(mm->body, CRIMG_LCR_MM_FLAGS) & 3);
+	if (e.dumpable == 3) // by root alone: the kernel keeps a bit for each step
+		e.dumpable = 2;
 	crimg_arena_reset(&m->arena);
 	if (add_vmas(m, &e, mm, err) < 0 || add_auxv(m, &e, mm->parts[0], err) < 0)
 		return -1;

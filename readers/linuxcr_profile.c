@@ -2,38 +2,7 @@
 #include "readers/linuxcr_profile.h"
 
 #include "format/layout_linuxcr.h"
-
-struct row {
-	uint32_t kind;
-	const char *name;
-};
-
-#define R(name)                                                                                    \
-	{                                                                                          \
-		CRIMG_LCR_##name, #name                                                            \
-	}
-static const struct row kinds[] = {
-	R(HEADER),        R(HEADER_ARCH), R(CONTAINER),     R(BUFFER),        R(STRING),
-	R(OBJREF),        R(LSM_INFO),    R(SECURITY),      R(PIDS),          R(TREE),
-	R(TASK),          R(TASK_NS),     R(TASK_OBJS),     R(RESTART_BLOCK), R(THREAD),
-	R(CPU),           R(NS),          R(UTS_NS),        R(IPC_NS),        R(MNT_NS),
-	R(CAPABILITIES),  R(USER_NS),     R(CRED),          R(USER),          R(GROUPINFO),
-	R(TASK_CREDS),    R(CPU_FPU),     R(LDT),           R(FILE_TABLE),    R(FILE_DESC),
-	R(FILE_NAME),     R(FILE),        R(PIPE_BUF),      R(TTY),           R(TTY_LDISC),
-	R(EPOLL_ITEMS),   R(MM),          R(VMA),           R(PGARR),         R(HPAGE),
-	R(MM_CONTEXT),    R(FS),          R(IPC),           R(IPC_SHM),       R(IPC_MSG),
-	R(IPC_MSG_MSG),   R(IPC_SEM),     R(SEM_UNDO_LIST), R(SEM_UNDO),      R(SIGHAND),
-	R(SIGNAL),        R(SIGNAL_TASK), R(SIGPENDING),    R(SOCKET),        R(SOCKET_QUEUE),
-	R(SOCKET_BUFFER), R(SOCKET_FRAG), R(SOCKET_UNIX),   R(SOCKET_INET),   R(NET_NS),
-	R(NETDEV),        R(NETDEV_ADDR), R(TAIL),          R(ERROR),
-};
-#undef R
-
-static const char *const objects[CRIMG_LCR_OBJ_COUNT] = {
-	"unknown",   "PID",  "INODE",  "FILE_TABLE",   "FILE",     "MM",      "FS",     "SIGHAND",
-	"SIGNAL",    "NS",   "UTS_NS", "IPC_NS",       "MNT_NS",   "USER_NS", "CRED",   "USER",
-	"GROUPINFO", "SOCK", "TTY",    "SECURITY_PTR", "SECURITY", "NET_NS",  "NETDEV", "SEM_UNDO",
-};
+#include "format/names_linuxcr.h"
 
 int linuxcr_profile_begin(uint16_t arch, uint16_t rev, const char *source, uint64_t offset,
 			  struct linuxcr_profile *out, struct crimg_err *err)
@@ -80,18 +49,13 @@ uint32_t linuxcr_kind(const struct linuxcr_profile *p, uint32_t type)
 		type = type == CRIMG_LCR_TASK_CREDS ? 0 : type + 1;
 	else if (!p->rc2 && type == CRIMG_LCR_HPAGE)
 		type = CRIMG_LCR_MM_CONTEXT;
-	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-		if (kinds[i].kind == type)
-			return type;
-	return 0;
+	return crimg_lcr_kind_name(type) != NULL ? type : 0;
 }
 
 const char *linuxcr_kind_name(uint32_t kind)
 {
-	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-		if (kinds[i].kind == kind)
-			return kinds[i].name;
-	return "unknown";
+	const char *name = crimg_lcr_kind_name(kind);
+	return name != NULL ? name : "unknown";
 }
 
 uint32_t linuxcr_object_type(const struct linuxcr_profile *p, uint32_t type)
@@ -103,7 +67,7 @@ uint32_t linuxcr_object_type(const struct linuxcr_profile *p, uint32_t type)
 
 const char *linuxcr_object_name(uint32_t type)
 {
-	return objects[type < CRIMG_LCR_OBJ_COUNT ? type : 0];
+	return crimg_lcr_object_name(type);
 }
 
 const struct linuxcr_task_places *linuxcr_task_places(const struct linuxcr_profile *p)

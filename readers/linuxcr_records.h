@@ -86,6 +86,8 @@ const struct linuxcr_task *linuxcr_living(const struct linuxcr_image *m,
 uint64_t linuxcr_segment_id(const struct linuxcr_object *inode);
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct linuxcr_entry *out, struct crimg_err *err);
+// Whether a living task runs 32-bit code, on whichever kernel.
+bool linuxcr_is_32(const struct linuxcr_image *m, const struct linuxcr_task *t);
 // In the image's arena; NULL with err filled.
 ThreadInfoX86 *linuxcr_thread_info(struct linuxcr_image *m, const struct linuxcr_task *t,
 				   struct crimg_err *err);

@@ -8,7 +8,7 @@
 #define MXCSR_INITIAL 0x1f80u
 #define FCW_INITIAL 0x37fu
 
-static bool is_32(const struct linuxcr_image *m, const struct linuxcr_task *t)
+bool linuxcr_is_32(const struct linuxcr_image *m, const struct linuxcr_task *t)
 {
 	return m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_32
 	       || linuxcr_u16(t->cpu, CRIMG_LCR_CPU_CS) == CRIMG_LCR_SEG_USER32_CS;
@@ -80,7 +80,7 @@ static UserX86RegsEntry *general(struct linuxcr_image *m, const struct linuxcr_t
 	e->ds = selector(m, linuxcr_u16(t->cpu, CRIMG_LCR_CPU_DS));
 	e->es = selector(m, linuxcr_u16(t->cpu, CRIMG_LCR_CPU_ES));
 	e->has_mode = true;
-	e->mode = is_32(m, t) ? USER_X86_REGS_MODE__COMPAT : USER_X86_REGS_MODE__NATIVE;
+	e->mode = linuxcr_is_32(m, t) ? USER_X86_REGS_MODE__COMPAT : USER_X86_REGS_MODE__NATIVE;
 	return e;
 }
 

@@ -235,8 +235,6 @@ static int end_metadata(struct stream_state *s, struct crimg_cursor *c, struct c
 		                  (unsigned long long)objects, (unsigned long long)entries,
 		                  (unsigned long long)payloads, (unsigned long long)bytes);
 	s->metadata_over = true;
-	if (!s->source->forward_only)
-		return 0;
 	*r = (struct crimg_record){ .type = CRIMG_RECORD_CONTENT, .origin = s->source->name,
 	                            .payload = { .number = CRIMG_NO_PAYLOAD } };
 	return 1;

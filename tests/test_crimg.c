@@ -284,6 +284,7 @@ static struct made make_good(void)
 // What came out.
 struct seen {
 	unsigned objects, messages, contents;
+	unsigned ends; // of the metadata
 	uint8_t bytes[64];
 	size_t length;
 	int rc;
@@ -304,6 +305,11 @@ static void take(struct seen *seen, const struct crimg_record *r)
 	seen->messages += r->type == CRIMG_RECORD_MESSAGE;
 	if (r->type != CRIMG_RECORD_CONTENT)
 		return;
+	if (r->payload.number == CRIMG_NO_PAYLOAD) {
+		CU_ASSERT_EQUAL(seen->contents, 0);
+		seen->ends++;
+		return;
+	}
 	seen->contents++;
 	for (uint64_t i = 0; i < r->content_length && seen->length < sizeof seen->bytes; i++)
 		seen->bytes[seen->length++] = r->zero ? 0 : r->bytes[i];
@@ -353,6 +359,7 @@ static void accepted(struct made m, unsigned objects, unsigned messages, unsigne
 	CU_ASSERT_EQUAL(seen.objects, objects);
 	CU_ASSERT_EQUAL(seen.messages, messages);
 	CU_ASSERT_EQUAL(seen.contents, contents);
+	CU_ASSERT_EQUAL(seen.ends, 1);
 }
 
 static void test_good(void)
@@ -405,7 +412,7 @@ static void test_pipe(void)
 	CU_ASSERT_EQUAL_FATAL(crimg_source_open_fd(fds[0], "x.crimg", &source, &err), 0);
 	sigaction(SIGALRM, &act, &old); // a read that waits for more ends with EINTR
 	alarm(3);
-	CU_ASSERT_EQUAL(read_metadata(source, 3, &err), 3);
+	CU_ASSERT_EQUAL(read_metadata(source, 4, &err), 4); // the last says that they are over
 	alarm(0);
 	sigaction(SIGALRM, &old, NULL);
 	close(fds[1]);

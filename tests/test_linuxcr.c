@@ -224,6 +224,19 @@ static void test_cut(void)
 	}
 }
 
+// [R-0801] All of them, at every record's beginning.
+static void test_cut_at_records(void)
+{
+	for (size_t n = 0; n < GOOD; n++) {
+		struct stream s = load(good[n]), cut = s;
+		for (size_t i = 1; i < s.count; i++) {
+			cut.length = s.at[i];
+			refused(&cut, good[n]);
+		}
+		free(s.data);
+	}
+}
+
 static void with_u32(struct stream *s, size_t at, uint32_t value, const char *what)
 {
 	uint32_t was = crimg_get_u32(s->data + at);
@@ -282,6 +295,33 @@ static void test_references(void)
 	refused_as(&s, "and this is a CRED");
 	crimg_put_u32(s.data + desc + 8, 8);
 	refused_as(&s, "not one within itself");
+	free(s.data);
+}
+
+// [R-0803] An object within itself, and two within each other: no end is looked for.
+static void test_cycles(void)
+{
+	struct stream s = load("r5-ia32");
+	size_t at = record(&s, CRIMG_LCR_OBJREF, 0); // CRED
+	memmove(s.data + at + 16, s.data + at, s.length - at);
+	s.length += 16;
+	refused_as(&s, "has it already");
+	free(s.data);
+	s = load("r5-ia32");
+	// The user namespace was made by the user that is in it.
+	crimg_put_u32(s.data + record(&s, 113, 0) + 8, 3);
+	struct result r = drain(s.data, s.length);
+	CU_ASSERT_EQUAL(r.rc, 0);
+	same_but_pages(&s, &r);
+	crimg_buf_fini(&r.again);
+	free(s.data);
+	// An epoll file that watches itself.
+	s = load("r5-files");
+	size_t items = record(&s, CRIMG_LCR_EPOLL_ITEMS, 0);
+	crimg_put_u32(s.data + items + 16 + 8 + 12, crimg_get_u32(s.data + items + 8));
+	r = drain(s.data, s.length);
+	CU_ASSERT_EQUAL(r.rc, 0);
+	crimg_buf_fini(&r.again);
 	free(s.data);
 }
 
@@ -602,8 +642,10 @@ int main(void)
 		{"good streams", test_good},
 		{"an error record", test_error_record},
 		{"cut", test_cut},
+		{"cut at records", test_cut_at_records},
 		{"corrupt lengths and types", test_corrupt},
 		{"references", test_references},
+		{"cycles", test_cycles},
 		{"depth", test_depth},
 		{"counts", test_counts},
 		{"pages", test_pages},

@@ -139,11 +139,11 @@ static int open_output(const char *path, struct crimg_output **out, struct crimg
 }
 
 static int write_all(struct crimg_reader *reader, const struct way *way, struct crimg_output *out,
-                     struct crimg_err *err)
+                     struct crimg_ledger *ledger, struct crimg_err *err)
 {
 	struct crimg_progress progress = { go_on, NULL };
 	struct crimg_writer_options options = {
-		.compress = way->compress, .single_object = reader->single_object
+		.compress = way->compress, .single_object = reader->single_object, .ledger = ledger
 	};
 	struct crimg_writer writer = { .driver = crimg_writer_by_name(way->to), .output = out };
 	if (writer.driver->open(&writer, &options, err) < 0)
@@ -177,7 +177,7 @@ static int convert(const struct way *way, const char *source, const char *target
 	if (rc == 0)
 		rc = open_output(target, &out, err);
 	if (rc == 0)
-		rc = write_all(&reader, way, out, err);
+		rc = write_all(&reader, way, out, &ledger, err);
 	crimg_output_close(out);
 	crimg_reader_close(&reader);
 	crimg_image_close(image);
@@ -446,6 +446,7 @@ static void test_kernel_stream(void)
 	deny_each(&(struct way){ .source = "a.ckpt" }, false);
 	deny_each(&(struct way){ .source = "a.ckpt", .to = "criu", .target = "from-ckpt" }, false);
 	deny_each(&(struct way){ .source = "a.ckpt", .to = "linux-cr", .target = "b.ckpt" }, false);
+	deny_each(&(struct way){ .to = "linux-cr", .target = "c.ckpt" }, false);
 }
 
 static int init(void)

@@ -26,7 +26,7 @@ only() { # HEADER FILES-REGEX: nobody else includes it
 		[[ $file =~ $where ]] && ok || not_ok "$file includes <$header>"
 	done
 }
-only 'archive' '^format/(store_tar|tar_stream|output_tar)'
+only 'archive' '^format/(archive_load|tar_stream|output_tar)'
 only 'jansson' '^readers/'
 only 'capstone' '^inspect/'
 only '(libelf|gelf|elfutils)' '^inspect/'

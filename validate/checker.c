@@ -13,6 +13,7 @@ static const struct {
 	size_t option; // offset of the bool in crimg_checker_options that asks for it; ALWAYS
 } passes[] = {
 	{ crimg_pass_image, true, ALWAYS },
+	{ crimg_pass_kernel, true, ALWAYS },
 	{ crimg_pass_references, true, ALWAYS },
 	{ crimg_pass_memory, true, ALWAYS },
 	{ crimg_pass_pagemaps, true, ALWAYS },

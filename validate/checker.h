@@ -33,7 +33,7 @@ struct crimg_checker {
 };
 
 typedef void crimg_pass_fn(struct crimg_checker *c);
-crimg_pass_fn crimg_pass_structure, crimg_pass_image, crimg_pass_references, crimg_pass_memory, crimg_pass_pagemaps,
+crimg_pass_fn crimg_pass_structure, crimg_pass_image, crimg_pass_kernel, crimg_pass_references, crimg_pass_memory, crimg_pass_pagemaps,
 	crimg_pass_registers, crimg_pass_signals, crimg_pass_timers, crimg_pass_tasks, crimg_pass_creds,
 	crimg_pass_seccomp, crimg_pass_closed, crimg_pass_host, crimg_pass_contents;
 

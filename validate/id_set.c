@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "format/buf.h"
+#include "format/search.h"
 
 int crimg_id_set_add(struct crimg_id_set *set, uint64_t id, const void *thing,
                      struct crimg_err *err)
@@ -33,14 +34,8 @@ void crimg_id_set_seal(struct crimg_id_set *set)
 
 struct crimg_id *crimg_id_set_find(const struct crimg_id_set *set, uint64_t id)
 {
-	size_t low = 0, high = set->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (set->list[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	size_t low;
+	CRIMG_COUNT_BEFORE(low, set->count, set->list[low].id < id);
 	return low < set->count && set->list[low].id == id ? &set->list[low] : NULL;
 }
 

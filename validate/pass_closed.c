@@ -3,31 +3,14 @@
 // traces: namespaces that are the dumper's, leaders and peers that are not in the image, files declared external.
 // What leaves no trace is named as not judged.
 #include <inttypes.h>
-#include <stddef.h>
+#include <stdlib.h>
 
+#include "format/checked.h"
+#include "format/layout_linuxcr.h"
+#include "validate/ns_table.h"
 #include "validate/numbered.h"
 
 #define USK_EXTERN 1u // unix_sk_entry.uflags: the socket or its peer is outside
-
-// has and field: offsets of the presence flag and the value in TaskKobjIdsEntry.
-#define NS(word, usual) { #word, offsetof(TaskKobjIdsEntry, has_##word##_ns_id),                    \
-	                  offsetof(TaskKobjIdsEntry, word##_ns_id), usual }
-
-static const struct {
-	const char *word;
-	size_t has, value;
-	bool usual; // engines share it with the outside unless told
-} namespaces[] = {
-	NS(pid, false), NS(net, false), NS(ipc, false),   NS(uts, false),
-	NS(mnt, false), NS(user, true), NS(cgroup, true), NS(time, true),
-};
-
-static bool ns_of(const TaskKobjIdsEntry *ids, size_t i, uint32_t *out)
-{
-	const char *at = (const char *)ids;
-	*out = *(const uint32_t *)(const void *)(at + namespaces[i].value);
-	return *(const protobuf_c_boolean *)(const void *)(at + namespaces[i].has) != 0;
-}
 
 static void check_namespaces(struct crimg_checker *c)
 {
@@ -35,20 +18,20 @@ static void check_namespaces(struct crimg_checker *c)
 	const TaskKobjIdsEntry *outside = inventory != NULL ? inventory->root_ids : NULL;
 	if (outside == NULL)
 		return;
-	for (size_t i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++)
+	for (size_t i = 0; i < CRIMG_NS_COUNT; i++)
 		for (size_t t = 0; t < c->tasks.count; t++) {
 			const struct crimg_task *task = &c->tasks.list[t];
 			uint32_t own, root;
-			if (task->ids == NULL || !ns_of(task->ids, i, &own) || !ns_of(outside, i, &root)
+			if (task->ids == NULL || !crimg_ns_of(task->ids, i, &own) || !crimg_ns_of(outside, i, &root)
 			    || own != root)
 				continue;
 			struct crimg_place at = crimg_place_message(c, task->ids, "%s_ns_id",
-			                                            namespaces[i].word);
-			enum crimg_finding_id id = namespaces[i].usual ? CRIMG_F_OUTSIDE_NAMESPACE_USUAL
+			                                            crimg_ns_table[i].word);
+			enum crimg_finding_id id = crimg_ns_table[i].usual ? CRIMG_F_OUTSIDE_NAMESPACE_USUAL
 			                                               : CRIMG_F_OUTSIDE_NAMESPACE;
 			crimg_findings_add(&c->findings, id, &at,
 			                   "the %s namespace of process %u is that of the outside",
-			                   namespaces[i].word, task->pid);
+			                   crimg_ns_table[i].word, task->pid);
 			break; // once a kind
 		}
 }
@@ -129,12 +112,75 @@ static void check_mounts(struct crimg_checker *c)
 	}
 }
 
+// A kernel that wrote a stream of a whole container had counted: it would have refused one with holders
+// outside. Of a subtree it did not.
+static bool kernel_counted(struct crimg_checker *c)
+{
+	const KernelRecordEntry *header = crimg_image_get(c->image, CRIMG_KIND_KERNEL_RECORDS, 0, NULL);
+	return header != NULL && header->type == CRIMG_LCR_HEADER
+		&& header->payload.len >= CRIMG_LCR_HEADER_PAYLOAD
+		&& (crimg_get_u32(header->payload.data + CRIMG_LCR_HEADER_UFLAGS) & CRIMG_LCR_SUBTREE) == 0;
+}
+
 static void name_the_unjudged(struct crimg_checker *c)
 {
 	struct crimg_place at = crimg_place_image(c);
+	bool stream = crimg_image_find(c->image, CRIMG_KIND_KERNEL_RECORDS, 0) != NULL;
+	if (kernel_counted(c))
+		return;
 	CRIMG_FIND(c, NOT_JUDGED, &at,
 	           "whether address spaces, descriptor tables, signal handlers, open files and pipes "
-	           "have holders outside: %s images do not record it", c->image->format);
+	           "have holders outside: %s%s do not record it", stream ? "streams of a subtree" : c->image->format,
+	           stream ? "" : " images");
+}
+
+// The ends of one pipe.
+struct ends {
+	uint32_t pipe;
+	bool writes;
+	const struct crimg_file *file;
+};
+
+static int by_pipe(const void *a, const void *b)
+{
+	const struct ends *x = a, *y = b;
+	return x->pipe < y->pipe ? -1 : x->pipe > y->pipe;
+}
+
+static void check_ends(struct crimg_checker *c, const struct ends *list, size_t count)
+{
+	size_t writing = 0;
+	for (size_t i = 0; i < count; i++)
+		writing += list[i].writes;
+	if (writing > 0 && writing < count)
+		return;
+	struct crimg_place at = crimg_place_opened(c, list->file, "pipe_id");
+	CRIMG_FIND(c, OUTSIDE_PIPE, &at, "pipe %u: found %zu references to its %s end, the image holds none to its %s",
+	           list->pipe, count, writing > 0 ? "writing" : "reading", writing > 0 ? "reading end" : "writing end");
+}
+
+static void check_pipes(struct crimg_checker *c)
+{
+	struct ends *list = calloc(c->files.count + 1, sizeof *list);
+	size_t count = 0;
+	if (list == NULL) {
+		crimg_fail_nomem(&c->findings.fault, c->files.count * sizeof *list);
+		return;
+	}
+	for (size_t i = 0; i < c->files.count; i++) {
+		const struct crimg_file *file = &c->files.list[i];
+		const PipeEntry *pipe = file->type == FD_TYPES__PIPE ? file->message : NULL;
+		if (pipe != NULL)
+			list[count++] = (struct ends){ pipe->pipe_id, (pipe->flags & 3) != 0, file };
+	}
+	if (count > 0)
+		qsort(list, count, sizeof *list, by_pipe);
+	for (size_t i = 0, n; i < count; i += n) {
+		for (n = 1; i + n < count && list[i + n].pipe == list[i].pipe; n++)
+			;
+		check_ends(c, &list[i], n);
+	}
+	free(list);
 }
 
 void crimg_pass_closed(struct crimg_checker *c)
@@ -146,6 +192,7 @@ void crimg_pass_closed(struct crimg_checker *c)
 	check_terminals(c);
 	for (size_t i = 0; i < c->files.count; i++)
 		check_file(c, &c->files.list[i]);
+	check_pipes(c);
 	check_mounts(c);
 	name_the_unjudged(c);
 }

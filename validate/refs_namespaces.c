@@ -1,44 +1,25 @@
 // Namespaces and what hangs on them: their images, the mount tree, control groups.
 #include <inttypes.h>
 
+#include "validate/ns_table.h"
 #include "validate/numbered.h"
-
-// has and field: offsets of the presence flag and the value in TaskKobjIdsEntry.
-#define NS(word, kind)                                                                               \
-	{ #word, offsetof(TaskKobjIdsEntry, has_##word##_ns_id),                                     \
-	  offsetof(TaskKobjIdsEntry, word##_ns_id), CRIMG_KIND_##kind }
-
-// Those of which the image must hold the contents when they are not the dumper's. Engines that set up the
-// network themselves have it left out.
-static const struct {
-	const char *word;
-	size_t has, value;
-	enum crimg_kind kind;
-} namespaces[] = {
-	NS(uts, UTSNS), NS(ipc, IPC_VAR), NS(mnt, MNTS), NS(user, USERNS),
-};
-
-static bool ns_of(const TaskKobjIdsEntry *ids, size_t i, uint32_t *out)
-{
-	const char *at = (const char *)ids;
-	*out = *(const uint32_t *)(const void *)(at + namespaces[i].value);
-	return *(const protobuf_c_boolean *)(const void *)(at + namespaces[i].has) != 0;
-}
 
 static void check_task(struct crimg_numbered *r, const struct crimg_task *task,
                        const TaskKobjIdsEntry *outside)
 {
-	for (size_t i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++) {
+	for (size_t i = 0; i < CRIMG_NS_COUNT; i++) {
+		const struct crimg_ns_info *ns = &crimg_ns_table[i];
 		uint32_t own, root;
-		if (!ns_of(task->ids, i, &own) || !ns_of(outside, i, &root) || own == root
-		    || crimg_image_find(r->c->image, namespaces[i].kind, own) != NULL)
+		if (ns->kind == CRIMG_KIND_OPAQUE || !crimg_ns_of(task->ids, i, &own)
+		    || !crimg_ns_of(outside, i, &root) || own == root
+		    || crimg_image_find(r->c->image, ns->kind, own) != NULL)
 			continue;
 		char name[CRIMG_FILE_NAME_MAX];
-		crimg_kind_file(namespaces[i].kind, own, name);
+		crimg_kind_file(ns->kind, own, name);
 		struct crimg_place at =
-			crimg_place_message(r->c, task->ids, "%s_ns_id", namespaces[i].word);
+			crimg_place_message(r->c, task->ids, "%s_ns_id", ns->word);
 		CRIMG_FIND(r->c, NO_NAMESPACE, &at, "process %u is in %s namespace %u: %s is missing",
-		           task->pid, namespaces[i].word, own, name);
+		           task->pid, ns->word, own, name);
 	}
 }
 

@@ -19,7 +19,7 @@ struct making {
 	const struct crimg_files *files;
 	const struct crimg_task *task;
 	uint32_t core;
-	struct elfcore_pieces *pieces;
+	struct scatter_pieces *pieces;
 	struct elfcore_plan *plan;
 	uint64_t room;                 // bytes that segments may take in the file
 	const struct crimg_area *area; // that the last segment belongs to
@@ -79,11 +79,11 @@ static int find_shared(struct making *m, const struct crimg_area *area, uint64_t
 	return 0;
 }
 
-static int add_piece(struct elfcore_pieces *p, const struct elfcore_piece *piece,
+static int add_piece(struct scatter_pieces *p, const struct scatter_piece *piece,
                      struct crimg_err *err)
 {
 	void *array = p->list;
-	struct elfcore_piece *last = p->count > 0 ? &p->list[p->count - 1] : NULL;
+	struct scatter_piece *last = p->count > 0 ? &p->list[p->count - 1] : NULL;
 	if (last != NULL && last->core == piece->core && !last->args && !piece->args
 	    && last->payload == piece->payload && last->from + last->length == piece->from
 	    && last->to + last->length == piece->to) {
@@ -156,7 +156,7 @@ static bool must_cut(const struct making *m, const struct crimg_area *area, enum
 	       && bytes > m->room - m->plan->stored_bytes;
 }
 
-static int count_step(struct elfcore_pieces *p, struct crimg_err *err)
+static int count_step(struct scatter_pieces *p, struct crimg_err *err)
 {
 	if (p->steps++ < CRIMG_MAX_PAGE_RUNS)
 		return 0;
@@ -170,7 +170,7 @@ static int place_ghost(struct making *m, const struct crimg_area *area, uint64_t
                        struct crimg_err *err)
 {
 	uint64_t offset = crimg_area_offset(area, at), rounded = 0;
-	struct elfcore_piece piece = { .core = m->core };
+	struct scatter_piece piece = { .core = m->core };
 	struct elfcore_extent extent;
 	int rc;
 	if (crimg_add_u64(m->ghost.size, CRIMG_PAGE_BYTES - 1, &rounded))
@@ -237,7 +237,7 @@ static int place(struct making *m, const struct crimg_area *area, enum crimg_byt
 		note_loss(at, bytes, &m->plan->lost_bytes, &m->plan->lost_at);
 	if (cut)
 		note_loss(at, bytes, &m->plan->cut_bytes, &m->plan->cut_at);
-	struct elfcore_piece piece = {
+	struct scatter_piece piece = {
 		.payload = origin.payload, .from = origin.from, .length = bytes,
 		.to = m->plan->stored_bytes, .core = m->core,
 	};
@@ -299,7 +299,7 @@ static int plan_args(struct making *m, struct crimg_err *err)
 		end = crimg_min_u64(end, at + (wanted - done));
 		if (find_pages(m, m->task->pagemap, at, end - at, &origin, &held, err) < 0)
 			return -1;
-		struct elfcore_piece piece = {
+		struct scatter_piece piece = {
 			origin.payload, origin.from, held, done, m->core, true,
 		};
 		if (held == 0 || add_piece(m->pieces, &piece, err) < 0)
@@ -318,7 +318,7 @@ static bool task_is_32(const struct crimg_task *task)
 }
 
 int elfcore_plan_make(struct crimg_image *image, const struct crimg_files *files,
-                      const struct crimg_task *task, uint32_t core, struct elfcore_pieces *pieces,
+                      const struct crimg_task *task, uint32_t core, struct scatter_pieces *pieces,
                       struct elfcore_plan *out, struct crimg_err *err)
 {
 	*out = (struct elfcore_plan){ .is32 = task_is_32(task) };
@@ -367,22 +367,4 @@ int elfcore_plan_losses(const struct elfcore_plan *plan, struct crimg_ledger *le
 		return -1;
 	return tell(plan, ledger, own > plan->own_bytes ? own - plan->own_bytes : 0, NOWHERE,
 	            "they are in no area of the process's memory", err);
-}
-
-static int by_origin(const void *a, const void *b)
-{
-	const struct elfcore_piece *x = a, *y = b;
-	if (x->payload != y->payload)
-		return x->payload < y->payload ? -1 : 1;
-	if (x->from != y->from)
-		return x->from < y->from ? -1 : 1;
-	if (x->core != y->core)
-		return x->core < y->core ? -1 : 1;
-	return (x->to > y->to) - (x->to < y->to);
-}
-
-void elfcore_pieces_sort(struct elfcore_pieces *pieces)
-{
-	if (pieces->count > 0)
-		qsort(pieces->list, pieces->count, sizeof *pieces->list, by_origin);
 }

@@ -6,26 +6,13 @@
 
 #include "format/ledger.h"
 #include "format/space.h"
+#include "writers/scatter.h"
 
 // One PT_LOAD.
 struct elfcore_segment {
 	uint64_t start, bytes;   // bytes of address space
 	uint32_t flags;          // CRIMG_ELF_PF_*
 	bool stored;             // as many bytes in the file (holes where untouched), else none
-};
-
-// Bytes of a payload and their place in a core.
-struct elfcore_piece {
-	uint64_t payload, from, length;
-	uint64_t to;             // bytes behind the first stored segment; args: into them
-	uint32_t core;           // which
-	bool args;               // goes into the note that shows the process's arguments
-};
-
-struct elfcore_pieces {
-	struct elfcore_piece *list; // owned
-	size_t count, capacity;
-	uint64_t steps;             // stretches of address space looked at, over all cores
 };
 
 struct elfcore_plan {
@@ -46,13 +33,10 @@ struct elfcore_plan {
 // elfcore_plan_fini() whatever happens.
 CRIMG_MUST_CHECK int elfcore_plan_make(struct crimg_image *image, const struct crimg_files *files,
                                        const struct crimg_task *task, uint32_t core,
-                                       struct elfcore_pieces *pieces, struct elfcore_plan *out,
+                                       struct scatter_pieces *pieces, struct elfcore_plan *out,
                                        struct crimg_err *err);
 void elfcore_plan_fini(struct elfcore_plan *plan);
 // Tells the ledger what is lost.
 CRIMG_MUST_CHECK int elfcore_plan_losses(const struct elfcore_plan *plan,
                                          struct crimg_ledger *ledger, struct crimg_err *err);
-// In the order in which payloads come.
-void elfcore_pieces_sort(struct elfcore_pieces *pieces);
-
 #endif

@@ -14,7 +14,7 @@
 #include "writers/elfcore_choice.h"
 #include "writers/elfcore_notes.h"
 #include "writers/elfcore_plan.h"
-#include "writers/elfcore_scatter.h"
+#include "writers/scatter.h"
 #include "writers/writers.h"
 
 struct core_writer {
@@ -27,9 +27,9 @@ struct core_writer {
 	struct crimg_files files;
 	bool planned;
 	struct elfcore_plan *plans;
-	struct elfcore_core *cores;
+	struct scatter_file *cores;
 	size_t count;
-	struct elfcore_scatter scatter;
+	struct scatter scatter;
 };
 
 static struct elfcore_process process_of(const struct core_writer *w, const struct elfcore_plan *p)
@@ -193,7 +193,7 @@ static int measure_core(struct core_writer *w, size_t i, struct crimg_err *err)
 		rc = crimg_fail(err, CRIMG_E_LIMIT, NULL, CRIMG_NO_OFFSET,
 		                "process %" PRIu32 " has more memory than an ELF%s core can hold",
 		                plan->space.task->pid, plan->is32 ? "32" : "64");
-	w->cores[i] = (struct elfcore_core){ .data_at = f.data_at,
+	w->cores[i] = (struct scatter_file){ .data_at = f.data_at,
 		                             .size = f.data_at + plan->stored_bytes };
 	if (rc == 0 && args != ELFCORE_NO_ARGS && plan->args_length > 0) {
 		w->cores[i].args_at = f.notes_at + args;
@@ -268,7 +268,7 @@ static int plan_all(struct core_writer *w, struct crimg_err *err)
 	    && elfcore_tell_rest(w->seen, &w->tasks, &w->options, w->options.ledger, err) < 0)
 		return -1;
 	w->planned = true;
-	elfcore_scatter_begin(&w->scatter, w->cores, w->count, open_core, w);
+	scatter_begin(&w->scatter, w->cores, w->count, open_core, w);
 	return 0;
 }
 
@@ -279,7 +279,7 @@ static int core_put(struct crimg_writer *writer, const struct crimg_record *r,
 	if (r->type == CRIMG_RECORD_CONTENT) {
 		if (!w->planned && plan_all(w, err) < 0)
 			return -1;
-		return elfcore_scatter_put(&w->scatter, r, err);
+		return scatter_put(&w->scatter, r, err);
 	}
 	if (r->type == CRIMG_RECORD_OBJECT) {
 		w->seen[r->object->kind]++;
@@ -293,13 +293,13 @@ static int core_finish(struct crimg_writer *writer, struct crimg_err *err)
 	struct core_writer *w = writer->state;
 	if (!w->planned && plan_all(w, err) < 0)
 		return -1;
-	return elfcore_scatter_end(&w->scatter, err);
+	return scatter_end(&w->scatter, err);
 }
 
 static void core_close(struct crimg_writer *writer)
 {
 	struct core_writer *w = writer->state;
-	elfcore_scatter_fini(&w->scatter);
+	scatter_fini(&w->scatter);
 	for (size_t i = 0; w->plans != NULL && i < w->count; i++)
 		elfcore_plan_fini(&w->plans[i]);
 	free(w->plans);
@@ -343,6 +343,7 @@ const struct crimg_writer_driver crimg_writer_core = {
 	.suffixes = suffixes,
 	.single = true,
 	.per_process = true,
+	.whole_pages = true,
 	.open = core_open,
 	.put = core_put,
 	.finish = core_finish,

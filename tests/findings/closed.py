@@ -59,6 +59,18 @@ def mount_from_outside(image):
     image.edit("mountpoints-*.img", change)
 
 
+@damaged(608, "c-tree", options=CLOSED)
+def reading_end_outside(image):
+    """The descriptors that read from the first pipe are those of its writing end."""
+    def change(document):
+        first = next(f for f in document["entries"] if f["type"] == "PIPE")["pipe"]["pipe_id"]
+        for f in document["entries"]:
+            if f["type"] == "PIPE" and f["pipe"]["pipe_id"] == first:
+                f["pipe"]["flags"] = "0x1"
+
+    image.edit("files.img", change)
+
+
 @damaged(609, "g-ns", options=CLOSED, exit_code=0)
 def holders_not_recorded(image):
     """As the sample is."""

@@ -5,6 +5,7 @@ as it was, validate must not, but for the recipes in HARMLESS, each with the rea
 those in AS_TOLD.
   cross_check.py CRIMG PEER WITNESS WORK [NAME…]
 """
+import ctypes
 import difflib
 import glob
 import importlib
@@ -21,7 +22,8 @@ import damaged
 crimg, peer, witness, work = sys.argv[1:5]
 only = sys.argv[5:]
 here = os.path.dirname(os.path.abspath(__file__))
-HANG_SECONDS = 8
+HANG_SECONDS = 8 # busy all the time
+IDLE_SECONDS = 1.5 # nobody has run, nobody wants to
 LOG_BYTES = 16 << 20
 
 # criu 4.2 restores these as they were on this kernel.
@@ -41,6 +43,11 @@ for path in sorted(glob.glob(os.path.join(here, "*.py"))):
     name = os.path.basename(path)[:-3]
     if name not in ("damaged", "check", "cross_check"):
         importlib.import_module(name)
+
+
+PR_SET_CHILD_SUBREAPER = 36 # linux/prctl.h
+# What criu leaves behind comes to us and not to init, which may take seconds to reap it.
+ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def small_logs():
@@ -112,9 +119,42 @@ def kill_session(session):
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
+                os.waitpid(pid, os.WNOHANG)
+            except (ProcessLookupError, ChildProcessError):
                 pass
         time.sleep(0.02)
+
+
+def ran(session, pid):
+    """What the processes of a session, and the one that is restored, have run so far; None: one wants to."""
+    total = 0
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(stat) as file:
+                number, rest = file.read().split(" (", 1)
+        except OSError:
+            continue
+        fields = rest.rsplit(") ", 1)[1].split()
+        if int(fields[3]) == session or int(number) == pid:
+            if fields[0] in "RD":
+                return None
+            total += int(fields[11]) + int(fields[12])
+    return total
+
+
+def end_of(process, pid):
+    """The exit code of a restore, or None: it hangs."""
+    begun = still = time.monotonic()
+    before = None
+    while time.monotonic() - begun < HANG_SECONDS and time.monotonic() - still < IDLE_SECONDS:
+        try:
+            return process.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            now = ran(process.pid, pid)
+            if now is None or now != before:
+                still = time.monotonic()
+            before = now
+    return None
 
 
 def restore(image, pid, base):
@@ -126,9 +166,8 @@ def restore(image, pid, base):
                                 "--file-locks"],
                                cwd=run, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, preexec_fn=small_logs)
-    try:
-        code = process.wait(timeout=HANG_SECONDS)
-    except subprocess.TimeoutExpired:
+    code = end_of(process, pid)
+    if code is None:
         kill_group(process)
         kill_session(pid)
         return "hangs"

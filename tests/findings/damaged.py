@@ -1,7 +1,7 @@
 """Damaged samples: one for every finding, made from a valid sample by the smallest edit.
 
-A recipe is a function with @damaged(code, sample): it gets an Image (a copy of samples/criu/<sample>) and
-breaks one thing. Its name is the damage in words. It may return the path, below the copy, of the image to check. Messages are edited as the JSON of `crimg crit`.
+A recipe is a function with @damaged(code, sample): it gets an Image (a copy of samples/criu/<sample>, or of
+samples/linux-cr/<sample>.ckpt as x.ckpt) and breaks one thing. Its name is the damage in words. It may return the path, below the copy, of the image to check. Messages are edited as the JSON of `crimg crit`.
 """
 import glob
 import json
@@ -71,7 +71,11 @@ def make(crimg, samples, work):
     for code, sample, options, exit_code, golden, powerless, recipe in RECIPES:
         name = f"CI-{code:04}-{recipe.__name__}"
         target = os.path.join(work, name)
-        shutil.copytree(os.path.join(samples, "criu", sample), target, symlinks=True)
-        below = recipe(Image(crimg, target))
+        if sample.endswith(".ckpt"):
+            os.mkdir(target)
+            shutil.copy(os.path.join(samples, "linux-cr", sample), os.path.join(target, "x.ckpt"))
+        else:
+            shutil.copytree(os.path.join(samples, "criu", sample), target, symlinks=True)
+        below = recipe(Image(crimg, target)) or ("x.ckpt" if sample.endswith(".ckpt") else None)
         path = os.path.join(name, below) if below else name
         yield code, path, name, options, exit_code, golden, powerless

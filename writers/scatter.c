@@ -1,6 +1,6 @@
 // Contents come in order, pieces are sorted: those that contents have reached are held in a short
 // list.
-#include "writers/elfcore_scatter.h"
+#include "writers/scatter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,30 +11,48 @@
 #define BUF_BYTES ((size_t)1 << 20)
 #define HOLE_BYTES ((size_t)64 << 10) // fewer zeros are written: small holes are slow to make
 
-void elfcore_scatter_begin(struct elfcore_scatter *s, struct elfcore_core *cores, size_t count,
-                           elfcore_open_fn *open, void *context)
+static int by_origin(const void *a, const void *b)
+{
+	const struct scatter_piece *x = a, *y = b;
+	if (x->payload != y->payload)
+		return x->payload < y->payload ? -1 : 1;
+	if (x->from != y->from)
+		return x->from < y->from ? -1 : 1;
+	if (x->core != y->core)
+		return x->core < y->core ? -1 : 1;
+	return (x->to > y->to) - (x->to < y->to);
+}
+
+void scatter_pieces_sort(struct scatter_pieces *pieces)
+{
+	if (pieces->count > 0)
+		qsort(pieces->list, pieces->count, sizeof *pieces->list, by_origin);
+}
+
+void scatter_begin(struct scatter *s, struct scatter_file *cores, size_t count,
+                   scatter_open_fn *open, void *context)
 {
 	s->cores = cores;
 	s->count = count;
 	s->open = open;
 	s->context = context;
 	s->payload = CRIMG_NO_PAYLOAD;
-	elfcore_pieces_sort(&s->pieces);
+	scatter_pieces_sort(&s->pieces);
 	for (size_t i = 0; i < s->pieces.count; i++)
 		cores[s->pieces.list[i].core].waiting++;
 }
 
-void elfcore_scatter_fini(struct elfcore_scatter *s)
+void scatter_fini(struct scatter *s)
 {
 	free(s->pieces.list);
 	free(s->active);
 	free(s->buf);
-	*s = (struct elfcore_scatter){ .count = 0 };
+	*s = (struct scatter){ .count = 0 };
 }
 
-static int open_core(struct elfcore_scatter *s, size_t core, struct crimg_err *err)
+static int open_core(struct scatter *s, size_t core, struct crimg_err *err)
 {
-	struct elfcore_core *c = &s->cores[core];
+	struct scatter_file *c = &s->cores[core];
 	if (c->opened)
 		return 0;
 	if (s->open(s->context, core, &c->sink, err) < 0)
@@ -44,7 +62,7 @@ static int open_core(struct elfcore_scatter *s, size_t core, struct crimg_err *e
 }
 
 // Arguments as ps shows them: blanks between them.
-static int put_args(struct elfcore_core *c, struct crimg_err *err)
+static int put_args(struct scatter_file *c, struct crimg_err *err)
 {
 	if (c->args_length == 0)
 		return 0;
@@ -54,9 +72,9 @@ static int put_args(struct elfcore_core *c, struct crimg_err *err)
 	return crimg_sink_write(&c->sink, c->args_at, c->args, sizeof c->args, err);
 }
 
-static int end_core(struct elfcore_scatter *s, size_t core, struct crimg_err *err)
+static int end_core(struct scatter *s, size_t core, struct crimg_err *err)
 {
-	struct elfcore_core *c = &s->cores[core];
+	struct scatter_file *c = &s->cores[core];
 	if (open_core(s, core, err) < 0 || put_args(c, err) < 0)
 		return -1;
 	uint64_t at = c->sink.at;
@@ -67,7 +85,7 @@ static int end_core(struct elfcore_scatter *s, size_t core, struct crimg_err *er
 }
 
 // The part of a record that a piece wants: `length` bytes at offset `at` of the payload.
-static int put_args_part(struct elfcore_core *c, const struct crimg_record *r, uint64_t at,
+static int put_args_part(struct scatter_file *c, const struct crimg_record *r, uint64_t at,
                          size_t length, uint64_t to, struct crimg_err *err)
 {
 	uint64_t skip = at - r->content_offset;
@@ -114,7 +132,7 @@ static int put_memory(struct crimg_sink *sink, uint64_t to, const uint8_t *p, si
 }
 
 // Read and not copied by the kernel: zeros show, and a large file is written by a thread of its own.
-static int put_span(struct elfcore_scatter *s, struct crimg_sink *sink, uint64_t to,
+static int put_span(struct scatter *s, struct crimg_sink *sink, uint64_t to,
                     struct crimg_span span, struct crimg_err *err)
 {
 	if (s->buf == NULL && (s->buf = aligned_alloc(4096, BUF_BYTES)) == NULL)
@@ -129,11 +147,11 @@ static int put_span(struct elfcore_scatter *s, struct crimg_sink *sink, uint64_t
 	return 0;
 }
 
-static int put_part(struct elfcore_scatter *s, const struct elfcore_piece *piece,
+static int put_part(struct scatter *s, const struct scatter_piece *piece,
                     const struct crimg_record *r, uint64_t at, uint64_t length,
                     struct crimg_err *err)
 {
-	struct elfcore_core *c = &s->cores[piece->core];
+	struct scatter_file *c = &s->cores[piece->core];
 	uint64_t to = piece->to + (at - piece->from), skip = at - r->content_offset;
 	if (open_core(s, piece->core, err) < 0)
 		return -1;
@@ -148,10 +166,10 @@ static int put_part(struct elfcore_scatter *s, const struct elfcore_piece *piece
 	return put_span(s, &c->sink, to, span, err);
 }
 
-static int reach_pieces(struct elfcore_scatter *s, const struct crimg_record *r, uint64_t end,
+static int reach_pieces(struct scatter *s, const struct crimg_record *r, uint64_t end,
                         struct crimg_err *err)
 {
-	const struct elfcore_pieces *p = &s->pieces;
+	const struct scatter_pieces *p = &s->pieces;
 	while (s->next < p->count && p->list[s->next].payload == r->payload.number
 	       && p->list[s->next].from < end) {
 		void *array = s->active;
@@ -165,7 +183,7 @@ static int reach_pieces(struct elfcore_scatter *s, const struct crimg_record *r,
 }
 
 // Bytes that can be handed on as often as they are wanted.
-static int put_bytes(struct elfcore_scatter *s, const struct crimg_record *r,
+static int put_bytes(struct scatter *s, const struct crimg_record *r,
                      struct crimg_err *err)
 {
 	uint64_t end = r->content_offset + r->content_length;
@@ -173,7 +191,7 @@ static int put_bytes(struct elfcore_scatter *s, const struct crimg_record *r,
 	if (reach_pieces(s, r, end, err) < 0)
 		return -1;
 	for (size_t i = 0; i < s->active_count; i++) {
-		const struct elfcore_piece *piece = &s->pieces.list[s->active[i]];
+		const struct scatter_piece *piece = &s->pieces.list[s->active[i]];
 		uint64_t from = piece->from > r->content_offset ? piece->from : r->content_offset;
 		uint64_t to = crimg_min_u64(piece->from + piece->length, end);
 		if (put_part(s, piece, r, from, to - from, err) < 0)
@@ -188,7 +206,7 @@ static int put_bytes(struct elfcore_scatter *s, const struct crimg_record *r,
 }
 
 // A source that is only read forwards (an archive) is read once, a buffer at a time.
-static int put_forwards(struct elfcore_scatter *s, const struct crimg_record *r,
+static int put_forwards(struct scatter *s, const struct crimg_record *r,
                         struct crimg_err *err)
 {
 	struct crimg_record part = *r;
@@ -207,9 +225,9 @@ static int put_forwards(struct elfcore_scatter *s, const struct crimg_record *r,
 	return 0;
 }
 
-static int fail_missing(const struct elfcore_scatter *s, struct crimg_err *err)
+static int fail_missing(const struct scatter *s, struct crimg_err *err)
 {
-	const struct elfcore_piece *piece =
+	const struct scatter_piece *piece =
 		&s->pieces.list[s->active_count > 0 ? s->active[0] : s->next];
 	return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
 	                  "the image ends before all of payload %llu has come",
@@ -217,7 +235,7 @@ static int fail_missing(const struct elfcore_scatter *s, struct crimg_err *err)
 }
 
 // Contents without gaps: what the list of active pieces relies on.
-static int check_order(struct elfcore_scatter *s, const struct crimg_record *r,
+static int check_order(struct scatter *s, const struct crimg_record *r,
                        struct crimg_err *err)
 {
 	uint64_t wanted = r->payload.number == s->payload ? s->offset : 0;
@@ -232,8 +250,8 @@ static int check_order(struct elfcore_scatter *s, const struct crimg_record *r,
 	return 0;
 }
 
-int elfcore_scatter_put(struct elfcore_scatter *s, const struct crimg_record *r,
-                        struct crimg_err *err)
+int scatter_put(struct scatter *s, const struct crimg_record *r,
+                struct crimg_err *err)
 {
 	bool over = s->active_count == 0 && s->next == s->pieces.count;
 	if (over || r->content_length == 0)
@@ -250,7 +268,7 @@ int elfcore_scatter_put(struct elfcore_scatter *s, const struct crimg_record *r,
 	return put_bytes(s, r, err);
 }
 
-int elfcore_scatter_end(struct elfcore_scatter *s, struct crimg_err *err)
+int scatter_end(struct scatter *s, struct crimg_err *err)
 {
 	if (s->active_count > 0 || s->next < s->pieces.count)
 		return fail_missing(s, err);
