@@ -27,6 +27,7 @@ struct live_state {
 	bool opened;         // its OBJECT was yielded
 	uint64_t entry, mark;
 	size_t at;           // in its entries
+	bool told_end;       // that the metadata are over
 	uint64_t payload, offset; // of the contents that come next
 	uint8_t *piece;
 };
@@ -211,7 +212,13 @@ static int live_next(struct crimg_reader *reader, struct crimg_record *record, s
 		s->object++;
 		s->opened = false;
 	}
-	return next_content(s, record, err);
+	if (s->told_end)
+		return next_content(s, record, err);
+	s->told_end = true;
+	*record = (struct crimg_record){
+		.type = CRIMG_RECORD_CONTENT, .payload = {.number = CRIMG_NO_PAYLOAD}, .origin = s->origin,
+	};
+	return 1;
 }
 
 static int live_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
