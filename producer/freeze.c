@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "format/buf.h"
+#include "producer/interrupted.h"
 #include "producer/proc.h"
 #include "producer/remote.h"
 
@@ -70,7 +71,7 @@ static int wait_until_still(pid_t tid, int *stop_signal, struct crimg_err *err)
 			return 0;
 		if (status >> 16 == PTRACE_EVENT_STOP) {
 			*stop_signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-			return 1;
+			return crimg_undo_interruption(tid, err) < 0 ? -1 : 1;
 		}
 		// A signal was on its way: it is delivered, and the task stops behind that.
 		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) < 0)
