@@ -67,8 +67,8 @@ const char *crimg_capture_text(struct crimg_capture *c, pid_t pid, const char *n
 
 #define CRIMG_CAPTURE_MAX_BYTES ((size_t)1 << 31) // of the messages of one process
 
-// The whole image of a frozen tree (c->tree, all else zero), onto the shelf, sealed. fini also after an error;
-// the tree stays frozen.
+// The whole image of a frozen tree (c->tree, all else zero), onto the shelf, sealed. fini also after an
+// error; the tree stays frozen.
 CRIMG_MUST_CHECK int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_fini(struct crimg_capture *c);
 // How much, and how long it took until now.
@@ -147,8 +147,9 @@ CRIMG_MUST_CHECK int crimg_capture_locks(struct crimg_capture *c, const struct c
                                          bool fresh, bool fresh_in_process, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f,
                                         bool named, struct crimg_err *err);
-// A regular file, directory or device: fills name, size, mode and build-id of an entry, from a link of /proc
-// ("/proc/7/fd/3"), and takes the contents when no name is left of it. Refuses what another file has the name of.
+// A regular file, directory or device: fills name, size, mode and build-id of an entry, from a link of
+// /proc ("/proc/7/fd/3"), and takes the contents when no name is left of it. Refuses what another file has
+// the name of.
 CRIMG_MUST_CHECK int crimg_capture_path(struct crimg_capture *c, const char *link, RegFileEntry *reg,
                                         struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name,

@@ -170,7 +170,8 @@ static int name_segment(struct crimg_capture *c, const char *link, const char *n
 	return 0;
 }
 
-// Without CAP_CHECKPOINT_RESTORE the links of map_files cannot be followed: the file is found by its name then.
+// Without CAP_CHECKPOINT_RESTORE the links of map_files cannot be followed: the file is found by its name
+// then.
 static int name_by_path(struct crimg_capture *c, pid_t pid, const struct live_area *a, uint32_t *id,
 			struct crimg_err *err)
 {

@@ -1,4 +1,5 @@
-// The list of such calls. Source: signal(7), "Interruption of system calls and library functions by stop signals".
+// The list of such calls. Source: signal(7), "Interruption of system calls and library functions by stop
+// signals".
 #include "producer/interrupted.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-// Stands between crimg and the C library, and kills crimg before the call number DIE_AT to what touches another
-// task. Prints how many there were when it gets through.
+// Stands between crimg and the C library, and kills crimg before the call number DIE_AT to what touches
+// another task. Prints how many there were when it gets through.
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>

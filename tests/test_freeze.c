@@ -144,7 +144,8 @@ static void test_threads(void)
 	stands_and_goes_on(threads);
 }
 
-// Calls that the kernel never restarts, and which must not tell of us all the same. Each returns what it waits for.
+// Calls that the kernel never restarts, and which must not tell of us all the same. Each returns what it
+// waits for.
 static void in_epoll(void)
 {
 	struct epoll_event e = {.events = EPOLLIN};
