@@ -7,6 +7,7 @@
 #include "convert/crit.h"
 #include "convert/formats.h"
 #include "inspect/inspect.h"
+#include "producer/restart.h"
 #include "report/report.h"
 #include "validate/validate.h"
 
@@ -22,6 +23,7 @@ static const struct {
 	{ "report", crimg_report_main, "show an image, or two and what changed, as one HTML page" },
 	{ "checkpoint", crimg_checkpoint_main, "take an image of running processes" },
 	{ "convert", crimg_convert_main, "move an image from one format to another" },
+	{ "restart", crimg_restart_main, "make the processes of an image again, and let them run" },
 	{ "formats", crimg_formats_main, "list the formats, and what each keeps and loses" },
 	{ "crit", crimg_crit_main, "the command line of CRIU's crit" },
 };

@@ -17,8 +17,8 @@ struct crimg_input {
 	size_t head_length;
 };
 
-// "-" is standard input. A pipe that holds an archive, one file of a CRIU image, an ELF core or a kernel
-// stream is copied to an unlinked temporary file in tmpdir first: there, metadata follow contents.
+// "-" is standard input. A pipe that holds an archive, one file of a CRIU image, an ELF core, a kernel
+// stream or an OpenVZ image is copied to an unlinked temporary file in tmpdir first: there, metadata follow contents.
 CRIMG_MUST_CHECK int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
                                       struct crimg_err *err);
 void crimg_input_fini(struct crimg_input *in);

@@ -340,7 +340,7 @@ void crimg_file_words_by_id(struct crimg_image *image, const struct crimg_files 
 	const struct crimg_file *file = crimg_files_find(files, id);
 	crimg_file_words(image, files, file, out, damage);
 	if (file == NULL)
-		snprintf(out->name, sizeof out->name, "file %u is missing", id);
+		snprintf(out->name, sizeof out->name, id == 0 ? "no file is named" : "file %u is missing", id);
 }
 
 const char *crimg_file_path(const struct crimg_file *file)

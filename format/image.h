@@ -147,6 +147,12 @@ struct crimg_image *crimg_image_parent(struct crimg_image *image, struct crimg_e
 // The target of the `parent` link, or NULL.
 const char *crimg_image_parent_link(struct crimg_image *image);
 
+// Who wrote the records of an image that a kernel wrote itself, whichever format it has now; NULL: CRIU did.
+const KernelOriginEntry *crimg_image_origin(struct crimg_image *image);
+// True for an image whose format has no place for memory, registers, descriptors, paths and parents: it tells who
+// was there and what they shared, and nothing can be restored from it.
+bool crimg_image_is_skeleton(struct crimg_image *image);
+
 // What a whole image must hold and this one does not.
 enum crimg_lack {
 	CRIMG_LACK_SENSE,        // something that is needed does not decode
@@ -168,7 +174,7 @@ struct crimg_lack_listener {
 };
 
 // Tells everything that is lacking, in the parents too; true when something is. A pre-dump (inventory
-// version 0) needs no tasks. Reads no page contents.
+// version 0) needs no tasks, a skeleton nothing of what it has no place for. Reads no page contents.
 bool crimg_image_lacks(struct crimg_image *image, const struct crimg_lack_listener *listener);
 
 // The first of these, CRIMG_LACK_PAGE_ENTRIES aside: 0: complete; 1: err tells what is missing (file,

@@ -129,6 +129,18 @@ struct crimg_image *crimg_image_parent(struct crimg_image *image, struct crimg_e
 	return open_parent(image, target, err) < 0 ? NULL : image->parent;
 }
 
+const KernelOriginEntry *crimg_image_origin(struct crimg_image *image)
+{
+	const KernelRecordEntry *first = crimg_image_get(image, CRIMG_KIND_KERNEL_RECORDS, 0, NULL);
+	return first != NULL ? first->origin : NULL;
+}
+
+bool crimg_image_is_skeleton(struct crimg_image *image)
+{
+	const KernelOriginEntry *origin = crimg_image_origin(image);
+	return origin != NULL && origin->skeleton;
+}
+
 // One look at an image: tells what is lacking and goes on.
 struct look {
 	const struct crimg_lack_listener *listener;
@@ -287,7 +299,8 @@ bool crimg_image_lacks(struct crimg_image *image, const struct crimg_lack_listen
 	else if (inventory == NULL && crimg_image_find(image, CRIMG_KIND_INVENTORY, 0) == NULL)
 		lacks_file(&look, image, CRIMG_LACK_INVENTORY, CRIMG_KIND_INVENTORY, 0,
 		           "every image begins with it");
-	if (inventory == NULL || inventory->img_version != 0)
+	bool whole = inventory == NULL || inventory->img_version != 0;
+	if (whole && !crimg_image_is_skeleton(image))
 		look_at_tasks(&look, image);
 	look_at_maps(&look, image);
 	return look.lacking;

@@ -11,6 +11,7 @@
 #include "format/driver.h"
 #include "format/layout_crimg.h"
 #include "format/layout_elfcore.h"
+#include "format/layout_cpt.h"
 #include "format/layout_linuxcr.h"
 #include "format/limits.h"
 #include "format/spool.h"
@@ -133,7 +134,8 @@ static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_
 		return -1;
 	if (crimg_store_is_tar(in->head, in->head_length))
 		return open_archive(in, tmpdir, err);
-	bool twice = is_criu_file(in) || is_elf(in) || crimg_is_linuxcr(in->head, in->head_length);
+	bool twice = is_criu_file(in) || is_elf(in) || crimg_is_linuxcr(in->head, in->head_length)
+	             || crimg_is_cpt(in->head, in->head_length);
 	return in->source->forward_only && twice ? spool(in, tmpdir, err) : 0;
 }
 

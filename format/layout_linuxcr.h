@@ -255,18 +255,6 @@ enum {
 	CRIMG_LCR_VMA_HUGETLB_SKIP,
 };
 
-// The kernel's flags of a mapping (2.6.3x)
-#define CRIMG_LCR_VM_PROT 0x7u // read, write, execute: as PROT_*
-#define CRIMG_LCR_VM_SHARED 0x8u
-#define CRIMG_LCR_VM_MAYSHARE 0x80u
-#define CRIMG_LCR_VM_GROWSDOWN 0x100u
-#define CRIMG_LCR_VM_LOCKED 0x2000u
-#define CRIMG_LCR_VM_SEQ_READ 0x8000u
-#define CRIMG_LCR_VM_RAND_READ 0x10000u
-#define CRIMG_LCR_VM_DONTCOPY 0x20000u
-#define CRIMG_LCR_VM_NORESERVE 0x200000u
-#define CRIMG_LCR_VM_HUGETLB 0x400000u
-
 // Signals
 #define CRIMG_LCR_SIGACTION_BYTES 32u // handler, flags, restorer, mask
 #define CRIMG_LCR_SIGPENDING_PAYLOAD 16u

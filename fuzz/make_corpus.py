@@ -20,6 +20,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import core_make
+import kstate_gen
 MAX = 16 << 10
 
 
@@ -180,6 +181,8 @@ def main():
     crimg, corpus = sys.argv[1], Corpus(sys.argv[2])
     for _, data in core_make.seeds():
         corpus.add("elfcore", data)
+    for name in [*kstate_gen.SAMPLES, *kstate_gen.DAMAGED, *kstate_gen.REFUSED]:
+        corpus.add("kstate", kstate_gen.make(name))
     seen = set()
     for top in sys.argv[3:]:
         for folder, _, names in os.walk(top):
@@ -189,6 +192,9 @@ def main():
                     with open(path, "rb") as f:
                         corpus.add("linuxcr", f.read())
                     one_stream(corpus, crimg, path)
+                if name.endswith(".kstate"):
+                    with open(path, "rb") as f:
+                        corpus.add("kstate", f.read())
                 if os.path.islink(path) or kind_of(name)[0] is None:
                     continue
                 with open(path, "rb") as f:

@@ -55,16 +55,30 @@ static bool check_filters(struct crimg_view *view)
 	return view->fault.code == CRIMG_OK;
 }
 
-// An empty answer about an ELF core proves nothing where cores tell nothing.
-static void warn_of_core(struct crimg_view *view, const struct crimg_view_row *row)
+#define UNTOLD_MAX 16
+
+// What images of a kind tell little or nothing of.
+static const struct untold {
+	const char *what;
+	const char *views[UNTOLD_MAX];
+} of_cores = {
+	"an ELF core",
+	{ "fds", "files", "sockets", "timers", "namespaces", "mounts", "cgroups", "ipc", "stats", "creds", "signals" },
+}, of_skeletons = {
+	"a skeleton",
+	{ "fds", "files", "sockets", "maps", "regs", "mem", "code", "stack", "strings", "signals", "timers", "mounts",
+	  "cgroups", "ipc", "stats" },
+};
+
+// An empty answer proves nothing where nothing could be told.
+static void warn_of_untold(struct crimg_view *view, const struct crimg_view_row *row)
 {
-	static const char *const untold[] = { "fds", "files", "sockets", "timers", "namespaces", "mounts",
-		                              "cgroups", "ipc", "stats", "creds", "signals" };
-	if (view->image == NULL || crimg_image_first(view->image, CRIMG_KIND_ELF_NOTES) == NULL)
-		return;
-	for (size_t i = 0; i < sizeof untold / sizeof untold[0]; i++)
-		if (strcmp(untold[i], row->name) == 0)
-			crimg_line(view, CRIMG_MARK_DIM, "(an ELF core tells little or nothing of %s)",
+	const struct untold *untold = view->image == NULL ? NULL
+		: crimg_image_first(view->image, CRIMG_KIND_ELF_NOTES) != NULL ? &of_cores
+		: crimg_image_is_skeleton(view->image) ? &of_skeletons : NULL;
+	for (size_t i = 0; untold != NULL && i < UNTOLD_MAX && untold->views[i] != NULL; i++)
+		if (strcmp(untold->views[i], row->name) == 0)
+			crimg_line(view, CRIMG_MARK_DIM, "(%s tells little or nothing of %s)", untold->what,
 			           row->name);
 }
 
@@ -77,7 +91,7 @@ static void show(struct crimg_view *view, const struct crimg_inspect_request *r)
 	for (size_t i = 0; i < r->view_count && !crimg_view_failed(view); i++) {
 		size_t before = view->out->length;
 		r->views[i]->show(view);
-		warn_of_core(view, r->views[i]);
+		warn_of_untold(view, r->views[i]);
 		bool said_nothing = view->out->length == before && !crimg_view_failed(view);
 		if (said_nothing && !view->single && view->image != NULL && view->tasks.count == 0)
 			crimg_line(view, CRIMG_MARK_DIM, "(%s: no process is in it, a pre-dump holds pages alone)",

@@ -11,6 +11,7 @@ struct crimg_origin {
 	unsigned before; // first release that would have written a field that is absent; 0: unknown
 	const char *message, *field; // the newest field; NULL when at_least is 0
 	char version[64];        // from a log, "" when there is none: exact
+	char maker[64];          // of an image that a kernel wrote itself: "checkpoint(2)"
 	char kernel[160];        // the same: "Linux 6.1.0 … x86_64" and the host's name
 	char log[128];           // the log's name
 	uint64_t uptime_seconds; // of the host at the dump, 0 when unknown

@@ -12,9 +12,9 @@ const char *crimg_summary_base(const char *path);
 // True for an image that came from an ELF core, whichever format it has now.
 bool crimg_summary_is_core(const struct crimg_view *view);
 
-// True for an image that came from a kernel stream, whichever format it has now.
+// True for an image that a kernel wrote itself, whichever format it has now.
 bool crimg_summary_is_kernel(const struct crimg_view *view);
-// The kernel and the time, from the stream's own records.
+// Maker, kernel and time, from the image's own records.
 void crimg_summary_kernel_origin(struct crimg_view *view, struct crimg_origin *out);
 
 // Each adds its fields to the record.

@@ -1,21 +1,8 @@
-// What the records of a kernel stream say beyond CRIU's messages: which kernel wrote it, and when.
+// What the records of an image that a kernel wrote itself say beyond CRIU's messages: who wrote it, and
+// when.
 #include <stdio.h>
-#include <string.h>
 
-#include "format/checked.h"
-#include "format/layout_linuxcr.h"
 #include "inspect/summary.h"
-
-// The n-th record of the stream, at least length bytes long; or NULL.
-static const KernelRecordEntry *record(struct crimg_view *view, unsigned n, size_t length)
-{
-	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_KERNEL_RECORDS);
-	const KernelRecordEntry *e;
-	while ((e = crimg_image_walk(view->image, &walk, &view->damage)) != NULL)
-		if (n-- == 0)
-			return e->payload.len >= length ? e : NULL;
-	return NULL;
-}
 
 bool crimg_summary_is_kernel(const struct crimg_view *view)
 {
@@ -24,18 +11,14 @@ bool crimg_summary_is_kernel(const struct crimg_view *view)
 
 void crimg_summary_kernel_origin(struct crimg_view *view, struct crimg_origin *out)
 {
-	const KernelRecordEntry *header = record(view, 0, CRIMG_LCR_HEADER_PAYLOAD);
-	const KernelRecordEntry *release = record(view, 1, 1), *machine = record(view, 3, 1);
-	if (release != NULL && machine != NULL)
-		snprintf(out->kernel, sizeof out->kernel, "Linux %.*s %.*s",
-			 (int)strnlen((char *)release->payload.data, release->payload.len),
-			 (char *)release->payload.data,
-			 (int)strnlen((char *)machine->payload.data, machine->payload.len),
-			 (char *)machine->payload.data);
-	if (header == NULL)
+	const KernelOriginEntry *e = crimg_image_origin(view->image);
+	if (e == NULL)
 		return;
-	out->newest_time = crimg_get_u64(header->payload.data + CRIMG_LCR_HEADER_TIME);
-	snprintf(out->newest_what, sizeof out->newest_what, "the stream's header");
+	snprintf(out->maker, sizeof out->maker, "%s", e->maker);
+	snprintf(out->kernel, sizeof out->kernel, "%s", e->kernel != NULL ? e->kernel : "");
+	out->newest_time = e->seconds;
+	snprintf(out->newest_what, sizeof out->newest_what, "%s",
+		 e->told_by != NULL ? e->told_by : "the image");
 }
 
 // CRIU had no part in it.
@@ -48,7 +31,8 @@ void crimg_summary_kernel_maker(struct crimg_table *t, const struct crimg_origin
 		crimg_cell_text(t, NULL);
 	}
 	crimg_field(t, NULL, "made by");
-	crimg_cell_textf(t, "checkpoint(2) of %s", o->kernel[0] != '\0' ? o->kernel : "a kernel");
+	crimg_cell_textf(t, "%s of %s", o->maker[0] != '\0' ? o->maker : "checkpoint",
+			 o->kernel[0] != '\0' ? o->kernel : "a kernel that is not told");
 	crimg_field(t, "kernel", NULL);
 	crimg_cell_text(t, o->kernel[0] != '\0' ? o->kernel : NULL);
 }

@@ -84,10 +84,14 @@ static void name_args(struct crimg_call *call)
 		adapt_futex(call);
 }
 
-// What the registers mean when the kernel noted a call (orig_ax is its number).
-static enum crimg_call_state noted_state(int64_t result, int64_t number, enum gate here)
+// What the registers mean when the kernel noted a call (orig_ax is its number). A call with a timeout
+// goes on as restart_syscall(), where the instruction is seen to be run again.
+static enum crimg_call_state noted_state(int64_t result, int64_t number, enum gate here,
+                                         int64_t restart)
 {
 	if (result == number && (is_gate(here) || here == GATE_UNSEEN))
+		return CRIMG_CALL_RESTARTS;
+	if (result == restart && is_gate(here))
 		return CRIMG_CALL_RESTARTS;
 	if (crimg_syscall_is_restart(result))
 		return CRIMG_CALL_PENDING;
@@ -104,7 +108,7 @@ void crimg_call_of(struct crimg_debuggee *d, struct crimg_list fds, const UserX8
 	enum gate here = gate_at(d, ip), behind = gate_at(d, ip - 2), gate = here;
 	struct crimg_call call = { .state = CRIMG_CALL_NONE, .result = result, .fds = fds };
 	if (noted >= 0) {
-		call.state = noted_state(result, noted, here);
+		call.state = noted_state(result, noted, here, is_32 ? 0 : 219);
 		gate = call.state == CRIMG_CALL_RESTARTS ? here : behind;
 		call.number = (uint64_t)noted;
 	} else if (is_gate(here)) {

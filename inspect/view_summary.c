@@ -77,6 +77,8 @@ static const char *what_it_is(struct crimg_view *view, const struct totals *s)
 		return "core";
 	if (inventory->img_version == 0)
 		return "pre_dump";
+	if (crimg_image_is_skeleton(view->image))
+		return "skeleton";
 	return s->parent_pages > 0 || crimg_image_parent_link(view->image) != NULL ? "layer" : "full";
 }
 
@@ -93,6 +95,7 @@ static void title(struct crimg_view *view, const struct totals *s, const char *k
 	} texts[] = {
 		{ "full", "checkpoint" }, { "layer", "incremental checkpoint (a layer)" },
 		{ "pre_dump", "pre-dump (memory only, not restorable)" },
+		{ "skeleton", "skeleton of a checkpoint (names and numbers, not restorable)" },
 		{ "part", "part of a checkpoint" },
 		{ "core", "ELF core" },
 	};
@@ -320,7 +323,8 @@ static void complete_field(struct crimg_table *t)
 	crimg_err_format(wrong, text, sizeof text);
 	crimg_cell_mark(t, wrong->code == CRIMG_OK ? CRIMG_MARK_GOOD : CRIMG_MARK_BAD);
 	if (wrong->code == CRIMG_OK)
-		crimg_cell_text(t, complete ? "yes" : "readable, but only one file of a checkpoint");
+		crimg_cell_text(t, !complete ? "readable, but only one file of a checkpoint"
+		                   : crimg_image_is_skeleton(v->image) ? "as far as its format goes" : "yes");
 	else
 		crimg_cell_textf(t, "no: %s", text);
 }
@@ -409,7 +413,8 @@ void crimg_view_summary(struct crimg_view *view)
 		crimg_summary_maker(&t, &origin);
 	}
 	crimg_summary_time(&t, &origin, &container);
-	crimg_summary_cpu(&t, s.compat, s.alive);
+	if (!crimg_image_is_skeleton(view->image))
+		crimg_summary_cpu(&t, s.compat, s.alive);
 	crimg_summary_container(&t, &container);
 	runs_field(&t, &s);
 	memory_field(&t);

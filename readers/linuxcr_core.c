@@ -2,11 +2,9 @@
 #include <string.h>
 
 #include "format/tasks.h"
+#include "readers/kernel_task.h"
 #include "readers/linuxcr_records.h"
 
-#define NS_PER_US 1000u
-#define US_PER_S 1000000u
-#define SIGINFO_BYTES 128u // as CRIU keeps it
 #define SIGKILL_NUMBER 9u
 #define SIGSTOP_NUMBER 19u
 #define CAP_WORDS 2u
@@ -20,17 +18,6 @@ static void *make(struct linuxcr_image *m, size_t count, size_t size, struct cri
 	else
 		crimg_fail_nomem(err, size);
 	return p;
-}
-
-static void put_timer(ItimerEntry *e, const struct linuxcr_record *r, uint32_t at)
-{
-	uint64_t value = linuxcr_u64(r, at) / NS_PER_US,
-		 interval = linuxcr_u64(r, at + 8) / NS_PER_US;
-	itimer_entry__init(e);
-	e->isec = interval / US_PER_S;
-	e->iusec = interval % US_PER_S;
-	e->vsec = value / US_PER_S;
-	e->vusec = value % US_PER_S;
 }
 
 // Limits and timers; they belong to the process.
@@ -56,7 +43,8 @@ static int add_signal(struct linuxcr_image *m, TaskCoreEntry *tc, const struct l
 		limits->rlimits[limits->n_rlimits++] = &list[i];
 	}
 	for (uint32_t i = 0; i < 3; i++)
-		put_timer(&three[i], o->body, 16 * count + 16 * i);
+		kernel_itimer(&three[i], linuxcr_u64(o->body, 16 * count + 16 * i),
+			      linuxcr_u64(o->body, 16 * count + 16 * i + 8));
 	timers->real = &three[0];
 	timers->virt = &three[1];
 	timers->prof = &three[2];
@@ -90,39 +78,28 @@ static int add_handlers(struct linuxcr_image *m, TaskCoreEntry *tc, const struct
 	return 0;
 }
 
-// The kernel's siginfo from the words of the image. What the union holds follows from signal and
-// code; in v19 its members share fields.
-static void put_siginfo(uint8_t *to, const struct linuxcr_record *r, uint32_t at, bool v23)
+// The words of the image; in v19 the members of the union share fields.
+static struct kernel_siginfo siginfo_at(const struct linuxcr_record *r, uint32_t at, bool v23)
 {
-	enum { CHILD = 17, POLL = 29 };
-	uint32_t signo = linuxcr_u32(r, at), code = linuxcr_u32(r, at + 8);
-	uint32_t status = linuxcr_u32(r, at + (v23 ? 40 : 20));
+	uint32_t code = linuxcr_u32(r, at + 8);
 	// Codes of timers and message queues are negative below their class.
 	if (code >> 16 != 0 && (code & 0x8000) != 0)
 		code |= 0xffff0000;
-	bool sent = (int32_t)code <= 0,
-	     fault = signo == 4 || signo == 5 || signo == 7 || signo == 8 || signo == 11;
-	crimg_put_u32(to, signo);
-	crimg_put_u32(to + 4, linuxcr_u32(r, at + 4));
-	// The class of the code, in its upper half, is the kernel's own.
-	crimg_put_u32(to + 8, sent ? code : code & 0xffff);
-	if (!sent && signo == CHILD) {
-		crimg_put_u32(to + 16, linuxcr_u32(r, at + 12));
-		crimg_put_u32(to + 20, linuxcr_u32(r, at + 16));
-		crimg_put_u32(to + 24, status);
-		crimg_put_u64(to + 32, linuxcr_u64(r, at + (v23 ? 56 : 32)));
-		crimg_put_u64(to + 40, linuxcr_u64(r, at + (v23 ? 64 : 40)));
-	} else if (!sent && signo == POLL) {
-		crimg_put_u64(to + 16, linuxcr_u32(r, at + (v23 ? 28 : 12)));
-		crimg_put_u32(to + 24, linuxcr_u32(r, at + 20));
-	} else if (!sent && fault) {
-		crimg_put_u64(to + 16, linuxcr_u64(r, at + (v23 ? 72 : 24)));
-	} else {
-		bool timer = code == (uint32_t)-2;
-		crimg_put_u32(to + 16, linuxcr_u32(r, at + (v23 && timer ? 24 : 12)));
-		crimg_put_u32(to + 20, linuxcr_u32(r, at + (v23 && timer ? 32 : 16)));
-		crimg_put_u64(to + 24, linuxcr_u64(r, at + (v23 ? 48 : 24)));
-	}
+	bool timer = v23 && code == (uint32_t)-2;
+	return (struct kernel_siginfo){
+		.signo = linuxcr_u32(r, at),
+		.error = linuxcr_u32(r, at + 4),
+		.code = code,
+		.pid = linuxcr_u32(r, at + (timer ? 24 : 12)),
+		.uid = linuxcr_u32(r, at + (timer ? 32 : 16)),
+		.status = linuxcr_u32(r, at + (v23 ? 40 : 20)),
+		.value = linuxcr_u64(r, at + (v23 ? 48 : 24)),
+		.address = linuxcr_u64(r, at + (v23 ? 72 : 24)),
+		.utime = linuxcr_u64(r, at + (v23 ? 56 : 32)),
+		.stime = linuxcr_u64(r, at + (v23 ? 64 : 40)),
+		.band = linuxcr_u32(r, at + (v23 ? 28 : 12)),
+		.fd = linuxcr_u32(r, at + 20),
+	};
 }
 
 // Only those in the queue: a bit of the set without one says less than a siginfo would.
@@ -134,7 +111,7 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 	uint32_t count = pending == NULL ? 0 : linuxcr_u32(pending, 0);
 	SignalQueueEntry *queue = make(m, 1, sizeof *queue, err);
 	SiginfoEntry *list = make(m, count, sizeof *list, err);
-	uint8_t *bytes = make(m, count, SIGINFO_BYTES, err);
+	uint8_t *bytes = make(m, count, KERNEL_SIGINFO_BYTES, err);
 	if (queue == NULL || list == NULL || bytes == NULL)
 		return NULL;
 	signal_queue_entry__init(queue);
@@ -144,9 +121,11 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 	for (uint32_t i = 0; i < count; i++) {
 		SiginfoEntry *e = &list[i];
 		siginfo_entry__init(e);
-		e->siginfo = (ProtobufCBinaryData){.len = SIGINFO_BYTES,
-						   .data = bytes + (size_t)i * SIGINFO_BYTES};
-		put_siginfo(e->siginfo.data, pending, CRIMG_LCR_SIGPENDING_PAYLOAD + i * each, v23);
+		e->siginfo = (ProtobufCBinaryData){.len = KERNEL_SIGINFO_BYTES,
+						   .data = bytes + (size_t)i * KERNEL_SIGINFO_BYTES};
+		struct kernel_siginfo words =
+			siginfo_at(pending, CRIMG_LCR_SIGPENDING_PAYLOAD + i * each, v23);
+		kernel_siginfo(e->siginfo.data, &words);
 		queue->signals[queue->n_signals++] = e;
 	}
 	return queue;
@@ -264,9 +243,9 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 }
 
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct linuxcr_entry *out, struct crimg_err *err)
+		     struct model_entry *out, struct crimg_err *err)
 {
-	const struct linuxcr_task *t = &m->c.tasks[m->by_tid[object]];
+	const struct linuxcr_task *t = &m->c.tasks[m->tasks.by_tid[object]];
 	CoreEntry e = CORE_ENTRY__INIT;
 	bool is_32 = false;
 	if (index > 0 || t->task == NULL)
@@ -286,5 +265,5 @@ int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (t->pid == t->tgid && (e.tc = task_core(m, t, thread, is_32, err)) == NULL)
 		return -1;
 	linuxcr_from(out, t->task);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }

@@ -150,7 +150,7 @@ static bool is_whole(const struct linuxcr_object *o)
 // Files as they came; then what a message refers to and the stream has no number for: the names of
 // FIFOs, and directories of tasks.
 int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct linuxcr_entry *out, struct crimg_err *err)
+		     struct model_entry *out, struct crimg_err *err)
 {
 	size_t files = linuxcr_count(&m->c, CRIMG_LCR_OBJ_FILE);
 	size_t dirs = linuxcr_count(&m->c, CRIMG_LCR_OBJ_FS);
@@ -193,13 +193,13 @@ int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 			continue;
 		m->cursor++;
 		linuxcr_from(out, from);
-		return linuxcr_encode(&e.base, out, err);
+		return model_encode(&e.base, out, err);
 	}
 	return 0;
 }
 
 int linuxcr_put_fd(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct model_entry *out, struct crimg_err *err)
 {
 	FdinfoEntry e = FDINFO_ENTRY__INIT;
 	const struct linuxcr_record *r = m->record =
@@ -216,14 +216,14 @@ int linuxcr_put_fd(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.flags = linuxcr_u32(r, 8) != 0 ? FD_CLOEXEC_FLAG : 0;
 	e.type = fd_type(m, o);
 	linuxcr_from(out, r);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct model_entry *out, struct crimg_err *err)
 {
 	FsEntry e = FS_ENTRY__INIT;
-	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
+	const struct linuxcr_task *t = linuxcr_living(m, &m->tasks.processes[object]);
 	const struct linuxcr_object *o = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 2);
 	size_t files = linuxcr_count(&m->c, CRIMG_LCR_OBJ_FILE), nth = 0;
 	if (index > 0 || o == NULL)
@@ -235,11 +235,11 @@ int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.has_umask = o->body->length >= 4; // v23-rc1 and later
 	e.umask = linuxcr_u32(o->body, 0);
 	linuxcr_from(out, o->body);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 int linuxcr_put_pipe_data(struct linuxcr_image *m, bool fifo, uint64_t index,
-			  struct linuxcr_entry *out, struct crimg_err *err)
+			  struct model_entry *out, struct crimg_err *err)
 {
 	PipeDataEntry e = PIPE_DATA_ENTRY__INIT;
 	if (index == 0)
@@ -255,10 +255,10 @@ int linuxcr_put_pipe_data(struct linuxcr_image *m, bool fifo, uint64_t index,
 		e.bytes = o->body->length;
 		linuxcr_from(out, o->body);
 		out->has_payload = true;
-		if (linuxcr_payload_begin(m, err) < 0
-		    || linuxcr_payload_add(m, o->body->data, 0, o->body->length, err) < 0)
+		if (model_payload_begin(&m->payloads, err) < 0
+		    || model_payload_add(&m->payloads, o->body->data, 0, o->body->length, err) < 0)
 			return -1;
-		return linuxcr_encode(&e.base, out, err);
+		return model_encode(&e.base, out, err);
 	}
 	return 0;
 }

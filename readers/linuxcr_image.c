@@ -1,89 +1,18 @@
 // Tasks become processes; segments, pages objects and payloads get their numbers.
 #include <stdlib.h>
-#include <string.h>
 
 #include "format/limits.h"
 #include "readers/linuxcr_records.h"
 
-struct ranked {
-	const struct linuxcr_task *task;
-	size_t index;
-};
-
-static int by_number(const void *a, const void *b)
-{
-	const struct ranked *x = a, *y = b;
-	if (x->task->pid != y->task->pid)
-		return x->task->pid < y->task->pid ? -1 : 1;
-	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-// By process; of each the leader first, then as in the stream.
-static int by_group(const void *a, const void *b)
-{
-	const struct ranked *x = a, *y = b;
-	bool lx = x->task->pid == x->task->tgid, ly = y->task->pid == y->task->tgid;
-	if (x->task->tgid != y->task->tgid)
-		return x->task->tgid < y->task->tgid ? -1 : 1;
-	if (lx != ly)
-		return lx ? -1 : 1;
-	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-static int sort_tasks(struct linuxcr_image *m, struct crimg_err *err)
+static int group_tasks(struct linuxcr_image *m, struct crimg_err *err)
 {
 	size_t count = m->c.task_count;
-	struct ranked *list = calloc(count + 1, sizeof *list);
-	m->by_process = calloc(count + 1, sizeof *m->by_process);
-	m->by_tid = calloc(count + 1, sizeof *m->by_tid);
-	if (list == NULL || m->by_process == NULL || m->by_tid == NULL) {
-		free(list);
-		return crimg_fail_nomem(err, count * sizeof *list);
-	}
+	struct model_task_key *keys = calloc(count + 1, sizeof *keys);
+	if (keys == NULL)
+		return crimg_fail_nomem(err, count * sizeof *keys);
 	for (size_t i = 0; i < count; i++)
-		list[i] = (struct ranked){&m->c.tasks[i], i};
-	qsort(list, count, sizeof *list, by_number);
-	for (size_t i = 0; i < count; i++) {
-		m->by_tid[i] = list[i].index;
-		if (i > 0 && list[i - 1].task->pid == list[i].task->pid) {
-			int pid = list[i].task->pid;
-			free(list);
-			return crimg_fail(err, CRIMG_E_FORMAT, m->c.stream.source->name,
-					  CRIMG_NO_OFFSET, "two tasks with number %d found", pid);
-		}
-	}
-	qsort(list, count, sizeof *list, by_group);
-	for (size_t i = 0; i < count; i++)
-		m->by_process[i] = list[i].index;
-	free(list);
-	return 0;
-}
-
-static int by_stream(const void *a, const void *b)
-{
-	const struct linuxcr_process *x = a, *y = b;
-	return x->order < y->order ? -1 : x->order > y->order;
-}
-
-static int find_processes(struct linuxcr_image *m, struct crimg_err *err)
-{
-	m->processes = calloc(m->c.task_count + 1, sizeof *m->processes);
-	if (m->processes == NULL)
-		return crimg_fail_nomem(err, m->c.task_count * sizeof *m->processes);
-	for (size_t i = 0; i < m->c.task_count; i++) {
-		const struct linuxcr_task *t = &m->c.tasks[m->by_process[i]];
-		struct linuxcr_process *p = &m->processes[m->process_count];
-		if (m->process_count == 0 || p[-1].pid != t->tgid) {
-			*p = (struct linuxcr_process){
-				.pid = t->tgid, .first = i, .order = m->by_process[i]};
-			m->process_count++;
-		} else {
-			p--;
-		}
-		p->count++;
-	}
-	qsort(m->processes, m->process_count, sizeof *m->processes, by_stream);
-	return 0;
+		keys[i] = (struct model_task_key){m->c.tasks[i].pid, m->c.tasks[i].tgid, i};
+	return model_tasks_init(&m->tasks, keys, count, m->c.stream.source->name, err);
 }
 
 // Which inodes are shared memory; all address spaces and segments get a pages object.
@@ -111,47 +40,16 @@ int linuxcr_image_build(struct linuxcr_image *m, struct crimg_err *err)
 	for (size_t i = 0; i < m->c.table_capacity; i++)
 		if (m->c.table[i] != NULL && m->c.table[i]->ref > m->last_ref)
 			m->last_ref = m->c.table[i]->ref;
-	if (sort_tasks(m, err) < 0 || find_processes(m, err) < 0)
+	if (group_tasks(m, err) < 0)
 		return -1;
 	return number_pages(m, err);
 }
 
 void linuxcr_image_fini(struct linuxcr_image *m)
 {
-	free(m->processes);
-	free(m->by_process);
-	free(m->by_tid);
+	model_tasks_fini(&m->tasks);
 	free(m->segments);
-	free(m->pieces);
-	free(m->payloads);
+	model_payloads_fini(&m->payloads);
 	crimg_arena_fini(&m->arena);
 	linuxcr_fini(&m->c);
-}
-
-int linuxcr_payload_begin(struct linuxcr_image *m, struct crimg_err *err)
-{
-	void *array = m->payloads;
-	if (crimg_grow(&array, &m->payload_capacity, m->payload_count, sizeof *m->payloads, err)
-	    < 0)
-		return -1;
-	m->payloads = array;
-	m->payloads[m->payload_count++] = (struct linuxcr_payload){.first = m->piece_count};
-	return 0;
-}
-
-int linuxcr_payload_add(struct linuxcr_image *m, const uint8_t *bytes, uint64_t offset,
-			uint64_t length, struct crimg_err *err)
-{
-	struct linuxcr_payload *p = &m->payloads[m->payload_count - 1];
-	void *array = m->pieces;
-	if (length == 0)
-		return 0;
-	if (crimg_grow(&array, &m->piece_capacity, m->piece_count, sizeof *m->pieces, err) < 0)
-		return -1;
-	m->pieces = array;
-	m->pieces[m->piece_count++] = (struct linuxcr_piece){
-		.at = p->length, .length = length, .bytes = bytes, .offset = offset};
-	p->length += length;
-	p->count++;
-	return 0;
 }

@@ -16,7 +16,7 @@ static void put_perms(IpcDescEntry *e, const struct linuxcr_record *r)
 }
 
 int linuxcr_put_ipc_var(struct linuxcr_image *m, size_t object, uint64_t index,
-			struct linuxcr_entry *out, struct crimg_err *err)
+			struct model_entry *out, struct crimg_err *err)
 {
 	IpcVarEntry e = IPC_VAR_ENTRY__INIT;
 	const struct linuxcr_record *r = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_IPC_NS, object)->body;
@@ -34,7 +34,7 @@ int linuxcr_put_ipc_var(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.sem_ctls = semaphores;
 	e.n_sem_ctls = 4;
 	linuxcr_from(out, r);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 // The next record of this kind in the namespace's list; entries are asked for in order.
@@ -51,7 +51,7 @@ static struct linuxcr_record *next_of(struct linuxcr_image *m, size_t object, ui
 }
 
 int linuxcr_put_ipc_shm(struct linuxcr_image *m, size_t object, uint64_t index,
-			struct linuxcr_entry *out, struct crimg_err *err)
+			struct model_entry *out, struct crimg_err *err)
 {
 	IpcShmEntry e = IPC_SHM_ENTRY__INIT;
 	IpcDescEntry desc;
@@ -64,14 +64,14 @@ int linuxcr_put_ipc_shm(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.has_in_pagemaps = e.in_pagemaps = true;
 	linuxcr_from(out, r);
 	out->has_payload = true;
-	if (linuxcr_payload_begin(m, err) < 0)
+	if (model_payload_begin(&m->payloads, err) < 0)
 		return -1;
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 // CRIU keeps 16 bits a semaphore, filled up to 8 bytes.
 int linuxcr_put_ipc_sem(struct linuxcr_image *m, size_t object, uint64_t index,
-			struct linuxcr_entry *out, struct crimg_err *err)
+			struct model_entry *out, struct crimg_err *err)
 {
 	IpcSemEntry e = IPC_SEM_ENTRY__INIT;
 	IpcDescEntry desc;
@@ -94,9 +94,9 @@ int linuxcr_put_ipc_sem(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.nsems = count;
 	linuxcr_from(out, r);
 	out->has_payload = true;
-	if (linuxcr_payload_begin(m, err) < 0 || linuxcr_payload_add(m, payload, 0, bytes, err) < 0)
+	if (model_payload_begin(&m->payloads, err) < 0 || model_payload_add(&m->payloads, payload, 0, bytes, err) < 0)
 		return -1;
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 // One message: its length, its head, its bytes filled up to 8. *last is its last record.
@@ -118,15 +118,15 @@ static int add_message(struct linuxcr_image *m, const struct linuxcr_record *r,
 		length = head.length + 4;
 	}
 	crimg_buf_fini(&head);
-	if (copy == NULL || linuxcr_payload_add(m, copy, 0, length, err) < 0)
+	if (copy == NULL || model_payload_add(&m->payloads, copy, 0, length, err) < 0)
 		return -1;
 	uint32_t left = size;
 	for (r = r->sibling; left > 0 && r != NULL && r->kind == CRIMG_LCR_BUFFER; r = r->sibling) {
-		if (linuxcr_payload_add(m, r->data, 0, r->length, err) < 0)
+		if (model_payload_add(&m->payloads, r->data, 0, r->length, err) < 0)
 			return -1;
 		left -= r->length;
 	}
-	return linuxcr_payload_add(m, zeros, 0, (8 - size % 8) % 8, err);
+	return model_payload_add(&m->payloads, zeros, 0, (8 - size % 8) % 8, err);
 }
 
 static bool is_whole(const struct linuxcr_record *r)
@@ -140,7 +140,7 @@ static bool is_whole(const struct linuxcr_record *r)
 }
 
 int linuxcr_put_ipc_msg(struct linuxcr_image *m, size_t object, uint64_t index,
-			struct linuxcr_entry *out, struct crimg_err *err)
+			struct model_entry *out, struct crimg_err *err)
 {
 	IpcMsgEntry e = IPC_MSG_ENTRY__INIT;
 	IpcDescEntry desc;
@@ -152,7 +152,7 @@ int linuxcr_put_ipc_msg(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.qbytes = (uint32_t)linuxcr_u64(r, CRIMG_LCR_MSG_QBYTES);
 	linuxcr_from(out, r);
 	out->has_payload = true;
-	if (linuxcr_payload_begin(m, err) < 0)
+	if (model_payload_begin(&m->payloads, err) < 0)
 		return -1;
 	for (r = r->sibling; r != NULL; r = r->sibling) {
 		if (r->kind == CRIMG_LCR_BUFFER)
@@ -163,5 +163,5 @@ int linuxcr_put_ipc_msg(struct linuxcr_image *m, size_t object, uint64_t index,
 			return -1;
 		e.qnum++;
 	}
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }

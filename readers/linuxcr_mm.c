@@ -1,111 +1,60 @@
 // Address spaces: the kernel's numbers of a mapping become those that user space gives mmap().
-#include <string.h>
-
 #include "format/limits.h"
+#include "readers/kernel_task.h"
 #include "readers/linuxcr_records.h"
-
-// mmap() flags, and CRIU's status of an area (as names_table.c has them)
-#define MAP_SHARED_FLAG 0x1u
-#define MAP_PRIVATE_FLAG 0x2u
-#define MAP_ANONYMOUS_FLAG 0x20u
-#define STATUS_REGULAR 0x1u
-#define STATUS_STACK 0x2u
-#define STATUS_VDSO 0x8u
-#define STATUS_HEAP 0x20u
-#define STATUS_FILE_PRIVATE 0x40u
-#define STATUS_FILE_SHARED 0x80u
-#define STATUS_ANON_SHARED 0x100u
-#define STATUS_ANON_PRIVATE 0x200u
-#define STATUS_SYSVIPC 0x400u
-
-static const struct {
-	uint32_t vm, user;
-} map_flags[] = {
-	{CRIMG_LCR_VM_GROWSDOWN, 0x100},
-	{CRIMG_LCR_VM_LOCKED, 0x2000},
-	{CRIMG_LCR_VM_NORESERVE, 0x4000},
-	{CRIMG_LCR_VM_HUGETLB, 0x40000},
-};
-
-static const struct {
-	uint32_t vm, advice;
-} advices[] = {
-	{CRIMG_LCR_VM_RAND_READ, 1},
-	{CRIMG_LCR_VM_SEQ_READ, 2},
-	{CRIMG_LCR_VM_DONTCOPY, 10},
-};
 
 static uint64_t mm_word(const struct linuxcr_object *mm, uint32_t which)
 {
 	return linuxcr_u64(mm->body, CRIMG_LCR_MM_WORDS + 8 * which);
 }
 
-// Areas of the program break and of the stack, as the kernel finds them for /proc.
-static uint32_t place_status(const struct linuxcr_object *mm, uint64_t start, uint64_t end)
-{
-	enum { START_BRK = 4, BRK, START_STACK };
-	if (start <= mm_word(mm, START_BRK) && end >= mm_word(mm, BRK))
-		return STATUS_HEAP;
-	if (start <= mm_word(mm, START_STACK) && end >= mm_word(mm, START_STACK))
-		return STATUS_STACK;
-	return 0;
-}
-
-static void put_type(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_object *mm,
+static void put_type(const struct linuxcr *c, VmaEntry *e, const MmEntry *mm,
 		     const struct linuxcr_record *r)
 {
 	const struct linuxcr_object *inode =
 		linuxcr_find(c, CRIMG_LCR_OBJ_INODE, linuxcr_ref(r, CRIMG_LCR_VMA_INODE));
 	// A file that is not open for writing is shared by the second flag alone.
-	bool shared = (linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS) & (CRIMG_LCR_VM_SHARED | CRIMG_LCR_VM_MAYSHARE)) != 0;
-	e->status = STATUS_REGULAR;
-	e->flags = shared ? MAP_SHARED_FLAG : MAP_PRIVATE_FLAG;
+	bool shared = (linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS) & (KERNEL_VM_SHARED | KERNEL_VM_MAYSHARE)) != 0;
+	e->status = KERNEL_AREA_REGULAR;
 	switch (linuxcr_u32(r, CRIMG_LCR_VMA_TYPE)) {
 	case CRIMG_LCR_VMA_FILE_PRIVATE:
 	case CRIMG_LCR_VMA_SHM_FILE:
-		e->status |= shared ? STATUS_FILE_SHARED : STATUS_FILE_PRIVATE;
+		e->status |= shared ? KERNEL_AREA_FILE_SHARED : KERNEL_AREA_FILE_PRIVATE;
 		e->shmid = linuxcr_u32(r, CRIMG_LCR_VMA_FILE);
 		e->pgoff = linuxcr_u64(r, CRIMG_LCR_VMA_PGOFF) * CRIMG_PAGE_BYTES;
 		return;
 	case CRIMG_LCR_VMA_SHM_ANON:
 	case CRIMG_LCR_VMA_SHM_ANON_SKIP:
-		e->status |= STATUS_ANON_SHARED;
-		e->flags |= MAP_ANONYMOUS_FLAG;
+		e->status |= KERNEL_AREA_ANON_SHARED;
+		e->flags |= KERNEL_MAP_ANONYMOUS;
 		break;
 	case CRIMG_LCR_VMA_SHM_IPC:
 	case CRIMG_LCR_VMA_SHM_IPC_SKIP:
-		e->status |= STATUS_SYSVIPC;
+		e->status |= KERNEL_AREA_SYSVIPC;
 		break;
 	case CRIMG_LCR_VMA_VDSO:
-		e->status |= STATUS_VDSO | STATUS_ANON_PRIVATE;
-		e->flags |= MAP_ANONYMOUS_FLAG;
+		e->status |= KERNEL_AREA_VDSO | KERNEL_AREA_ANON_PRIVATE;
+		e->flags |= KERNEL_MAP_ANONYMOUS;
 		return;
 	default:
-		e->status |= STATUS_ANON_PRIVATE | place_status(mm, e->start, e->end);
-		e->flags |= MAP_ANONYMOUS_FLAG;
+		e->status |= KERNEL_AREA_ANON_PRIVATE | kernel_area_place(mm, e->start, e->end);
+		e->flags |= KERNEL_MAP_ANONYMOUS;
 		return;
 	}
 	e->shmid = inode != NULL ? linuxcr_segment_id(inode) : 0;
 	e->pgoff = linuxcr_u64(r, CRIMG_LCR_VMA_PGOFF) * CRIMG_PAGE_BYTES;
 }
 
-static void put_vma(const struct linuxcr *c, VmaEntry *e, const struct linuxcr_object *mm,
+static void put_vma(const struct linuxcr *c, VmaEntry *e, const MmEntry *mm,
 		    const struct linuxcr_record *r)
 {
 	uint64_t flags = linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS);
 	vma_entry__init(e);
 	e->start = linuxcr_u64(r, CRIMG_LCR_VMA_START);
 	e->end = linuxcr_u64(r, CRIMG_LCR_VMA_END);
-	e->prot = (uint32_t)(flags & CRIMG_LCR_VM_PROT);
 	e->fd = -1;
 	put_type(c, e, mm, r);
-	for (size_t i = 0; i < sizeof map_flags / sizeof map_flags[0]; i++)
-		if ((flags & map_flags[i].vm) != 0)
-			e->flags |= map_flags[i].user;
-	for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++)
-		if ((flags & advices[i].vm) != 0)
-			e->madv |= 1ull << advices[i].advice;
-	e->has_madv = e->madv != 0;
+	kernel_vm_flags(e, flags);
 	const struct linuxcr_object *file =
 		linuxcr_find(c, CRIMG_LCR_OBJ_FILE, linuxcr_ref(r, CRIMG_LCR_VMA_FILE));
 	e->has_fdflags = file != NULL && file->body != NULL;
@@ -124,7 +73,7 @@ static int add_vmas(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_ob
 	if (list == NULL || e->vmas == NULL)
 		return crimg_fail_nomem(err, count * sizeof *list);
 	for (const struct linuxcr_record *r = mm->first; r != NULL; r = r->sibling) {
-		put_vma(&m->c, &list[e->n_vmas], mm, r);
+		put_vma(&m->c, &list[e->n_vmas], e, r);
 		e->vmas[e->n_vmas] = &list[e->n_vmas];
 		e->n_vmas++;
 	}
@@ -150,10 +99,10 @@ static int add_auxv(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_re
 }
 
 int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct model_entry *out, struct crimg_err *err)
 {
 	MmEntry e = MM_ENTRY__INIT;
-	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
+	const struct linuxcr_task *t = linuxcr_living(m, &m->tasks.processes[object]);
 	const struct linuxcr_object *mm = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 1);
 	if (index > 0 || mm == NULL)
 		return 0;
@@ -172,5 +121,5 @@ int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (add_vmas(m, &e, mm, err) < 0 || add_auxv(m, &e, mm->parts[0], err) < 0)
 		return -1;
 	linuxcr_from(out, mm->body);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }

@@ -1,7 +1,7 @@
 // Which objects there are, and the small ones.
 #include "readers/linuxcr_records.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "format/limits.h"
@@ -9,13 +9,7 @@
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 
-int linuxcr_encode(const ProtobufCMessage *message, struct linuxcr_entry *out,
-		   struct crimg_err *err)
-{
-	return crimg_message_encode(message, &out->message, err) < 0 ? -1 : 1;
-}
-
-void linuxcr_from(struct linuxcr_entry *out, const struct linuxcr_record *r)
+void linuxcr_from(struct model_entry *out, const struct linuxcr_record *r)
 {
 	out->offset = r->offset;
 	out->length = CRIMG_LCR_HEADER_BYTES + (uint64_t)r->length;
@@ -35,10 +29,10 @@ struct linuxcr_object *linuxcr_task_object(const struct linuxcr *c, const struct
 }
 
 const struct linuxcr_task *linuxcr_living(const struct linuxcr_image *m,
-					  const struct linuxcr_process *p)
+					  const struct model_process *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
-		const struct linuxcr_task *t = &m->c.tasks[m->by_process[p->first + i]];
+		const struct linuxcr_task *t = &m->c.tasks[m->tasks.by_process[p->first + i]];
 		if (t->objs != NULL)
 			return t;
 	}
@@ -55,7 +49,7 @@ uint64_t linuxcr_segment_id(const struct linuxcr_object *inode)
 }
 
 static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
-			 struct linuxcr_entry *out, struct crimg_err *err)
+			 struct model_entry *out, struct crimg_err *err)
 {
 	InventoryEntry e = INVENTORY_ENTRY__INIT;
 	(void)m;
@@ -65,18 +59,18 @@ static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.img_version = IMAGE_VERSION;
 	e.has_fdinfo_per_id = e.fdinfo_per_id = true;
 	e.has_ns_per_id = e.ns_per_id = true;
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
-		      struct linuxcr_entry *out, struct crimg_err *err)
+		      struct model_entry *out, struct crimg_err *err)
 {
 	PstreeEntry e = PSTREE_ENTRY__INIT;
 	(void)object;
-	if (index >= m->process_count)
+	if (index >= m->tasks.process_count)
 		return 0;
-	const struct linuxcr_process *p = &m->processes[index];
-	const struct linuxcr_task *t = &m->c.tasks[m->by_process[p->first]];
+	const struct model_process *p = &m->tasks.processes[index];
+	const struct linuxcr_task *t = &m->c.tasks[m->tasks.by_process[p->first]];
 	crimg_arena_reset(&m->arena);
 	e.threads = crimg_arena_alloc(&m->arena, p->count * sizeof *e.threads);
 	if (e.threads == NULL)
@@ -86,8 +80,8 @@ static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.pgid = (uint32_t)t->pgid;
 	e.sid = (uint32_t)t->sid;
 	for (size_t i = 0; i < p->count; i++)
-		e.threads[e.n_threads++] = (uint32_t)m->c.tasks[m->by_process[p->first + i]].pid;
-	return linuxcr_encode(&e.base, out, err);
+		e.threads[e.n_threads++] = (uint32_t)m->c.tasks[m->tasks.by_process[p->first + i]].pid;
+	return model_encode(&e.base, out, err);
 }
 
 static size_t count_cores(const struct linuxcr_image *m)
@@ -97,17 +91,17 @@ static size_t count_cores(const struct linuxcr_image *m)
 
 static uint64_t tid_of(const struct linuxcr_image *m, size_t object)
 {
-	return (uint64_t)m->c.tasks[m->by_tid[object]].pid;
+	return (uint64_t)m->c.tasks[m->tasks.by_tid[object]].pid;
 }
 
 static size_t count_processes(const struct linuxcr_image *m)
 {
-	return m->process_count;
+	return m->tasks.process_count;
 }
 
 static uint64_t pid_of(const struct linuxcr_image *m, size_t object)
 {
-	return (uint64_t)m->processes[object].pid;
+	return (uint64_t)m->tasks.processes[object].pid;
 }
 
 static uint32_t namespace_of(const struct linuxcr *c, const struct linuxcr_task *t, uint32_t at)
@@ -124,10 +118,10 @@ static uint32_t object_ref(const struct linuxcr *c, const struct linuxcr_task *t
 }
 
 static int put_ids(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct model_entry *out, struct crimg_err *err)
 {
 	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
-	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
+	const struct linuxcr_task *t = linuxcr_living(m, &m->tasks.processes[object]);
 	if (index > 0 || t == NULL)
 		return 0;
 	e.files_id = object_ref(&m->c, t, 0);
@@ -138,7 +132,7 @@ static int put_ids(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.uts_ns_id = namespace_of(&m->c, t, 0);
 	e.ipc_ns_id = namespace_of(&m->c, t, 4);
 	linuxcr_from(out, t->objs);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static size_t count_tables(const struct linuxcr_image *m)
@@ -151,10 +145,34 @@ static uint64_t table_id(const struct linuxcr_image *m, size_t object)
 	return (uint64_t)linuxcr_nth(&m->c, CRIMG_LCR_OBJ_FILE_TABLE, object)->ref;
 }
 
+// What a stream tells of itself: release and machine of the kernel stand behind the header.
+static void put_origin(const struct linuxcr_image *m, KernelOriginEntry *origin, char *kernel,
+		       size_t size)
+{
+	const struct linuxcr_record *release = m->c.header->next;
+	const struct linuxcr_record *version = release != NULL ? release->next : NULL;
+	const struct linuxcr_record *machine = version != NULL ? version->next : NULL;
+	origin->format = "linux-cr";
+	origin->maker = "checkpoint(2)";
+	origin->has_seconds = true;
+	origin->seconds = linuxcr_u64(m->c.header, CRIMG_LCR_HEADER_TIME);
+	origin->told_by = "the stream's header";
+	if (release == NULL || machine == NULL || release->length == 0 || machine->length == 0)
+		return;
+	snprintf(kernel, size, "Linux %.*s %.*s",
+		 (int)strnlen((const char *)release->data, release->length),
+		 (const char *)release->data,
+		 (int)strnlen((const char *)machine->data, machine->length),
+		 (const char *)machine->data);
+	origin->kernel = kernel;
+}
+
 static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
-		      struct linuxcr_entry *out, struct crimg_err *err)
+		      struct model_entry *out, struct crimg_err *err)
 {
 	KernelRecordEntry e = KERNEL_RECORD_ENTRY__INIT;
+	KernelOriginEntry origin = KERNEL_ORIGIN_ENTRY__INIT;
+	char kernel[160];
 	(void)object;
 	const struct linuxcr_record *r = m->record = index == 0          ? m->c.stream.first
 						     : m->record == NULL ? NULL
@@ -165,6 +183,10 @@ static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
 		const uint8_t *lent;
 		uint8_t *data; // protobuf-c asks for this; encoding changes nothing
 	} payload = {.lent = r->data};
+	if (r == m->c.header) {
+		put_origin(m, &origin, kernel, sizeof kernel);
+		e.origin = &origin;
+	}
 	e.type = r->type;
 	e.has_payload = r->length > 0;
 	e.payload = (ProtobufCBinaryData){.len = r->length, .data = payload.data};
@@ -172,7 +194,7 @@ static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.pages = r->pages;
 	e.pages_id = r->owner != NULL ? (uint32_t)r->owner->pages_id : 0;
 	linuxcr_from(out, r);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static size_t count_uts(const struct linuxcr_image *m)
@@ -202,7 +224,7 @@ static char *name_at(struct linuxcr_image *m, const struct linuxcr_record *r, un
 }
 
 static int put_uts(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err)
+		   struct model_entry *out, struct crimg_err *err)
 {
 	UtsnsEntry e = UTSNS_ENTRY__INIT;
 	const struct linuxcr_object *o = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_UTS_NS, object);
@@ -214,7 +236,7 @@ static int put_uts(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (e.nodename == NULL || e.domainname == NULL)
 		return crimg_fail_nomem(err, o->body->length);
 	linuxcr_from(out, o->body);
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static size_t count_ipc(const struct linuxcr_image *m)
@@ -227,14 +249,14 @@ static uint64_t ipc_id(const struct linuxcr_image *m, size_t object)
 	return (uint64_t)linuxcr_nth(&m->c, CRIMG_LCR_OBJ_IPC_NS, object)->ref;
 }
 
-static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct linuxcr_entry *out,
+static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct model_entry *out,
 			struct crimg_err *err)
 {
 	PagemapHead head = PAGEMAP_HEAD__INIT;
 	PagemapEntry e = PAGEMAP_ENTRY__INIT;
 	if (index == 0) {
 		head.pages_id = (uint32_t)o->pages_id;
-		return linuxcr_encode(&head.base, out, err);
+		return model_encode(&head.base, out, err);
 	}
 	if (index > o->run_count)
 		return 0;
@@ -245,13 +267,13 @@ static int put_pages_of(const struct linuxcr_object *o, uint64_t index, struct l
 	e.flags = CRIMG_PE_PRESENT;
 	out->offset = run->offset;
 	out->length = run->pages * CRIMG_PAGE_BYTES;
-	return linuxcr_encode(&e.base, out, err);
+	return model_encode(&e.base, out, err);
 }
 
 static int put_pagemap(struct linuxcr_image *m, size_t object, uint64_t index,
-		       struct linuxcr_entry *out, struct crimg_err *err)
+		       struct model_entry *out, struct crimg_err *err)
 {
-	const struct linuxcr_task *t = linuxcr_living(m, &m->processes[object]);
+	const struct linuxcr_task *t = linuxcr_living(m, &m->tasks.processes[object]);
 	const struct linuxcr_object *o = t == NULL ? NULL : linuxcr_task_object(&m->c, t, 1);
 	return o == NULL ? 0 : put_pages_of(o, index, out, err);
 }
@@ -267,20 +289,20 @@ static uint64_t segment_id(const struct linuxcr_image *m, size_t object)
 }
 
 static int put_segment(struct linuxcr_image *m, size_t object, uint64_t index,
-		       struct linuxcr_entry *out, struct crimg_err *err)
+		       struct model_entry *out, struct crimg_err *err)
 {
 	return put_pages_of(m->segments[object], index, out, err);
 }
 
 static int put_pipe(struct linuxcr_image *m, size_t object, uint64_t index,
-		    struct linuxcr_entry *out, struct crimg_err *err)
+		    struct model_entry *out, struct crimg_err *err)
 {
 	(void)object;
 	return linuxcr_put_pipe_data(m, false, index, out, err);
 }
 
 static int put_fifo(struct linuxcr_image *m, size_t object, uint64_t index,
-		    struct linuxcr_entry *out, struct crimg_err *err)
+		    struct model_entry *out, struct crimg_err *err)
 {
 	(void)object;
 	return linuxcr_put_pipe_data(m, true, index, out, err);

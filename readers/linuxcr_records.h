@@ -5,48 +5,20 @@
 
 #include "format/schema.h"
 #include "readers/linuxcr_model.h"
-
-struct linuxcr_process {
-	int32_t pid;
-	size_t first, count; // in by_process; the leader first, when it is there
-	size_t order;        // index of its first task
-};
-
-// A piece of a payload: bytes of ours, or of the stream.
-struct linuxcr_piece {
-	uint64_t at, length;  // in the payload
-	const uint8_t *bytes; // NULL: at offset of the stream
-	uint64_t offset;
-};
-
-struct linuxcr_payload {
-	size_t first, count; // in pieces
-	uint64_t length;
-};
+#include "readers/model_records.h"
+#include "readers/model_tasks.h"
 
 // A loaded stream while records are made from it.
 struct linuxcr_image {
 	struct linuxcr c;
-	struct linuxcr_process *processes; // in the order of the stream
-	size_t process_count;
-	size_t *by_process, *by_tid;      // indexes of tasks
+	struct model_tasks tasks;
 	int32_t last_ref;                 // files without a reference get numbers above
 	struct linuxcr_object **segments; // INODEs of shared memory
 	size_t segment_count;
-	struct linuxcr_piece *pieces;
-	size_t piece_count, piece_capacity;
-	struct linuxcr_payload *payloads;
-	size_t payload_count, payload_capacity;
+	struct model_payloads payloads;
 	struct crimg_arena arena;      // for making a message
 	size_t cursor;                 // of the object whose entries are being made
 	struct linuxcr_record *record; // the same, through a list
-};
-
-// One entry.
-struct linuxcr_entry {
-	struct crimg_buf message; // encoded; emptied by the caller before the next
-	uint64_t offset, length;  // of the record it comes from; 0: from several places
-	bool has_payload;         // the payload added last is its
 };
 
 // Objects of one kind. Entries are asked for in order.
@@ -56,7 +28,7 @@ struct linuxcr_step {
 	uint64_t (*id)(const struct linuxcr_image *m, size_t object); // NULL: none
 	// 1: entry `index` is in *out. 0: there is none more. -1: err.
 	int (*entry)(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct linuxcr_entry *out,
+		     struct model_entry *out,
 		     struct crimg_err *err); // NULL: raw, its payload is the pages of the object
 };
 
@@ -67,25 +39,18 @@ extern const struct linuxcr_step linuxcr_steps[LINUXCR_STEPS];
 CRIMG_MUST_CHECK int linuxcr_image_build(struct linuxcr_image *m, struct crimg_err *err);
 void linuxcr_image_fini(struct linuxcr_image *m);
 
-// Payloads, in the order of announcement.
-CRIMG_MUST_CHECK int linuxcr_payload_begin(struct linuxcr_image *m, struct crimg_err *err);
-CRIMG_MUST_CHECK int linuxcr_payload_add(struct linuxcr_image *m, const uint8_t *bytes,
-					 uint64_t offset, uint64_t length, struct crimg_err *err);
-
 // Shared by the parts.
-int linuxcr_encode(const ProtobufCMessage *message, struct linuxcr_entry *out,
-		   struct crimg_err *err);
-void linuxcr_from(struct linuxcr_entry *out, const struct linuxcr_record *r);
+void linuxcr_from(struct model_entry *out, const struct linuxcr_record *r);
 // An object of TASK_OBJS, or NULL: which is its place, counted as v23 does (files, mm, fs, undo,
 // sighand, signal).
 struct linuxcr_object *linuxcr_task_object(const struct linuxcr *c, const struct linuxcr_task *t,
 					   unsigned which);
 // The first living task of a process, the leader before all others; NULL when none has objects.
 const struct linuxcr_task *linuxcr_living(const struct linuxcr_image *m,
-					  const struct linuxcr_process *p);
+					  const struct model_process *p);
 uint64_t linuxcr_segment_id(const struct linuxcr_object *inode);
 int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct linuxcr_entry *out, struct crimg_err *err);
+		     struct model_entry *out, struct crimg_err *err);
 // Whether a living task runs 32-bit code, on whichever kernel.
 bool linuxcr_is_32(const struct linuxcr_image *m, const struct linuxcr_task *t);
 // In the image's arena; NULL with err filled.
@@ -96,22 +61,22 @@ SignalQueueEntry *linuxcr_signals(struct linuxcr_image *m, const struct linuxcr_
 CredsEntry *linuxcr_creds(struct linuxcr_image *m, const struct linuxcr_task *t,
 			  struct crimg_err *err);
 int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err);
+		   struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct linuxcr_entry *out, struct crimg_err *err);
+		     struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_fd(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err);
+		   struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,
-		   struct linuxcr_entry *out, struct crimg_err *err);
+		   struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_pipe_data(struct linuxcr_image *m, bool fifo, uint64_t index,
-			  struct linuxcr_entry *out, struct crimg_err *err);
+			  struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_ipc_var(struct linuxcr_image *m, size_t object, uint64_t index,
-			struct linuxcr_entry *out, struct crimg_err *err);
+			struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_ipc_shm(struct linuxcr_image *m, size_t object, uint64_t index,
-			struct linuxcr_entry *out, struct crimg_err *err);
+			struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_ipc_sem(struct linuxcr_image *m, size_t object, uint64_t index,
-			struct linuxcr_entry *out, struct crimg_err *err);
+			struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_ipc_msg(struct linuxcr_image *m, size_t object, uint64_t index,
-			struct linuxcr_entry *out, struct crimg_err *err);
+			struct model_entry *out, struct crimg_err *err);
 
 #endif

@@ -9,6 +9,8 @@ extern const struct crimg_reader_driver crimg_reader_criu;
 extern const struct crimg_reader_driver crimg_reader_json;
 extern const struct crimg_reader_driver crimg_reader_elfcore;
 extern const struct crimg_reader_driver crimg_reader_linuxcr;
+extern const struct crimg_reader_driver crimg_reader_cpt;
+extern const struct crimg_reader_driver crimg_reader_kstate;
 extern const struct crimg_reader_driver crimg_reader_live; // of the producer
 
 #endif

@@ -17,7 +17,7 @@ if [ "$peer" = none ] || [ ! -x "$peer/criu" ]; then
 else
 	criu=$(realpath "$peer")/criu
 fi
-for p in vectors blocked8 heap identity openfiles timers tree7 guards terminals; do
+for p in vectors blocked8 heap identity openfiles timers tree9 guards terminals; do
 	cc -O1 -w -pthread -o "$work/$p" "$programs/$p.c" || exit 2
 done
 cc -O1 -w -pthread -static -o "$work/heap_static" "$programs/heap.c" || exit 2
@@ -31,7 +31,7 @@ rounds() { # CRIU ROUNDS COMMAND…
 	passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-1}))
 	rm -rf "$work/rounds"
 }
-rounds "$criu" 3 "$work"/{vectors,blocked8,heap,heap_static,openfiles,timers,tree7,guards,terminals} \
+rounds "$criu" 3 "$work"/{vectors,blocked8,heap,heap_static,openfiles,timers,tree9,guards,terminals} \
 	"/bin/bash $programs/pipeline.sh" "/usr/bin/env python3 $programs/sums.py"
 # criu restores no personality.
 rounds none 3 "$work/identity"
@@ -96,10 +96,10 @@ for p in vectors blocked8 openfiles timers; do
 done
 
 # The modes, and what the image is.
-begin modes "$work/tree7"
+begin modes "$work/tree9"
 claim "cores" sh -c '"$1" checkpoint -q --leave-running --allow-loss -t core "$2" cores 2>said' sh "$crimg" "$pid"
 claim "a core a living process" sh -c '[ "$(ls cores | wc -l)" = 6 ]'
-claim "what gdb says of a core" sh -c 'gdb -batch -ex "info threads" ./../tree7 cores/core.$1 2>&1 | grep -q "Thread\|LWP"' sh "$pid"
+claim "what gdb says of a core" sh -c 'gdb -batch -ex "info threads" ./../tree9 cores/core.$1 2>&1 | grep -q "Thread\|LWP"' sh "$pid"
 claim "tar" "$crimg" checkpoint -q --leave-running "$pid" x.tar.zst
 claim "stream" "$crimg" checkpoint -q --leave-running "$pid" x.crimg
 claim "a stream is the default" sh -c '"$1" checkpoint -q --leave-running "$2" y && cmp -n 8 y x.crimg' sh "$crimg" "$pid"

@@ -141,7 +141,7 @@ static bool is_archive(const char *path, off_t size)
 		return size < STREAM_BYTES && strstr(path, "r6-") == NULL;
 	return strstr(path, ".tar") != NULL || strstr(path, ".tgz") != NULL
 		|| strstr(path, ".crimg") != NULL || strstr(path, ".zip") != NULL
-		|| strstr(path, ".core") != NULL;
+		|| strstr(path, ".core") != NULL || strstr(path, "full.kstate") != NULL;
 }
 
 static int find_sample(const char *path, const struct stat *st, int type, struct FTW *at)

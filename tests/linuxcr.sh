@@ -77,6 +77,6 @@ claim "the same bytes" cmp "$one" "$work/y.ckpt"
 claim "a directory" "$crimg" convert "$one" "$work/dir"
 truncate -s -4096 "$work/dir/pages-1.img"
 rm -f "$work/z.ckpt"
-fails "its pages were changed or compressed" "$crimg" convert --allow-incomplete -t linux-cr "$work/dir" "$work/z.ckpt"
+fails "its contents were changed or compressed" "$crimg" convert --allow-incomplete -t linux-cr "$work/dir" "$work/z.ckpt"
 [ ! -e "$work/z.ckpt" ] && ok || not_ok "a stream of changed pages is left"
 finish

@@ -20,6 +20,7 @@
 #include "format/image.h"
 #include "format/output.h"
 #include "format/tasks.h"
+#include "producer/restart_parts.h"
 #include "report/write.h"
 #include "tests/suite.h"
 #include "validate/checker.h"
@@ -103,6 +104,7 @@ struct way {
 	struct crimg_pages_options pages;
 	bool compare;                // target must equal dir when it was made
 	bool check;                  // validate instead
+	bool plan;                   // see whether it could be restarted, instead
 	bool report;                 // of source and of dir, instead
 };
 
@@ -278,12 +280,24 @@ static void check_denied(const struct way *way, int rc, const struct crimg_err *
 	CU_ASSERT_EQUAL(count_entries(), before);
 }
 
+// What a restart would make of it. Its files are not here: that it is refused is its result.
+static int plan(const char *source, struct crimg_err *err)
+{
+	const struct crimg_restart_options options = { .path = source, .tmpdir = "/tmp" };
+	struct crimg_restart r = { .options = &options };
+	int rc = crimg_restart_plan(&r, err);
+	crimg_restart_close(&r);
+	return rc < 0 && err->code == CRIMG_E_UNSUPPORTED ? 0 : rc;
+}
+
 static int run_way(const struct way *way, const char *source, const char *target,
                    struct crimg_err *err)
 {
 	*err = CRIMG_ERR_INIT;
 	if (way->check)
 		return validate(source, err);
+	if (way->plan)
+		return plan(source, err);
 	if (way->report) {
 		struct crimg_report report = { .out = target, .path = { source, dir }, .tmpdir = "/tmp" };
 		int rc = crimg_report_write(&report, err);
@@ -363,6 +377,11 @@ static void test_validate(void)
 {
 	deny_each(&(struct way){ .check = true }, false);
 	deny_each(&(struct way){ .source = "x.crimg", .check = true }, false);
+}
+
+static void test_plan(void)
+{
+	deny_each(&(struct way){ .plan = true }, false);
 }
 
 static void test_single_file(void)
@@ -449,6 +468,14 @@ static void test_kernel_stream(void)
 	deny_each(&(struct way){ .to = "linux-cr", .target = "c.ckpt" }, false);
 }
 
+static void test_kstate(void)
+{
+	deny_each(&(struct way){ .source = "full.kstate" }, false);
+	deny_each(&(struct way){ .source = "full.kstate", .to = "criu", .target = "from-kstate" }, false);
+	deny_each(&(struct way){ .source = "full.kstate", .to = "kstate", .target = "b.kstate" }, false);
+	deny_each(&(struct way){ .source = "dir", .to = "kstate", .target = "c.kstate" }, false);
+}
+
 static int init(void)
 {
 	char command[1024];
@@ -462,8 +489,8 @@ static int init(void)
 	snprintf(command, sizeof command,
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
-	         "cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir, dir, dir, single,
-	         samples, work, samples, work, samples, samples, work);
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'", samples, dir,
+	         dir, dir, single, samples, work, samples, work, samples, work, samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
@@ -482,12 +509,14 @@ int main(void)
 		{ "back to criu", test_back_to_criu },
 		{ "index", test_index },
 		{ "validate", test_validate },
+		{ "plan of a restart", test_plan },
 		{ "single file", test_single_file },
 		{ "filters", test_filters },
 		{ "core", test_core },
 		{ "diff", test_diff },
 		{ "report", test_report },
 		{ "kernel stream", test_kernel_stream },
+		{ "LinuxC/R image", test_kstate },
 	};
 	return SUITE_RUN("every allocation denied in turn", init, fini, tests);
 }

@@ -10,22 +10,24 @@
 static const struct {
 	crimg_pass_fn *run;
 	bool whole;    // needs an image, not one file of it
+	bool body;     // needs what a skeleton has not
 	size_t option; // offset of the bool in crimg_checker_options that asks for it; ALWAYS
 } passes[] = {
-	{ crimg_pass_image, true, ALWAYS },
-	{ crimg_pass_kernel, true, ALWAYS },
-	{ crimg_pass_references, true, ALWAYS },
-	{ crimg_pass_memory, true, ALWAYS },
-	{ crimg_pass_pagemaps, true, ALWAYS },
-	{ crimg_pass_registers, true, ALWAYS },
-	{ crimg_pass_signals, true, ALWAYS },
-	{ crimg_pass_timers, true, ALWAYS },
-	{ crimg_pass_tasks, true, ALWAYS },
-	{ crimg_pass_creds, true, ALWAYS },
-	{ crimg_pass_seccomp, true, ALWAYS },
-	{ crimg_pass_closed, true, offsetof(struct crimg_checker_options, closed) },
-	{ crimg_pass_host, true, offsetof(struct crimg_checker_options, host) },
-	{ crimg_pass_contents, true, offsetof(struct crimg_checker_options, pages) },
+	{ crimg_pass_image, true, false, ALWAYS },
+	{ crimg_pass_kernel, true, true, ALWAYS },
+	{ crimg_pass_records, true, false, ALWAYS },
+	{ crimg_pass_references, true, false, ALWAYS },
+	{ crimg_pass_memory, true, true, ALWAYS },
+	{ crimg_pass_pagemaps, true, true, ALWAYS },
+	{ crimg_pass_registers, true, true, ALWAYS },
+	{ crimg_pass_signals, true, true, ALWAYS },
+	{ crimg_pass_timers, true, false, ALWAYS },
+	{ crimg_pass_tasks, true, false, ALWAYS },
+	{ crimg_pass_creds, true, false, ALWAYS },
+	{ crimg_pass_seccomp, true, true, ALWAYS },
+	{ crimg_pass_closed, true, false, offsetof(struct crimg_checker_options, closed) },
+	{ crimg_pass_host, true, true, offsetof(struct crimg_checker_options, host) },
+	{ crimg_pass_contents, true, true, offsetof(struct crimg_checker_options, pages) },
 };
 
 static const struct {
@@ -85,6 +87,7 @@ int crimg_checker_open_input(struct crimg_checker *c, const struct crimg_checker
 	if (crimg_image_open_all(in, options->format, &listener, &c->image, err) < 0 && c->image == NULL)
 		return -1;
 	c->single = !c->image->directory && !c->image->archive && c->image->count <= 1;
+	c->skeleton = crimg_image_is_skeleton(c->image);
 	crimg_pass_structure(c);
 	// What is damaged was told just now: tasks and files are of what is readable.
 	struct crimg_err told = CRIMG_ERR_INIT;
@@ -102,7 +105,8 @@ void crimg_checker_run(struct crimg_checker *c)
 	for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
 		bool asked = passes[i].option == ALWAYS
 			|| *(const bool *)(options + passes[i].option);
-		if (asked && (!c->single || !passes[i].whole))
+		bool fits = (!c->single || !passes[i].whole) && (!c->skeleton || !passes[i].body);
+		if (asked && fits)
 			passes[i].run(c);
 	}
 }

@@ -25,6 +25,7 @@ struct crimg_checker {
 	struct crimg_findings findings;
 	struct crimg_arena names; // of files in findings
 	bool single;             // one file of an image: much is missing, rightly
+	bool skeleton;           // the same of an image whose format has no place for memory and registers
 	bool damaged[CRIMG_KIND_COUNT]; // objects of these kinds may have lost entries: told
 	struct crimg_numbered *numbered;   // NULL before that pass, and without tasks
 	struct crimg_message_place *places;
@@ -33,7 +34,8 @@ struct crimg_checker {
 };
 
 typedef void crimg_pass_fn(struct crimg_checker *c);
-crimg_pass_fn crimg_pass_structure, crimg_pass_image, crimg_pass_kernel, crimg_pass_references, crimg_pass_memory, crimg_pass_pagemaps,
+crimg_pass_fn crimg_pass_structure, crimg_pass_image, crimg_pass_kernel, crimg_pass_records, crimg_pass_references,
+	crimg_pass_memory, crimg_pass_pagemaps,
 	crimg_pass_registers, crimg_pass_signals, crimg_pass_timers, crimg_pass_tasks, crimg_pass_creds,
 	crimg_pass_seccomp, crimg_pass_closed, crimg_pass_host, crimg_pass_contents;
 

@@ -245,6 +245,9 @@ int crimg_kernel_refs_collect(struct crimg_image *image, struct crimg_kernel_ref
 	*out = (struct crimg_kernel_refs){ .records = crimg_image_find(image, CRIMG_KIND_KERNEL_RECORDS, 0) };
 	if (out->records == NULL || out->records->count == 0)
 		return 0;
+	const KernelRecordEntry *first = crimg_image_message(image, out->records, 0, NULL);
+	if (first == NULL || first->origin == NULL || strcmp(first->origin->format, "linux-cr") != 0)
+		return 0;
 	for (; w.entry < out->records->count && !w.failed; w.entry++) {
 		w.e = crimg_image_message(image, out->records, w.entry, NULL);
 		if (w.e == NULL || w.e->pages > 0)

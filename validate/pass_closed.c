@@ -124,6 +124,9 @@ static bool kernel_counted(struct crimg_checker *c)
 
 static void name_the_unjudged(struct crimg_checker *c)
 {
+	const KernelOriginEntry *origin = crimg_image_origin(c->image);
+	if (origin != NULL && origin->closed)
+		return; // the kernel counted, and wrote it
 	struct crimg_place at = crimg_place_image(c);
 	bool stream = crimg_image_find(c->image, CRIMG_KIND_KERNEL_RECORDS, 0) != NULL;
 	if (kernel_counted(c))

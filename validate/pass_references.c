@@ -301,18 +301,20 @@ void crimg_pass_references(struct crimg_checker *c)
 	static crimg_ref_step *const steps[] = { crimg_refs_tasks,    crimg_refs_fds,
 		                                 crimg_refs_files,    crimg_refs_sockets,
 		                                 crimg_refs_mappings, crimg_refs_namespaces };
+	// A skeleton names neither descriptors nor directories.
+	size_t count = c->skeleton ? 1 : sizeof steps / sizeof steps[0];
 	if (c->tasks.count == 0)
 		return; // a pre-dump, or nothing is left that could refer to anything: told
 	struct crimg_numbered *r = c->numbered = make(c);
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+	for (size_t i = 0; i < count; i++)
 		steps[i](r);
 	for (enum crimg_ref ref = 0; ref < CRIMG_REF_COUNT; ref++)
 		if (!rows[ref].repeats)
 			tell_repeats(r, ref);
 	// What lost its reference to damage that was told is no finding of its own.
-	if (c->findings.of_severity[CRIMG_ERROR] > 0)
+	if (c->findings.of_severity[CRIMG_ERROR] > 0 || c->skeleton)
 		return;
 	for (enum crimg_ref ref = 0; ref < CRIMG_REF_COUNT; ref++)
 		if (rows[ref].stray != MAY_STRAY)

@@ -149,8 +149,10 @@ void crimg_pass_timers(struct crimg_checker *c)
 		if (task->thread_count == 0 || task->ids == NULL || task->core == NULL
 		    || task->core->tc == NULL)
 			continue; // a zombie; an ELF core, which does not tell; told
-		check_itimers(c, task);
-		check_posix_timers(c, task);
+		if (!c->skeleton) {
+			check_itimers(c, task);
+			check_posix_timers(c, task);
+		}
 		check_rlimits(c, task);
 	}
 }

@@ -98,11 +98,12 @@ void crimg_refs_tasks(struct crimg_numbered *r)
 	struct crimg_checker *c = r->c;
 	// Images before 1.0, and cores, have neither.
 	bool with_parts = crimg_image_first(c->image, CRIMG_KIND_FDINFO) != NULL;
+	bool with_parents = !c->damaged[CRIMG_KIND_PSTREE] && !c->skeleton;
 	size_t roots = 0;
 	check_numbers(c);
 	for (size_t i = 0; i < c->tasks.count; i++) {
 		const struct crimg_task *task = &c->tasks.list[i];
-		if (!c->damaged[CRIMG_KIND_PSTREE])
+		if (with_parents)
 			check_parent(c, task, &roots);
 		check_groups(c, task);
 		if (with_parts)

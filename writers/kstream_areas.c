@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "format/layout_kernel.h"
 #include "format/limits.h"
 #include "format/names.h"
 
@@ -12,17 +13,6 @@
 #define MAP_LOCKED_FLAG 0x2000u
 #define MAP_NORESERVE_FLAG 0x4000u
 #define MAP_HUGETLB_FLAG 0x40000u
-
-// The kernel's flags of an area that no message tells of but what it is for
-#define VM_WRITE 0x2u
-#define VM_MAY_PROT 0x70u
-#define VM_MAYWRITE 0x20u
-#define VM_DENYWRITE 0x800u
-#define VM_EXECUTABLE 0x1000u
-#define VM_DONTEXPAND 0x40000u
-#define VM_ACCOUNT 0x100000u
-#define VM_ALWAYSDUMP 0x4000000u
-#define VM_CAN_NONLINEAR 0x8000000u
 
 // Bits of a page table entry
 #define PAGE_USER 0x25u // present, for users, accessed
@@ -49,11 +39,11 @@ static const struct {
 static const struct {
 	uint32_t user, vm;
 } flags[] = {
-	{ CRIMG_MAP_GROWSDOWN, CRIMG_LCR_VM_GROWSDOWN }, { MAP_LOCKED_FLAG, CRIMG_LCR_VM_LOCKED },
-	{ MAP_NORESERVE_FLAG, CRIMG_LCR_VM_NORESERVE },
+	{ CRIMG_MAP_GROWSDOWN, KERNEL_VM_GROWSDOWN }, { MAP_LOCKED_FLAG, KERNEL_VM_LOCKED },
+	{ MAP_NORESERVE_FLAG, KERNEL_VM_NORESERVE },
 }, advice[] = {
-	{ 1u << 1, CRIMG_LCR_VM_RAND_READ }, { 1u << 2, CRIMG_LCR_VM_SEQ_READ },
-	{ 1u << 10, CRIMG_LCR_VM_DONTCOPY },
+	{ 1u << 1, KERNEL_VM_RAND_READ }, { 1u << 2, KERNEL_VM_SEQ_READ },
+	{ 1u << 10, KERNEL_VM_DONTCOPY },
 };
 
 // Shared memory that is a file without name (since CRIU 4) is what it was.
@@ -153,35 +143,35 @@ uint64_t kstream_area_segment_bytes(const struct crimg_area *area)
 static uint32_t sharing(const VmaEntry *vma, const struct kstream_area *a)
 {
 	if ((vma->flags & CRIMG_MAP_SHARED) == 0)
-		return VM_MAY_PROT;
+		return KERNEL_VM_MAYPROT;
 	if (a->type == CRIMG_LCR_VMA_SHM_FILE && vma->has_fdflags && (vma->fdflags & ACCESS_MASK) == READ_ONLY)
-		return (VM_MAY_PROT & ~VM_MAYWRITE) | CRIMG_LCR_VM_MAYSHARE;
-	return VM_MAY_PROT | CRIMG_LCR_VM_MAYSHARE | CRIMG_LCR_VM_SHARED;
+		return (KERNEL_VM_MAYPROT & ~KERNEL_VM_MAYWRITE) | KERNEL_VM_MAYSHARE;
+	return KERNEL_VM_MAYPROT | KERNEL_VM_MAYSHARE | KERNEL_VM_SHARED;
 }
 
 static uint64_t flags_of(const VmaEntry *vma, const struct kstream_area *a, bool executable)
 {
-	uint32_t vm = (vma->prot & CRIMG_LCR_VM_PROT) | sharing(vma, a);
+	uint32_t vm = (vma->prot & KERNEL_VM_PROT) | sharing(vma, a);
 	if (a->type == CRIMG_LCR_VMA_VDSO)
-		return vm | VM_DONTEXPAND | VM_ALWAYSDUMP;
+		return vm | KERNEL_VM_DONTEXPAND | KERNEL_VM_ALWAYSDUMP;
 	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
 		vm |= (vma->flags & flags[i].user) != 0 ? flags[i].vm : 0;
 	for (size_t i = 0; vma->has_madv && i < sizeof advice / sizeof advice[0]; i++)
 		vm |= (vma->madv & advice[i].user) != 0 ? advice[i].vm : 0;
-	if ((vm & (VM_WRITE | CRIMG_LCR_VM_SHARED | CRIMG_LCR_VM_NORESERVE)) == VM_WRITE)
-		vm |= VM_ACCOUNT;
+	if ((vm & (KERNEL_VM_WRITE | KERNEL_VM_SHARED | KERNEL_VM_NORESERVE)) == KERNEL_VM_WRITE)
+		vm |= KERNEL_VM_ACCOUNT;
 	if (a->file != 0 || a->type == CRIMG_LCR_VMA_SHM_IPC_SKIP)
-		vm |= VM_CAN_NONLINEAR;
-	return executable ? vm | VM_DENYWRITE | VM_EXECUTABLE : vm;
+		vm |= KERNEL_VM_CAN_NONLINEAR;
+	return executable ? vm | KERNEL_VM_DENYWRITE | KERNEL_VM_EXECUTABLE : vm;
 }
 
 // Pages of files are written only once they are told of; private ones once they are copied.
 static uint64_t protection_of(uint64_t vm, const struct kstream_area *a)
 {
 	uint64_t bits = PAGE_USER;
-	if ((vm & CRIMG_LCR_VM_PROT) == 0)
+	if ((vm & KERNEL_VM_PROT) == 0)
 		return PAGE_NONE;
-	if ((vm & (VM_WRITE | CRIMG_LCR_VM_SHARED)) == (VM_WRITE | CRIMG_LCR_VM_SHARED)
+	if ((vm & (KERNEL_VM_WRITE | KERNEL_VM_SHARED)) == (KERNEL_VM_WRITE | KERNEL_VM_SHARED)
 	    && a->type != CRIMG_LCR_VMA_SHM_FILE)
 		bits |= PAGE_RW;
 	return (vm & CRIMG_PROT_EXEC) != 0 ? bits : bits | PAGE_NX;

@@ -1,22 +1,23 @@
-// The writer of kernel streams. Records that came from one are written as they are (kstream_carried.c);
-// from other images, or where a posting is asked for, the stream is made (kstream.c). Either way all but
-// the pages is known before the first page comes, and pages fall into the gaps that were left.
+// The writer of kernel streams. Records that came from one are written as they are, each with its header
+// (carried.c); from other images, or where a posting is asked for, the stream is made (kstream.c). Either way
+// all but the pages is known before the first page comes, and pages fall into the gaps that were left.
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/checked.h"
+#include "format/layout_linuxcr.h"
 #include "format/limits.h"
 #include "format/output.h"
+#include "writers/carried.h"
 #include "writers/kstream.h"
-#include "writers/kstream_carried.h"
 #include "writers/writers.h"
 
 struct linuxcr_writer {
 	struct crimg_output *output;
 	struct crimg_ledger *ledger;
 	bool asked, rc2;           // for a posting, and which
-	bool carried;              // records are here
-	struct kstream_carried records;
-	struct crimg_image *image; // index; NULL with records
+	struct carried carried;    // known: its records are what is written
+	struct crimg_image *image; // index; NULL with those
 	struct kstream_contents contents;
 	uint64_t first_page;       // payload
 	struct kstream_out out;
@@ -53,7 +54,7 @@ static int begin(struct linuxcr_writer *w, struct crimg_err *err)
 	if (w->begun)
 		return 0;
 	w->begun = true;
-	if ((w->carried ? kstream_carried_place(&w->records, &w->out, err) : make(w, err)) < 0)
+	if (make(w, err) < 0)
 		return -1;
 	if (w->out.pieces.count > 0 && !w->output->at_offsets)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
@@ -75,27 +76,47 @@ static void forget_index(struct linuxcr_writer *w)
 
 static int put_object(struct linuxcr_writer *w, const struct crimg_record *r, struct crimg_err *err)
 {
-	if (r->object->kind == CRIMG_KIND_PAGES && r->payload.number != CRIMG_NO_PAYLOAD) {
-		if (r->payload.number < w->first_page)
-			w->first_page = r->payload.number;
-		if (w->carried)
-			return kstream_carried_pages(&w->records, r, err);
-	}
+	bool pages = r->object->kind == CRIMG_KIND_PAGES && r->payload.number != CRIMG_NO_PAYLOAD;
+	if (pages && r->payload.number < w->first_page)
+		w->first_page = r->payload.number;
+	if (carried_put(&w->carried, r, err) < 0)
+		return -1;
 	bool wanted = w->image != NULL && r->object->type == CRIMG_OBJECT_FILE
 		&& r->object->kind != CRIMG_KIND_KERNEL_RECORDS;
 	return wanted ? crimg_image_put(w->image, r, err) : 0;
 }
 
+// A record as it was found: its header, what follows it, and its pages.
+static int put_record(struct linuxcr_writer *w, const struct crimg_record *r, struct crimg_err *err)
+{
+	uint8_t header[CRIMG_LCR_HEADER_BYTES];
+	const KernelRecordEntry *e = carried_record(&w->carried, r, err);
+	uint64_t length, pages;
+	if (e == NULL)
+		return -1;
+	if (!w->carried.known)
+		return 0;
+	forget_index(w);
+	if (!crimg_mul_u64(e->pages, CRIMG_PAGE_BYTES, &pages)
+	    || !crimg_add_u64(CRIMG_LCR_HEADER_BYTES + (uint64_t)e->payload.len, pages, &length)
+	    || length > UINT32_MAX)
+		return crimg_fail(err, CRIMG_E_FORMAT, r->origin, r->origin_offset,
+		                  "a record of %zu bytes and %llu pages found, less than 4 GiB wanted",
+		                  e->payload.len, (unsigned long long)e->pages);
+	crimg_put_u32(header, e->type);
+	crimg_put_u32(header + 4, (uint32_t)length);
+	if (carried_head(&w->carried, header, sizeof header, err) < 0
+	    || carried_head(&w->carried, e->payload.data, e->payload.len, err) < 0)
+		return -1;
+	struct carried_piece piece = { .kind = CRIMG_KIND_PAGES, .id = e->pages_id, .from = CARRIED_NEXT,
+	                               .length = pages };
+	return pages == 0 ? 0 : carried_contents(&w->carried, piece, err);
+}
+
 static int put_message(struct linuxcr_writer *w, const struct crimg_record *r, struct crimg_err *err)
 {
-	if (r->object->kind == CRIMG_KIND_KERNEL_RECORDS) {
-		if (w->asked || r->tail)
-			return 0;
-		if (!w->carried)
-			forget_index(w);
-		w->carried = true;
-		return kstream_carried_add(&w->records, &w->out, r, err);
-	}
+	if (r->object->kind == CRIMG_KIND_KERNEL_RECORDS)
+		return w->asked || r->tail ? 0 : put_record(w, r, err);
 	if (w->image == NULL || r->object->type != CRIMG_OBJECT_FILE)
 		return 0;
 	if (kstream_wants_content(r->object->kind) && kstream_announce(&w->contents, r->payload, err) < 0)
@@ -111,6 +132,8 @@ static int linuxcr_put(struct crimg_writer *writer, const struct crimg_record *r
 		return put_object(w, r, err);
 	if (r->type == CRIMG_RECORD_MESSAGE)
 		return put_message(w, r, err);
+	if (w->carried.known)
+		return carried_put(&w->carried, r, err);
 	if (r->payload.number == CRIMG_NO_PAYLOAD || r->content_length == 0)
 		return 0;
 	if (r->payload.number < w->first_page)
@@ -121,6 +144,8 @@ static int linuxcr_put(struct crimg_writer *writer, const struct crimg_record *r
 static int linuxcr_finish(struct crimg_writer *writer, struct crimg_err *err)
 {
 	struct linuxcr_writer *w = writer->state;
+	if (w->carried.known)
+		return carried_finish(&w->carried, err);
 	return begin(w, err) < 0 ? -1 : scatter_end(&w->scatter, err);
 }
 
@@ -128,7 +153,7 @@ static void linuxcr_close(struct crimg_writer *writer)
 {
 	struct linuxcr_writer *w = writer->state;
 	scatter_fini(&w->scatter);
-	kstream_carried_fini(&w->records);
+	carried_fini(&w->carried);
 	kstream_out_fini(&w->out);
 	forget_index(w);
 	free(w);
@@ -156,7 +181,8 @@ static int linuxcr_open(struct crimg_writer *writer, const struct crimg_writer_o
 	w->asked = options->posting != NULL;
 	w->rc2 = options->posting == NULL || strcmp(options->posting, "v20") != 0;
 	w->first_page = CRIMG_NO_PAYLOAD;
-	w->records.arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
+	w->carried = carried_make(writer->output, "a kernel stream", "linux-cr");
+	w->carried.otherwise = "--linux-cr-version makes new records";
 	writer->state = w;
 	return 0;
 }

@@ -7,5 +7,7 @@ const struct crimg_writer_driver *const crimg_writers[] = {
 	&crimg_writer_json,
 	&crimg_writer_core,
 	&crimg_writer_linuxcr,
+	&crimg_writer_cpt,
+	&crimg_writer_kstate,
 	NULL,
 };

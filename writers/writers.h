@@ -9,5 +9,7 @@ extern const struct crimg_writer_driver crimg_writer_criu;
 extern const struct crimg_writer_driver crimg_writer_json;
 extern const struct crimg_writer_driver crimg_writer_core;
 extern const struct crimg_writer_driver crimg_writer_linuxcr;
+extern const struct crimg_writer_driver crimg_writer_cpt;
+extern const struct crimg_writer_driver crimg_writer_kstate;
 
 #endif

@@ -1,0 +1,23 @@
+// Between the parts that rebuild an address space: restart_memory.c, restart_pages.c, restart_inherit.c.
+#ifndef CRIMG_PRODUCER_RESTART_MEMORY_H
+#define CRIMG_PRODUCER_RESTART_MEMORY_H
+
+#include "producer/restart_parts.h"
+
+// Sets a->kept when the task, as its mother bore it, has most of its areas already.
+CRIMG_MUST_CHECK int crimg_restart_inherit(struct crimg_restart *r, struct crimg_actor *a,
+                                           struct crimg_err *err);
+
+struct crimg_feed;
+// The pages of the image in [start, end), which lie in area, into the task; now or with later ones.
+CRIMG_MUST_CHECK int crimg_feed_pages(struct crimg_feed *feed, const struct crimg_area *area,
+                                      uint64_t start, uint64_t end, struct crimg_err *err);
+// The pages of an area that was kept.
+CRIMG_MUST_CHECK int crimg_restart_settle(struct crimg_restart *r, struct crimg_actor *a,
+                                          struct crimg_feed *feed, const struct crimg_area *area,
+                                          struct crimg_err *err);
+
+// True for areas that have pages of their own.
+bool crimg_restart_is_private(const VmaEntry *v);
+
+#endif

@@ -1,0 +1,187 @@
+// What the parts of a restart share. Each step is one file; restart.c calls them in order. Used by
+// restart*.c alone.
+#ifndef CRIMG_PRODUCER_RESTART_PARTS_H
+#define CRIMG_PRODUCER_RESTART_PARTS_H
+
+#include "format/space.h"
+#include "producer/puppet.h"
+
+// --inherit fd:NAME.
+struct crimg_inherit {
+	int fd;
+	const char *name; // as `crimg inspect fds` shows it, or the file's number
+	bool used;
+};
+
+struct crimg_restart_options {
+	const char *path, *format, *tmpdir, *pidfile;
+	bool wait, stopped, new_pids;
+	struct crimg_inherit *inherits;
+	size_t inherit_count;
+	volatile sig_atomic_t *stop;
+};
+
+// Lines of text for the user, each ending in a newline.
+struct crimg_lines {
+	struct crimg_buf text;
+	size_t count;
+	bool failed; // memory
+};
+
+void crimg_lines_add(struct crimg_lines *lines, const char *fmt, ...) CRIMG_PRINTF(2, 3);
+
+// A descriptor of crimg's, which every puppet inherits under the same number, above all numbers that
+// tasks use.
+enum crimg_handle_sort {
+	CRIMG_HANDLE_FILE,    // id: file in the image, opened as it was
+	CRIMG_HANDLE_MAPPED,  // id: file in the image, opened for mapping it; private ones
+	CRIMG_HANDLE_SHARED,  // the same, for shared mappings that may be written
+	CRIMG_HANDLE_GHOST,   // id: remap_id; open for reading and writing
+	CRIMG_HANDLE_SEGMENT, // id: shmid; anonymous shared memory, or a memory file
+	CRIMG_HANDLE_PIPE_IN, // id: pipe_id; the end to read from
+	CRIMG_HANDLE_PIPE_OUT,
+	CRIMG_HANDLE_SOCKET,  // id: file in the image; the other end of a pair that was made
+	CRIMG_HANDLE_PAGES,   // id: inode of the image's file, more: its device
+};
+
+struct crimg_handle {
+	enum crimg_handle_sort sort;
+	uint64_t id, more;
+	int fd;
+};
+
+struct crimg_handles {
+	struct crimg_handle *list; // sorted
+	size_t count, capacity;
+	int base;                  // numbers begin here
+};
+
+// A process of the image that is being made.
+struct crimg_actor {
+	const struct crimg_task *task;
+	struct crimg_space space;
+	struct crimg_puppet *puppets; // a thread each, the leader first; one of a zombie
+	size_t count;                 // of those that exist
+	uint32_t birth;               // session that it must be born in; 0: whichever
+	bool bore;                    // its children exist, and it leads its session if it is to
+	const struct crimg_actor *mother; // who bore it; NULL of the root
+	bool *kept;                   // an area of space each: it has it from its mother; NULL: none
+};
+
+struct crimg_restart {
+	const struct crimg_restart_options *options;
+	struct crimg_image *image;
+	struct crimg_tasks tasks;
+	struct crimg_files files;
+	struct crimg_actor *actors;   // as tasks.list
+	struct crimg_stage stage;
+	struct crimg_handles handles;
+	bool *watched;                // a file each: an epoll whose targets were told
+	struct crimg_lines refused;   // why nothing is done
+	struct crimg_lines notes;     // what is not as it was
+	bool new_pids;                // in a pid namespace of their own
+	bool new_user;                // and in a user namespace, where crimg may do what it may not here
+	pid_t root;                   // as crimg sees it
+	pid_t keeper;                 // process 1 of the new pid namespace; 0: there is none
+	int gate, gate_in;            // a pipe that new tasks wait at: its read end, its write end
+};
+
+// restart_plan.c: loads what the image says, and refuses what cannot be made. Creates nothing.
+CRIMG_MUST_CHECK int crimg_restart_plan(struct crimg_restart *r, struct crimg_err *err);
+void crimg_restart_close(struct crimg_restart *r);
+
+// restart_refuse.c, restart_refuse_files.c: add to r->refused.
+void crimg_restart_refuse_tasks(struct crimg_restart *r);
+void crimg_restart_refuse_files(struct crimg_restart *r);
+
+// restart_handles.c
+CRIMG_MUST_CHECK int crimg_handles_open(struct crimg_restart *r, struct crimg_err *err);
+void crimg_handles_close(struct crimg_handles *h);
+// Takes fd over (also on failure) and moves it to where handles are. Returns its new number, or -1.
+CRIMG_MUST_CHECK int crimg_handles_add(struct crimg_handles *h, struct crimg_handle handle,
+                                       struct crimg_err *err);
+int crimg_handles_find(const struct crimg_handles *h, enum crimg_handle_sort sort, uint64_t id,
+                       uint64_t more); // -1: none
+// A second open file of what fd is, with other flags.
+int crimg_handles_reopen(int fd, int flags);
+// The path and open flags of a regular file; -1 with err.
+CRIMG_MUST_CHECK int crimg_handles_open_path(struct crimg_restart *r, const struct crimg_file *file,
+                                             int flags, struct crimg_err *err);
+
+// restart_files.c: opens every open file of the image. restart_ghost.c: deleted ones. restart_pipes.c.
+CRIMG_MUST_CHECK int crimg_restart_open_files(struct crimg_restart *r, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_open_ghost(struct crimg_restart *r, const struct crimg_file *file,
+                                              int flags, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_open_pipe(struct crimg_restart *r, const struct crimg_file *file,
+                                             struct crimg_err *err);
+// restart_pairs.c: unix sockets that socketpair() made, both ends in the image, nothing but bytes waiting.
+bool crimg_restart_is_pair(struct crimg_restart *r, const struct crimg_file *file);
+CRIMG_MUST_CHECK int crimg_restart_open_pair(struct crimg_restart *r, const struct crimg_file *file,
+                                             struct crimg_err *err);
+// What the image holds of contents, into fd at its position. Stops where a pipe is full.
+CRIMG_MUST_CHECK int crimg_restart_pour(struct crimg_image *image, struct crimg_payload_ref from,
+                                        int fd, struct crimg_err *err);
+
+// restart_shared.c: segments that are mapped by several tasks, with their contents.
+CRIMG_MUST_CHECK int crimg_restart_open_segments(struct crimg_restart *r, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_seal_segments(struct crimg_restart *r, struct crimg_err *err);
+// The memory file that area maps, or NULL.
+const MemfdInodeEntry *crimg_restart_inode(struct crimg_restart *r, uint64_t inode_id);
+
+// restart_tree.c: creates all processes, their sessions and groups; ends zombies.
+CRIMG_MUST_CHECK int crimg_restart_births(struct crimg_restart *r, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_create(struct crimg_restart *r, struct crimg_err *err);
+void crimg_restart_kill(struct crimg_restart *r);
+
+// One actor at a time, in this order. The first happens before it bears children, which then have the same
+// memory.
+CRIMG_MUST_CHECK int crimg_restart_memory(struct crimg_restart *r, struct crimg_actor *a,
+                                          struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_pages(struct crimg_restart *r, struct crimg_actor *a,
+                                         struct crimg_err *err);
+// Then, when all have their memory: they may share a descriptor table.
+CRIMG_MUST_CHECK int crimg_restart_directories(struct crimg_restart *r, struct crimg_actor *a,
+                                               struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_fds(struct crimg_restart *r, struct crimg_actor *a,
+                                       struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_threads(struct crimg_restart *r, struct crimg_actor *a,
+                                           struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_creds(struct crimg_restart *r, struct crimg_actor *a, size_t i,
+                                         struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_process(struct crimg_restart *r, struct crimg_actor *a,
+                                           struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_after_creds(struct crimg_restart *r, struct crimg_actor *a,
+                                               struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_timers(struct crimg_restart *r, struct crimg_actor *a,
+                                          struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_signals(struct crimg_restart *r, struct crimg_actor *a,
+                                           struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_leave(struct crimg_restart *r, struct crimg_actor *a,
+                                         struct crimg_err *err);
+
+// restart_regs.c: whether this CPU has the state; and sets it all.
+void crimg_restart_refuse_regs(struct crimg_restart *r, const struct crimg_task *task,
+                               const struct crimg_thread *thread);
+CRIMG_MUST_CHECK int crimg_restart_regs(const struct crimg_puppet *p, const CoreEntry *core,
+                                        struct crimg_err *err);
+
+// Mappings of the kernel: the vDSO, with its data pages in front, as they came from the kernel.
+struct crimg_vdso_part {
+	uint64_t start, end;
+	bool code; // the vDSO itself, else its data
+};
+
+struct crimg_vdso {
+	struct crimg_vdso_part parts[8]; // in address order
+	size_t count;
+};
+
+struct crimg_map_range {
+	uint64_t start, end;
+};
+
+// restart_maps.c: what a task has mapped; ranges is freed by the caller. vdso may be NULL.
+CRIMG_MUST_CHECK int crimg_restart_maps(pid_t pid, struct crimg_map_range **ranges, size_t *count,
+                                        struct crimg_vdso *vdso, struct crimg_err *err);
+
+#endif

@@ -1,0 +1,201 @@
+// What of tasks and their memory cannot be restarted: said with the object and advice, before anything is
+// created. What of open files: restart_refuse_files.c.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "format/limits.h"
+#include "format/names.h"
+#include "format/x86.h"
+#include "producer/restart_parts.h"
+
+#define USER_END UINT64_C(0x7ffffffff000) // of addresses that a task may have mapped
+
+static void refuse(struct crimg_restart *r, const struct crimg_task *t, const char *what,
+                   const char *advice)
+{
+	crimg_lines_add(&r->refused, "task %u (%s): %s: %s", t->pid, crimg_task_comm(t), what,
+	                advice);
+}
+
+// Kinds of objects that belong to no task.
+static void refuse_objects(struct crimg_restart *r)
+{
+	static const struct {
+		enum crimg_kind kind;
+		const char *what, *advice;
+	} rows[] = {
+		{ CRIMG_KIND_IPCNS_SHM, "System V shared memory", "criu restore brings it back" },
+		{ CRIMG_KIND_IPCNS_SEM, "System V semaphores", "criu restore brings them back" },
+		{ CRIMG_KIND_IPCNS_MSG, "System V message queues", "criu restore brings them back" },
+		{ CRIMG_KIND_TCP_STREAM, "TCP connections",
+		  "close them before the checkpoint, or use criu restore --tcp-established" },
+		{ CRIMG_KIND_BPFMAP_DATA, "BPF maps", "criu restore brings them back" },
+		{ CRIMG_KIND_AUTOFS, "autofs mounts", "criu restore brings them back" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const struct crimg_image_object *o = crimg_image_first(r->image, rows[i].kind);
+		if (o != NULL && o->count > 0)
+			crimg_lines_add(&r->refused, "%s: %s: not restarted yet: %s", o->object.name,
+			                rows[i].what, rows[i].advice);
+	}
+}
+
+static void refuse_namespaces(struct crimg_restart *r, const struct crimg_task *t)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} rows[] = {
+#define NS(word) { #word, offsetof(TaskKobjIdsEntry, word##_ns_id) }
+		NS(pid), NS(net), NS(ipc), NS(uts), NS(mnt), NS(user), NS(cgroup), NS(time),
+#undef NS
+	};
+	const InventoryEntry *inventory =
+		crimg_image_get(r->image, CRIMG_KIND_INVENTORY, 0, NULL);
+	const TaskKobjIdsEntry *outside = inventory != NULL ? inventory->root_ids : NULL;
+	char what[80];
+	for (size_t i = 0; t->ids != NULL && outside != NULL && i < sizeof rows / sizeof rows[0];
+	     i++) {
+		uint32_t a, b;
+		memcpy(&a, (const char *)t->ids + rows[i].offset, sizeof a);
+		memcpy(&b, (const char *)outside + rows[i].offset, sizeof b);
+		if (a == b || a == 0)
+			continue;
+		snprintf(what, sizeof what, "has a %s namespace of its own", rows[i].name);
+		refuse(r, t, what, "containers are not restarted yet; criu restore does");
+	}
+}
+
+static uint32_t id_at(const struct crimg_task *t, size_t offset)
+{
+	uint32_t id = 0;
+	if (t->ids != NULL)
+		memcpy(&id, (const char *)t->ids + offset, sizeof id);
+	return id;
+}
+
+// What two tasks have in common: a child may be born with what its parent has, and no other way.
+static void refuse_sharing(struct crimg_restart *r, size_t i)
+{
+	static const struct {
+		const char *what;
+		size_t offset;
+		bool from_parent;
+	} rows[] = {
+		{ "memory", offsetof(TaskKobjIdsEntry, vm_id), false },
+		{ "signal handlers", offsetof(TaskKobjIdsEntry, sighand_id), false },
+		{ "descriptors", offsetof(TaskKobjIdsEntry, files_id), true },
+		{ "directories", offsetof(TaskKobjIdsEntry, fs_id), true },
+	};
+	const struct crimg_task *t = &r->tasks.list[i];
+	const struct crimg_task *p = t->parent != CRIMG_NO_TASK ? &r->tasks.list[t->parent] : NULL;
+	char what[80];
+	for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+		uint32_t id = id_at(t, rows[k].offset);
+		if (id == 0 || (rows[k].from_parent && p != NULL && id_at(p, rows[k].offset) == id))
+			continue;
+		size_t j = 0;
+		while (j < i && id_at(&r->tasks.list[j], rows[k].offset) != id)
+			j++;
+		if (j == i)
+			continue;
+		snprintf(what, sizeof what, "shares %s with task %u", rows[k].what,
+		         r->tasks.list[j].pid);
+		refuse(r, t, what, "that is not restarted yet; criu restore does");
+	}
+}
+
+static void refuse_area(struct crimg_restart *r, const struct crimg_task *t, const struct crimg_area *a)
+{
+	static const struct {
+		uint32_t bits;
+		const char *what;
+	} rows[] = {
+		{ CRIMG_VMA_SYSV, "System V shared memory" }, { CRIMG_VMA_SOCKET, "a mapped socket" },
+		{ CRIMG_VMA_AIO, "a ring of asynchronous I/O" },
+		{ CRIMG_VMA_SHADOW_STACK, "a shadow stack" }, { 1u << 17, "a page of uprobes" },
+		{ 1u << 27, "memory of a plugin" },
+	};
+	const VmaEntry *v = a->vma;
+	const char *what = NULL;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if ((v->status & rows[i].bits) != 0)
+			what = rows[i].what;
+	if ((v->flags & 0x40000) != 0)
+		what = "huge pages of hugetlbfs";
+	if ((v->status & CRIMG_VMA_VSYSCALL) == 0
+	    && (a->end > USER_END || ((a->start | a->end) & (CRIMG_PAGE_BYTES - 1)) != 0))
+		what = "an address that no task can have";
+	if (what != NULL)
+		crimg_lines_add(&r->refused,
+		                "task %u (%s): area 0x%" PRIx64 "-0x%" PRIx64
+		                ": %s: not restarted yet: criu restore may do it",
+		                t->pid, crimg_task_comm(t), a->start, a->end, what);
+}
+
+static void refuse_memory(struct crimg_restart *r, const struct crimg_actor *a)
+{
+	const struct crimg_task *t = a->task;
+	if (t->mm == NULL) {
+		refuse(r, t, "the image has no memory of it", "take a whole image");
+		return;
+	}
+	if (t->mm->n_aios > 0)
+		refuse(r, t, "uses asynchronous I/O", "that is not restarted yet; criu restore does");
+	for (size_t i = 0; i < a->space.count; i++)
+		refuse_area(r, t, &a->space.areas[i]);
+}
+
+static void refuse_thread(struct crimg_restart *r, const struct crimg_task *t,
+                          const struct crimg_thread *thread)
+{
+	const CoreEntry *core = thread->core;
+	const ThreadInfoX86 *info = core != NULL ? core->thread_info : NULL;
+	const CredsEntry *creds = core != NULL && core->thread_core != NULL
+		? core->thread_core->creds : NULL;
+	if (info == NULL || core->mtype != CORE_ENTRY__MARCH__X86_64 || info->gpregs == NULL) {
+		refuse(r, t, "has no registers of an x86-64 CPU", "restart it where it ran");
+		return;
+	}
+	if (crimg_x86_is_32(info->gpregs))
+		refuse(r, t, "runs 32-bit code", "32-bit tasks are not restarted yet; criu restore does");
+	if (creds != NULL && creds->lsm_profile != NULL && creds->lsm_profile[0] != '\0'
+	    && strcmp(creds->lsm_profile, "unconfined") != 0)
+		refuse(r, t, "is confined by a security module",
+		       "such a profile is not restarted yet; criu restore does");
+	crimg_restart_refuse_regs(r, t, thread);
+}
+
+static void refuse_task(struct crimg_restart *r, size_t i)
+{
+	const struct crimg_actor *a = &r->actors[i];
+	const struct crimg_task *t = a->task;
+	if (t->core == NULL || t->core->tc == NULL) {
+		refuse(r, t, "the image has no core of it", "take a whole image");
+		return;
+	}
+	if (t->state == CRIMG_TASK_DEAD) {
+		if (t->parent == CRIMG_NO_TASK)
+			refuse(r, t, "is dead", "there is nothing to restart");
+		return;
+	}
+	if (t->state != CRIMG_TASK_ALIVE && t->state != CRIMG_TASK_STOPPED)
+		refuse(r, t, "has an unknown state", "was the image made by something newer?");
+	refuse_namespaces(r, t);
+	refuse_sharing(r, i);
+	refuse_memory(r, a);
+	for (size_t k = 0; k < t->thread_count; k++)
+		refuse_thread(r, t, &t->threads[k]);
+}
+
+void crimg_restart_refuse_tasks(struct crimg_restart *r)
+{
+	refuse_objects(r);
+	for (size_t i = 0; i < r->tasks.count; i++)
+		refuse_task(r, i);
+	for (size_t i = 0; i < r->tasks.count; i++)
+		if (i > 0 && r->tasks.list[i].parent == CRIMG_NO_TASK)
+			refuse(r, &r->tasks.list[i], "has no parent in the image",
+			       "an image of one tree is wanted");
+}

@@ -1,0 +1,285 @@
+#!/bin/bash
+# What today's criu dumped, crimg restarts: programs that prove their own state, from a directory, a stream and
+# an archive, with their numbers and in a pid namespace; and what is refused, or fails, leaves nothing behind.
+#   restart.sh CRIMG PEER BUILD
+crimg=$(realpath "$1") peer=$2 build=$(realpath "$3")
+[ "$peer" = none ] || peer=$(realpath "$peer")
+here=$(cd "$(dirname "$0")" && pwd)
+programs="heap vectors blocked8 tree9 timers openfiles identity"
+if [ "${4:-}" != inside ]; then
+	no() {
+		printf 'SKIPPED restart.sh: %s\n0 passed, 0 failed, 1 skipped\n' "$1"
+		exit 0
+	}
+	[ "$(id -u)" = 0 ] || no "criu dump, and numbers of one's choice, need root"
+	[ "$peer" != none ] && [ -x "$peer/criu" ] || no "the peer criu could not be fetched"
+	unshare --pid --fork --mount-proc true 2>/dev/null || no "no pid namespace can be made here"
+	mkdir -p "$build/samples"
+	for p in $programs counter terminal; do
+		cc -O1 -w -pthread -o "$build/samples/$p" "$here/../samples/programs/$p.c" || exit 2
+	done
+	# There the shell is process 1: whoever is killed is waited for, and numbers are free again.
+	exec unshare --pid --fork --kill-child --mount-proc bash "$0" "$crimg" "$peer" "$build" inside
+fi
+. "$here/lib.sh"
+for fd in /proc/$$/fd/*; do # what a harness left open would be dumped too
+	fd=${fd##*/}
+	[ "$fd" -gt 2 ] && [ "$fd" != 255 ] && eval "exec $fd>&-"
+done
+
+begin() { # NAME COMMAND…: starts it; its number in pid_NAME
+	local name=$1
+	shift
+	mkdir -p "$work/$name/run"
+	cd "$work/$name/run" || exit 2
+	setsid "$@" </dev/null >out 2>err &
+	printf -v "pid_$name" %d $!
+	disown $!
+}
+await_ready() { # NAME
+	for _ in $(seq 200); do
+		grep -q ready "$work/$1/run/out" && return
+		sleep 0.05
+	done
+	not_ok "$1 does not begin: $(cat "$work/$1/run/err")"
+}
+dump() { # NAME: criu ends it; false, and said, when criu cannot
+	local pid=pid_$1
+	rm -rf "$work/$1/img"
+	mkdir -p "$work/$1/img"
+	"$peer/criu" dump -t "${!pid}" -D "$work/$1/img" -o log --file-locks >/dev/null 2>&1 && return
+	skip "criu dump of $1 failed here: $(grep Error "$work/$1/img/log" | head -n 1)"
+	kill -KILL -- "-${!pid}"
+	false
+}
+restart() { # NAME [OPTION…] [IMAGE]: in its directory, at most 15 s; error texts in $work/said
+	cd "$work/$1/run" || exit 2
+	shift
+	timeout -k 1 15 "$crimg" restart "$@" 2>"$work/said"
+}
+proves() { # NAME TEXT OPTION… IMAGE: it goes on and finds its state
+	local name=$1 text=$2 code
+	shift 2
+	rm -f "$work/$name/run/go"
+	(sleep 0.3 && touch "$work/$name/run/go") &
+	restart "$name" --wait "$@"
+	code=$?
+	[ "$code" = 0 ] && ok || not_ok "$text of $name: exit $code: $(cat "$work/$name/run/err" "$work/said")"
+}
+fails() { # TEXT PATTERN NAME ARG…: exit 2, says PATTERN, no task of the image is there
+	local text=$1 pattern=$2 name=$3 code pid=pid_$3
+	shift 2
+	restart "$@"
+	code=$?
+	[ "$code" = 2 ] && ok || not_ok "$text: exit $code, 2 wanted"
+	grep -q -e "$pattern" "$work/said" && ok || not_ok "$text: $pattern wanted: $(cat "$work/said")"
+	[ ! -e "/proc/${!pid:-none}" ] && ok || not_ok "$text: a task was left behind"
+}
+
+# All at once: most of their time they sleep.
+dumped=
+for p in $programs; do
+	begin "$p" "$build/samples/$p"
+done
+for p in $programs; do
+	await_ready "$p"
+	dump "$p" && dumped="$dumped $p"
+done
+[ -n "$dumped" ] || { finish; exit; }
+for p in $dumped; do
+	proves "$p" "restart from a directory" "$work/$p/img"
+done
+for p in $dumped; do
+	case $p in
+	heap) form=h.crimg how=--compress=zstd ;;
+	openfiles) form=h.tar.zst how= ;;
+	tree9) form=h.crimg how=--compress=none ;;
+	*) form=h.lz4 how=--compress=lz4 ;;
+	esac
+	"$crimg" convert $how "$work/$p/img" "$work/$p/$form" || not_ok "$form of $p"
+	proves "$p" "restart from $form" "$work/$p/$form"
+	proves "$p" "restart in a pid namespace" --new-pids "$work/$p/img"
+done
+
+# An image whose pages are in its parent.
+if [ -d "$work/vectors/img" ]; then
+	cp -a "$work/vectors/img" "$work/vectors/layer" && cd "$work/vectors/layer" || exit 2
+	rm pages-1.img pagemap-*.img && ln -s ../img parent
+	for map in ../img/pagemap-*.img; do
+		"$crimg" convert -t json "$map" - | sed -E 's/"flags": ?"?[0-9A-Z_|]+"?/"flags":1,"in_parent":true/g' >"$work/map.json"
+		"$crimg" convert -f json -t criu "$work/map.json" "$(basename "$map")"
+	done
+	proves vectors "restart from a layer" "$work/vectors/layer"
+fi
+
+# Programs that nobody wrote for this.
+foreign() { # NAME LAST-LINE COMMAND…
+	local name=$1 last=$2
+	shift 2
+	begin "$name" "$@"
+	await_ready "$name"
+	dump "$name" || return
+	restart "$name" --wait "$work/$name/img"
+	code=$?
+	[ "$code" = 0 ] && [ "$(tail -n 1 "$work/$name/run/out")" = "$last" ] && ok ||
+		not_ok "$name: exit $code, $(tail -n 1 "$work/$name/run/out"): $(cat "$work/said")"
+}
+foreign shell 1600 bash -c 'echo ready; for i in $(seq 40); do echo $i; sleep 0.03; done |
+	while read -r x; do echo $((x * x)); done | sort -n | tail -n 1'
+foreign packed "$(head -c 60000000 /dev/zero | tr '\0' x | md5sum)" \
+	bash -c 'echo ready; head -c 60000000 /dev/zero | tr "\0" x | gzip -9 | gzip -d | md5sum'
+foreign python True python3 -c '
+import hashlib, threading, time
+print("ready", flush=True)
+def chain():
+    h = b"x"
+    for i in range(600000): h = hashlib.sha256(h).digest()
+    return h
+t = threading.Thread(target=lambda: time.sleep(0.5)); t.start()
+first = chain(); t.join()
+print(first == chain())'
+
+# Nothing of crimg is in a task, and the task is what it was.
+begin counter "$build/samples/counter"
+sleep 0.5
+shape() { # of pid_counter: areas (criu itself leaves the vDSO's parts as they are), descriptors, parents, signals
+	sed 's/ *\[vvar[^ ]*\]$//' "/proc/$pid_counter/maps"
+	ls -l "/proc/$pid_counter/fd" | awk '{ print $1, $9, $11 }'
+	grep -E '^(Name|Umask|Tgid|Pid|NS|Uid|Gid|Groups|Threads|Sig|Shd|Cap|NoNew|Seccomp|TracerPid)' \
+		"/proc/$pid_counter/status" | grep -v SigQ
+	cat "/proc/$pid_counter/cmdline" "/proc/$pid_counter/auxv" "/proc/$pid_counter/limits" | tr '\0' ' '
+	readlink "/proc/$pid_counter/exe" "/proc/$pid_counter/cwd" "/proc/$pid_counter/root"
+}
+shape >"$work/before" 2>/dev/null
+if dump counter; then
+	root=$(restart counter --stopped --pidfile "$work/counter/pid" "$work/counter/img")
+	[ "$root" = "$pid_counter" ] && ok || not_ok "the number of the root: $root, $(cat "$work/said")"
+	[ "$(cat "$work/counter/pid")" = "$pid_counter" ] && ok || not_ok "--pidfile: $(cat "$work/counter/pid")"
+	grep -q '^State:.*stopped' "/proc/$pid_counter/status" && ok || not_ok "--stopped: it runs"
+	shape >"$work/after" 2>/dev/null
+	cmp -s "$work/before" "$work/after" && ok ||
+		not_ok "a task is not what it was: $(diff "$work/before" "$work/after" | head -n 4)"
+	[ -z "$(cat "/proc/$pid_counter/task/$pid_counter/children")" ] && ok || not_ok "a child was left"
+	last=$(tail -n 1 "$work/counter/run/out")
+	kill -CONT "$pid_counter"
+	sleep 0.5
+	[ "$(tail -n 1 "$work/counter/run/out")" -gt "$last" ] && ok || not_ok "SIGCONT: it does not go on"
+	if command -v gdb >/dev/null; then
+		gdb -batch -p "$pid_counter" -ex bt 2>/dev/null | grep -q 'main ()' && ok ||
+			not_ok "gdb sees no main in a restarted task"
+	fi
+
+	# Its number is taken now: the same, in a namespace.
+	restart counter "$work/counter/img" >"$work/number"
+	grep -q 'pid namespace' "$work/said" && ok || not_ok "a taken number: $(cat "$work/said")"
+	[ "$(awk '/^NSpid/ { print $3 }' "/proc/$(cat "$work/number")/status")" = "$pid_counter" ] && ok ||
+		not_ok "the number in the namespace: $(cat "$work/said")"
+	kill -KILL "$(cat "$work/number")" "$pid_counter"
+	sleep 0.1
+
+	# Descriptors from outside.
+	timeout 15 "$crimg" restart --inherit "7:$work/counter/run/out" "$work/counter/img" \
+		7>"$work/elsewhere" >/dev/null 2>"$work/said" && sleep 0.4
+	grep -q '[0-9]' "$work/elsewhere" && ok || not_ok "--inherit: $(cat "$work/said")"
+	kill -KILL "$pid_counter"
+	sleep 0.1
+	fails "--inherit of what is not there" 'no such file' counter --inherit 7:/nowhere "$work/counter/img"
+	fails "two images" 'one IMAGE at a time' counter "$work/counter/img" "$work/counter/img"
+	fails "no image" 'cannot be opened' counter "$work/none"
+	fails "an option" 'no such option' counter --quickly "$work/counter/img"
+	fails "a pidfile" 'nowhere' counter --pidfile "$work/nowhere/pid" "$work/counter/img"
+
+	# A step that fails when all tasks exist already.
+	cp -a "$work/counter/img" "$work/counter/bad"
+	"$crimg" convert -t json "$work/counter/img/core-$pid_counter.img" - |
+		sed 's/"sched_policy": *0/"sched_policy":77/' >"$work/core.json"
+	rm "$work/counter/bad/core-$pid_counter.img"
+	"$crimg" convert -f json -t criu "$work/core.json" "$work/counter/bad/core-$pid_counter.img"
+	fails "a policy that no kernel has" \
+		"task $pid_counter (counter): how it is scheduled: sched_setscheduler(0x0, 0x4d" \
+		counter "$work/counter/bad"
+	grep -q 'what to do' "$work/said" && ok || not_ok "no advice: $(cat "$work/said")"
+	mv "$work/counter/run/out" "$work/counter/run/gone"
+	fails "a file that is gone" 'run/out): is not there: bring it along' counter "$work/counter/img"
+	mv "$work/counter/run/gone" "$work/counter/run/out"
+	rm "$work/counter/bad/pages-1.img"
+	fails "no pages" 'pages-1.img' counter "$work/counter/bad"
+fi
+
+# crimg killed, or told to end, in the middle: no task stays.
+if [ -d "$work/heap/img/" ]; then
+	for signal in KILL TERM; do
+		for delay in 0.005 0.01 0.02 0.03 0.05 0.08; do
+			rm -f "$work/heap/run/go"
+			cd "$work/heap/run" || exit 2
+			"$crimg" restart --wait "$work/heap/img" >/dev/null 2>&1 &
+			sleep "$delay"
+			children=$(cat "/proc/$!/task/$!/children" 2>/dev/null)
+			traced=$(grep -s TracerPid "/proc/$pid_heap/status" | grep -vc '	0$')
+			kill "-$signal" $!
+			wait $! 2>/dev/null
+			sleep 0.05
+			# Done by then: it is no step that was interrupted.
+			if [ -e "/proc/$pid_heap" ] && [ "$traced" = 0 ] && [ -n "$children" ]; then
+				pkill -KILL -s "$pid_heap"
+				sleep 0.05
+			fi
+			[ ! -e "/proc/$pid_heap" ] && ok || not_ok "SIG$signal after $delay s: a task was left behind"
+		done
+	done
+fi
+
+# A terminal, and nobody's privileges.
+if command -v script >/dev/null; then
+	mkdir -p "$work/terminal/run" && cd "$work/terminal/run" || exit 2
+	script -qec "sh -c '$build/samples/terminal; :'" /dev/null </dev/null >/dev/null 2>&1 &
+	await_ready terminal
+	pid_terminal=$(pgrep -x terminal)
+	mkdir "$work/terminal/img"
+	if "$peer/criu" dump --shell-job -t "$pid_terminal" -D "$work/terminal/img" -o log >/dev/null 2>&1; then
+		fails "no terminal" 'a terminal, and crimg has none' terminal "$work/terminal/img"
+		(sleep 0.5 && touch go) &
+		timeout -k 1 15 script -qec "'$crimg' restart --wait '$work/terminal/img'; stty -a" typed </dev/null >/dev/null 2>&1
+		grep -q 'in front' typed && grep -q ' echo ' typed && ok || not_ok "a terminal: $(cat typed)"
+	else
+		skip "criu dump of terminal failed here: $(grep Error "$work/terminal/img/log" | head -n 1)"
+	fi
+else
+	skip "no script(1) to make a terminal with"
+fi
+nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
+if $nobody unshare --user true 2>/dev/null; then
+	chmod 755 "$work"
+	for p in vectors tree9; do
+		[ -d "$work/$p/img" ] || continue
+		# criu here may dump root's tasks only; crimg is nobody: so are the tasks made to be.
+		for core in "$work/$p/img"/core-*.img; do
+			"$crimg" convert -t json "$core" - | sed -E 's/"((e|s|fs)?[ug]id)": ?0/"\1":65534/g
+				s/"(cap_inh|cap_prm|cap_eff)": ?\[[^]]*\]/"\1":[0,0]/g; s/"groups": ?\[[^]]*\]/"groups":[]/' \
+				>"$work/core.json"
+			rm "$core" && "$crimg" convert -f json -t criu "$work/core.json" "$core"
+		done
+		chmod -R a+rX "$work/$p" && chown -R 65534 "$work/$p/run"
+		cp "$crimg" "$work/crimg" && chmod 755 "$work/crimg"
+		rm -f "$work/$p/run/go" && cd "$work/$p/run" || exit 2
+		(sleep 0.3 && touch go) &
+		timeout -k 1 15 $nobody "$work/crimg" restart --wait "$work/$p/img" 2>"$work/said" && ok ||
+			not_ok "restart of $p by nobody: $(cat err "$work/said")"
+	done
+else
+	skip "no user namespace can be made here"
+fi
+
+# What is not restarted is refused by name.
+refused() { # TEXT PATTERN SAMPLE
+	timeout 15 "$crimg" restart "$here/../samples/$3" >/dev/null 2>"$work/said"
+	[ $? = 2 ] && grep -q -e "$2" "$work/said" && ok || not_ok "$1: $(head -n 3 "$work/said")"
+}
+refused "unix sockets" 'unix stream.*not restarted yet' criu/e-sockets
+refused "TCP" 'TCP connections: not restarted yet' criu/e-tcp
+refused "namespaces" 'has a net namespace of its own' criu/g-ns
+refused "32-bit tasks" 'runs 32-bit code' criu/j-compat32
+refused "System V memory" 'System V shared memory' linux-cr/r5-shm.ckpt
+refused "a podman archive" 'has a pid namespace of its own' archives/podman-zstd.tar
+refused "one file of an image" 'whole image' criu/a-regs/pstree.img
+finish

@@ -1,0 +1,17 @@
+// A "LinuxC/R" image of the posting of March 2009 (M), made from an image's messages: who is there, under
+// which names and numbers, and what they share. Source: SPEC.md, chapter "LinuxC/R images".
+#ifndef CRIMG_WRITERS_KSTATE_MAKE_H
+#define CRIMG_WRITERS_KSTATE_MAKE_H
+
+#include "format/image.h"
+#include "format/ledger.h"
+
+// Appends it to out, and tells the ledger (which may be NULL) what it has no place for. -1: the image has
+// what no kernel of M would have frozen, or memory.
+CRIMG_MUST_CHECK int kstate_make(struct crimg_image *image, struct crimg_ledger *ledger,
+                                 struct crimg_buf *out, struct crimg_err *err);
+// What of the image has no place; kstate_losses.c.
+CRIMG_MUST_CHECK int kstate_losses(struct crimg_image *image, struct crimg_ledger *ledger,
+                                   struct crimg_err *err);
+
+#endif
