@@ -58,6 +58,8 @@ static int refuse_by_exe(pid_t pid, struct crimg_err *err)
 	unsigned char head[EI_NIDENT] = {0};
 	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0; // it is about to end
 	if (fd < 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  errno == EACCES || errno == EPERM
