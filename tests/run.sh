@@ -47,8 +47,6 @@ with_peer() {
 	script filters "$here/filters.sh" "$asan/crimg" "$samples" "$peer"
 	script json_peer "$here/json_peer.sh" "$build/crimg" "$peer" "$samples"
 	script peer_dump "$here/peer_dump.sh" "$build/crimg" "$peer" "$build"
-	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
-	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
 	script core_read "$here/core_read.sh" "$asan/crimg" "$peer"
 	script core_write "$here/core_write.sh" "$build/crimg" "$samples" "$peer"
 	script linuxcr "$here/linuxcr.sh" "$build/crimg" "$samples" "$peer"
@@ -57,6 +55,8 @@ with_peer() {
 	script code_view "$here/code_view.sh" "$build/crimg" "$samples" "$peer"
 	script peer_validate "$here/peer_validate.sh" "$build/crimg" "$peer"
 	script host "$here/host.sh" "$build/crimg" "$peer"
+	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
+	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
 }
 alone() {
 	for t in "$asan"/tests/test_*; do [ -x "$t" ] && suite "$t"; done
