@@ -47,8 +47,16 @@ row "$((mib * 64)) scattered single pages -> stream" "$sc" "$sc_mem" ""
 run core core 'rm -f x.core' 3 "$crimg" convert big x.core
 row "criu directory -> ELF core" "$core" "$core_mem" \
 	"$(ratio "$core" "$cp") x cp (target 1.3), $(ratio "$core" "$sync") x cp and fsync"
+"$here/big_stream.py" "$here/../samples/linux-cr/r5-regs.ckpt" big.ckpt "$mib"
+run kcp kcp 'rm -f y.ckpt' 5 cp big.ckpt y.ckpt
+row "cp of a kernel stream" "$kcp" "$kcp_mem" ""
+run ksync ksync 'rm -f y.ckpt' 3 sh -c 'cp big.ckpt y.ckpt && sync -d y.ckpt'
+run kdir kdir 'rm -rf out' 5 "$crimg" convert big.ckpt out
+row "kernel stream -> criu directory" "$kdir" "$kdir_mem" \
+	"$(ratio "$kdir" "$kcp") x cp (target 1.3), $(ratio "$kdir" "$ksync") x cp and fsync"
+rm -rf big.ckpt y.ckpt out
 peak=$to_mem
-for m in $back_mem $zstd_mem $tar_mem $core_mem; do [ "$m" -gt "$peak" ] && peak=$m; done
+for m in $back_mem $zstd_mem $tar_mem $core_mem $kdir_mem; do [ "$m" -gt "$peak" ] && peak=$m; done
 echo "peak memory of these conversions: $((peak / 1024)) MiB (target 64)"
 echo
 echo "looking"

@@ -101,6 +101,12 @@ static const struct crimg_writer_driver *choose_writer(const struct crimg_conver
 	return driver;
 }
 
+// A whole image that criu is to restore.
+static bool is_criu(const struct job *job)
+{
+	return strcmp(job->driver->name, "criu") == 0 && !job->reader.single_object;
+}
+
 static int choose_driver(struct job *job, struct crimg_err *err)
 {
 	job->driver = choose_writer(&job->options, err);
@@ -113,6 +119,10 @@ static int choose_driver(struct job *job, struct crimg_err *err)
 	if (job->options.posting != NULL && strcmp(job->driver->name, "linux-cr") != 0)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                  "--linux-cr-version chooses the layout of a kernel stream; %s has none",
+		                  job->driver->name);
+	if (job->options.sysroot != NULL && !is_criu(job))
+		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		                  "--sysroot names files for criu restore; %s takes no such names",
 		                  job->driver->name);
 	return 0;
 }
@@ -171,6 +181,14 @@ static bool choose_pages(const struct job *job, struct crimg_pages_options *page
 	return to_plain && job->image != NULL && has_blocks(job->image);
 }
 
+static int add_criu_filters(struct job *job, struct crimg_err *err)
+{
+	if (job->options.sysroot != NULL
+	    && crimg_filter_sysroot(&job->reader, job->options.sysroot, err) < 0)
+		return -1;
+	return crimg_filter_vdso(&job->reader, &job->ledger, err);
+}
+
 // Filters in the order in which they must work: whole pages first, their storage, then their
 // counts.
 static int add_filters(struct job *job, struct crimg_err *err)
@@ -185,6 +203,8 @@ static int add_filters(struct job *job, struct crimg_err *err)
 		return -1;
 	if (choose_pages(job, &pages)
 	    && crimg_filter_pages(&job->reader, job->image, pages, err) < 0)
+		return -1;
+	if (is_criu(job) && add_criu_filters(job, err) < 0)
 		return -1;
 	if (o->criu_version != 0)
 		return crimg_filter_version(&job->reader, o->criu_version, &job->ledger, err);
@@ -264,11 +284,20 @@ static int check_ledger(const struct job *job, struct crimg_err *err)
 	                  job->ledger.count);
 }
 
+// A writer of the reader's own format takes what came, not what the messages make of it.
+static int tell_notes(struct job *job, struct crimg_err *err)
+{
+	const struct crimg_reader_driver *reader = job->reader.driver;
+	if (reader->notes == NULL || strcmp(reader->name, job->driver->name) == 0)
+		return 0;
+	return reader->notes(&job->reader, &job->ledger, err);
+}
+
 static int run(struct job *job, const struct crimg_convert_events *events, struct crimg_err *err)
 {
 	struct crimg_meter meter;
 	if (open_source(job, err) < 0 || check_source(job, err) < 0 || choose_driver(job, err) < 0
-	    || add_filters(job, err) < 0 || open_target(job, err) < 0)
+	    || tell_notes(job, err) < 0 || add_filters(job, err) < 0 || open_target(job, err) < 0)
 		return -1;
 	crimg_meter_init(&meter, job->options.progress || isatty(STDERR_FILENO), &stopped);
 	struct crimg_progress progress = { crimg_meter_tell, &meter };

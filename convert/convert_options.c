@@ -18,6 +18,7 @@ const char crimg_convert_usage[] =
 	"      --criu-version V   write what CRIU V (such as 3.17) can restore\n"
 	"      --linux-cr-version V  make a new kernel stream, V being v20 or v23-rc2 (without it\n"
 	"                         v23-rc2, or the records that came from a kernel stream)\n"
+	"      --sysroot DIR      criu: the files of the processes are found under DIR\n"
 	"      --merge-parents    flatten an incremental image and its parents into one\n"
 	"      --pretty           json: indented, with names and hexadecimal\n"
 	"      --allow-loss       go on although something would be lost\n"
@@ -79,7 +80,7 @@ static int parse_pid(struct crimg_convert_options *o, const char *text, struct c
 }
 
 enum { OPT_COMPRESS = 256, OPT_VERSION, OPT_POSTING, OPT_MERGE, OPT_PRETTY, OPT_LOSSY, OPT_LOSS, OPT_PARTIAL,
-       OPT_PROGRESS };
+       OPT_PROGRESS, OPT_SYSROOT };
 
 static const struct option long_options[] = {
 	{ "from", required_argument, NULL, 'f' },
@@ -94,6 +95,7 @@ static const struct option long_options[] = {
 	{ "loss", required_argument, NULL, OPT_LOSS },
 	{ "allow-incomplete", no_argument, NULL, OPT_PARTIAL },
 	{ "progress", no_argument, NULL, OPT_PROGRESS },
+	{ "sysroot", required_argument, NULL, OPT_SYSROOT },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -113,6 +115,7 @@ static int set_option(struct crimg_convert_options *o, int letter, struct crimg_
 	case OPT_LOSS: o->loss_file = optarg; return 0;
 	case OPT_PARTIAL: o->allow_incomplete = true; return 0;
 	case OPT_PROGRESS: o->progress = true; return 0;
+	case OPT_SYSROOT: o->sysroot = optarg; return 0;
 	default: return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                   "see crimg convert --help");
 	}

@@ -12,6 +12,7 @@ struct crimg_convert_options {
 	unsigned criu_version;       // major * 100 + minor, 0: leave as it is
 	const char *posting;         // linux-cr: "v20", "v23-rc2"
 	const char *loss_file;
+	const char *sysroot;         // criu: directory under which the files are, or NULL
 	bool pretty, allow_loss, allow_incomplete, merge_parents, progress;
 	bool has_pid;                // core: one process
 	uint32_t pid;

@@ -25,6 +25,7 @@ void crimg_input_fini(struct crimg_input *in);
 // The process that a path names as "pid:N" (a file of that name is ./pid:N); 0: it names none.
 int32_t crimg_input_pid(const char *path);
 
+struct crimg_ledger;
 struct crimg_reader {
 	const struct crimg_reader_driver *driver;
 	void *state;
@@ -60,11 +61,13 @@ struct crimg_reader_driver {
 	// the format has none.
 	int (*digest)(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
 	              struct crimg_digest *out, struct crimg_err *err);
+	// Notes in the ledger what CRIU's messages approximate of the input or have no place for. To be called
+	// before the first next. NULL: the messages say all.
+	int (*notes)(struct crimg_reader *reader, struct crimg_ledger *ledger, struct crimg_err *err);
 	void (*close)(struct crimg_reader *reader);
 };
 
 struct crimg_output;
-struct crimg_ledger;
 
 struct crimg_writer_options {
 	const char *compress;   // "none", "zstd" or NULL for the format's default

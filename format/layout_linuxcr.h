@@ -153,6 +153,16 @@ enum crimg_lcr_object {
 #define CRIMG_LCR_THREAD_PAYLOAD_V23 16u
 #define CRIMG_LCR_TLS_ENTRIES 3u
 #define CRIMG_LCR_RESTART_PAYLOAD 48u
+#define CRIMG_LCR_RESTART_ARGS 8u // u64 each; the fifth is the time left in ns
+enum {
+	CRIMG_LCR_RESTART_NONE = 1,
+	CRIMG_LCR_RESTART_NANOSLEEP,
+	CRIMG_LCR_RESTART_CPU_NANOSLEEP,
+	CRIMG_LCR_RESTART_COMPAT_NANOSLEEP,
+	CRIMG_LCR_RESTART_COMPAT_CLOCK_NANOSLEEP,
+	CRIMG_LCR_RESTART_POLL,
+	CRIMG_LCR_RESTART_FUTEX,
+};
 
 // CPU
 #define CRIMG_LCR_CPU_PAYLOAD 184u
@@ -210,6 +220,7 @@ enum crimg_lcr_object {
 #define CRIMG_LCR_FILE_PAYLOAD_V18 32u // without the security reference
 #define CRIMG_LCR_FILE_TYPE 0u
 #define CRIMG_LCR_FILE_FLAGS 8u
+#define CRIMG_LCR_OPEN_ONLY 0x010003e0u // O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC; the kernel's own 0x20, 0x1000000
 #define CRIMG_LCR_FILE_CRED 12u
 #define CRIMG_LCR_FILE_POS 16u
 #define CRIMG_LCR_FILE_DESC_PAYLOAD 16u
@@ -224,6 +235,53 @@ enum {
 	CRIMG_LCR_FILE_EPOLL,
 	CRIMG_LCR_FILE_EVENTFD,
 };
+
+// SOCKET as v19 has it; v23-rc1 and later have 8 bytes more in front (whether there are buffers)
+#define CRIMG_LCR_SOCKET_PAYLOAD_V19 104u
+#define CRIMG_LCR_SOCKET_PAYLOAD_V23 112u
+#define CRIMG_LCR_SOCKET_FLAGS 0u
+#define CRIMG_LCR_SOCK_REUSE 20u
+#define CRIMG_LCR_SOCK_FAMILY 24u // u16
+#define CRIMG_LCR_SOCK_STATE 26u  // u8
+#define CRIMG_LCR_SOCK_RCVLOWAT 32u
+#define CRIMG_LCR_SOCK_FLAGS 40u
+#define CRIMG_LCR_SOCK_PRIORITY 72u
+#define CRIMG_LCR_SOCK_RCVBUF 76u
+#define CRIMG_LCR_SOCK_SNDBUF 80u
+#define CRIMG_LCR_SOCK_TYPE 84u // u16, then u16 backlog
+#define CRIMG_LCR_SOCK_PROTOCOL 88u // u8
+#define CRIMG_LCR_SOCK_SHUTDOWN 90u // u8
+#define CRIMG_LCR_SOCK_USERLOCKS 91u // u8: which sizes of buffers were asked for
+#define CRIMG_LCR_SOCK_NO_CHECK 92u // u8
+#define CRIMG_LCR_SOCK_LINGER 100u
+#define CRIMG_LCR_UNIX_PAYLOAD 248u
+#define CRIMG_LCR_UNIX_NAME_V19 28u // its length is 8 in front, with the 2 bytes of the family
+#define CRIMG_LCR_UNIX_NAME_V23 24u
+#define CRIMG_LCR_UNIX_NAME_BYTES 110u
+#define CRIMG_LCR_INET_PAYLOAD 320u
+#define CRIMG_LCR_INET_DADDR 0u // addresses and ports as on the wire, but NUM
+#define CRIMG_LCR_INET_RCV_SADDR 4u
+#define CRIMG_LCR_INET_DPORT 12u
+#define CRIMG_LCR_INET_NUM 14u
+#define CRIMG_LCR_INET6_RCV_SADDR 248u
+#define CRIMG_LCR_INET6_DADDR 264u
+#define CRIMG_LCR_SKB_FRG_LEN 16u // SOCKET_BUFFER
+#define CRIMG_LCR_SKB_LEN 20u
+#define CRIMG_LCR_SKB_DATA_OFFSET 32u
+
+// TTY
+#define CRIMG_LCR_TTY_PAYLOAD_V19 64u
+#define CRIMG_LCR_TTY_PAYLOAD_V23 88u // v23-rc1 as of a272e68
+#define CRIMG_LCR_TTY_DRIVER 0u // u16, then u16 subtype
+#define CRIMG_LCR_TTY_SUBTYPE 2u
+#define CRIMG_LCR_TTY_INDEX 16u
+#define CRIMG_LCR_TTY_FLAGS 24u
+#define CRIMG_LCR_TTY_MODES 32u // u16 (v19) or u32 each: input, output, control, local
+#define CRIMG_LCR_TTY_SIZE_V19 56u
+#define CRIMG_LCR_TTY_SIZE_V23 80u
+#define CRIMG_LCR_LDISC_WAITING 4u // TTY_LDISC: bytes to read
+#define CRIMG_LCR_LDISC_PACKET 25u
+#define CRIMG_LCR_SIGNAL_TTY 48u // behind the limits: reference, process group
 
 // MM
 #define CRIMG_LCR_MM_PAYLOAD 112u
@@ -258,6 +316,7 @@ enum {
 // Signals
 #define CRIMG_LCR_SIGACTION_BYTES 32u // handler, flags, restorer, mask
 #define CRIMG_LCR_SIGPENDING_PAYLOAD 16u
+#define CRIMG_LCR_SIGPENDING_SET 8u
 #define CRIMG_LCR_SIGINFO_V19 48u
 #define CRIMG_LCR_SIGINFO_V23 88u
 #define CRIMG_LCR_SIGNAL_FIXED 64u // what follows the limits

@@ -277,6 +277,8 @@ int crimg_restart_main(int argc, char **argv)
 		sigaction(SIGTERM, &act, NULL);
 		sigaction(SIGHUP, &act, NULL);
 		signal(SIGPIPE, SIG_IGN);
+		signal(SIGXFSZ, SIG_IGN);
+		signal(SIGCHLD, SIG_DFL); // ignored, ends would not be told
 		rc = run(&r, &err);
 		crimg_restart_close(&r);
 	}

@@ -57,28 +57,66 @@ int crimg_restart_inherit(struct crimg_restart *r, struct crimg_actor *a, struct
 	return 0;
 }
 
+// A stretch of pages that both have.
+struct piece {
+	const struct crimg_area *area;
+	uint64_t at;
+	size_t bytes;
+};
+
+#define PIECES_MAX 512u
+
 struct comparison {
 	struct crimg_restart *r;
 	struct crimg_actor *actor;
 	struct crimg_feed *feed;
-	uint8_t *own, *mother; // COMPARE_BYTES each
+	struct piece pieces[PIECES_MAX]; // gathered, so that each image is read in one go
+	size_t count, bytes;
+	uint8_t own[COMPARE_BYTES], mother[COMPARE_BYTES];
 };
 
-// Both have pages at [from, end): those that differ are read.
-static int compare(struct comparison *c, const struct crimg_area *area, uint64_t from, uint64_t end,
-                   struct crimg_err *err)
+static int read_all(const struct comparison *c, uint32_t pid, uint8_t *out, struct crimg_err *err)
 {
-	struct crimg_image *image = c->r->image;
-	for (uint64_t at = from; at < end; at += COMPARE_BYTES) {
-		size_t n = (size_t)crimg_min_u64(end - at, COMPARE_BYTES);
-		if (crimg_memory_read(image, CRIMG_KIND_PAGEMAP, c->actor->task->pid, at, c->own, n, err) < 0
-		    || crimg_memory_read(image, CRIMG_KIND_PAGEMAP, c->actor->mother->task->pid, at,
-		                         c->mother, n, err) < 0)
+	for (size_t i = 0; i < c->count; i++) {
+		const struct piece *p = &c->pieces[i];
+		if (crimg_memory_read(c->r->image, CRIMG_KIND_PAGEMAP, pid, p->at, out, p->bytes, err) < 0)
 			return -1;
-		for (size_t i = 0; i < n; i += CRIMG_PAGE_BYTES)
-			if (memcmp(c->own + i, c->mother + i, CRIMG_PAGE_BYTES) != 0
-			    && crimg_feed_pages(c->feed, area, at + i, at + i + CRIMG_PAGE_BYTES, err) < 0)
+		out += p->bytes;
+	}
+	return 0;
+}
+
+// Of the pieces in hand, pages that differ are read into the task.
+static int compare(struct comparison *c, struct crimg_err *err)
+{
+	if (read_all(c, c->actor->task->pid, c->own, err) < 0
+	    || read_all(c, c->actor->mother->task->pid, c->mother, err) < 0)
+		return -1;
+	const uint8_t *own = c->own, *mother = c->mother;
+	for (size_t i = 0; i < c->count; i++) {
+		const struct piece *p = &c->pieces[i];
+		for (size_t k = 0; k < p->bytes; k += CRIMG_PAGE_BYTES)
+			if (memcmp(own + k, mother + k, CRIMG_PAGE_BYTES) != 0
+			    && crimg_feed_pages(c->feed, p->area, p->at + k, p->at + k + CRIMG_PAGE_BYTES,
+			                        err) < 0)
 				return -1;
+		own += p->bytes;
+		mother += p->bytes;
+	}
+	c->count = c->bytes = 0;
+	return 0;
+}
+
+static int gather(struct comparison *c, const struct crimg_area *area, uint64_t from, uint64_t end,
+                  struct crimg_err *err)
+{
+	while (from < end) {
+		size_t n = (size_t)crimg_min_u64(end - from, COMPARE_BYTES - c->bytes);
+		c->pieces[c->count++] = (struct piece){ area, from, n };
+		c->bytes += n;
+		from += n;
+		if ((c->count == PIECES_MAX || c->bytes == COMPARE_BYTES) && compare(c, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -100,7 +138,7 @@ static int settle(struct comparison *c, const struct crimg_area *area, struct cr
 		                at, end - at, MADV_DONTNEED) < 0)
 			return -1;
 		if (own == CRIMG_PAGES_HERE && mother == CRIMG_PAGES_HERE
-		    && compare(c, area, at, end, err) < 0)
+		    && gather(c, area, at, end, err) < 0)
 			return -1;
 		if (own != CRIMG_PAGES_NONE && mother != CRIMG_PAGES_HERE
 		    && crimg_feed_pages(c->feed, area, at, end, err) < 0)
@@ -110,14 +148,21 @@ static int settle(struct comparison *c, const struct crimg_area *area, struct cr
 }
 
 int crimg_restart_settle(struct crimg_restart *r, struct crimg_actor *a, struct crimg_feed *feed,
-                         const struct crimg_area *area, struct crimg_err *err)
+                         struct crimg_err *err)
 {
-	struct comparison c = { .r = r, .actor = a, .feed = feed };
-	c.own = malloc(2 * COMPARE_BYTES);
-	if (c.own == NULL)
-		return crimg_fail_nomem(err, 2 * COMPARE_BYTES);
-	c.mother = c.own + COMPARE_BYTES;
-	int rc = settle(&c, area, err);
-	free(c.own);
+	struct comparison *c = malloc(sizeof *c);
+	int rc = 0;
+	if (c == NULL)
+		return crimg_fail_nomem(err, sizeof *c);
+	c->r = r;
+	c->actor = a;
+	c->feed = feed;
+	c->count = c->bytes = 0;
+	for (size_t i = 0; rc == 0 && i < a->space.count; i++)
+		if (a->kept[i] && crimg_restart_has_pages(&a->space.areas[i]))
+			rc = settle(c, &a->space.areas[i], err);
+	if (rc == 0)
+		rc = compare(c, err);
+	free(c);
 	return rc;
 }

@@ -12,11 +12,12 @@ struct crimg_feed;
 // The pages of the image in [start, end), which lie in area, into the task; now or with later ones.
 CRIMG_MUST_CHECK int crimg_feed_pages(struct crimg_feed *feed, const struct crimg_area *area,
                                       uint64_t start, uint64_t end, struct crimg_err *err);
-// The pages of an area that was kept.
+// The pages of all areas that were kept.
 CRIMG_MUST_CHECK int crimg_restart_settle(struct crimg_restart *r, struct crimg_actor *a,
-                                          struct crimg_feed *feed, const struct crimg_area *area,
-                                          struct crimg_err *err);
+                                          struct crimg_feed *feed, struct crimg_err *err);
 
+// True for areas whose pages are in the image: private ones that are not the kernel's.
+bool crimg_restart_has_pages(const struct crimg_area *area);
 // True for areas that have pages of their own.
 bool crimg_restart_is_private(const VmaEntry *v);
 

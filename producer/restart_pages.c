@@ -183,9 +183,14 @@ int crimg_feed_pages(struct crimg_feed *f, const struct crimg_area *area, uint64
 	return 0;
 }
 
-int crimg_restart_pages(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
+bool crimg_restart_has_pages(const struct crimg_area *area)
 {
 	const uint32_t kernel = CRIMG_VMA_VSYSCALL | CRIMG_VMA_VDSO | CRIMG_VMA_VVAR | CRIMG_VMA_GUARD;
+	return (area->vma->status & kernel) == 0 && crimg_restart_is_private(area->vma);
+}
+
+int crimg_restart_pages(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
+{
 	struct crimg_feed *f = calloc(1, sizeof *f);
 	int rc = 0;
 	if (f == NULL)
@@ -195,11 +200,11 @@ int crimg_restart_pages(struct crimg_restart *r, struct crimg_actor *a, struct c
 	f->fd = f->file = -1;
 	for (size_t i = 0; rc == 0 && i < a->space.count; i++) {
 		const struct crimg_area *area = &a->space.areas[i];
-		if ((area->vma->status & kernel) != 0 || !crimg_restart_is_private(area->vma))
-			continue;
-		rc = a->kept != NULL && a->kept[i] ? crimg_restart_settle(r, a, f, area, err)
-			: crimg_feed_pages(f, area, area->start, area->end, err);
+		if ((a->kept == NULL || !a->kept[i]) && crimg_restart_has_pages(area))
+			rc = crimg_feed_pages(f, area, area->start, area->end, err);
 	}
+	if (rc == 0 && a->kept != NULL)
+		rc = crimg_restart_settle(r, a, f, err);
 	if (rc == 0)
 		rc = send_batch(f, err);
 	free(f->copy);

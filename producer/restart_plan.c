@@ -11,6 +11,8 @@
 
 #include "producer/restart_parts.h"
 
+#define TASKS_MAX 65536u // of one restart; each is looked for among all
+
 void crimg_lines_add(struct crimg_lines *lines, const char *fmt, ...)
 {
 	char line[1024], safe[2048];
@@ -58,6 +60,9 @@ static int load(struct crimg_restart *r, struct crimg_err *err)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, o->path, CRIMG_NO_OFFSET,
 		                  "no process is in it: a pre-dump, or one file of an image? A whole "
 		                  "image is wanted");
+	if (r->tasks.count > TASKS_MAX)
+		return crimg_fail(err, CRIMG_E_LIMIT, o->path, CRIMG_NO_OFFSET,
+		                  "%zu processes found, at most %u wanted", r->tasks.count, TASKS_MAX);
 	r->watched = calloc(r->files.count + 1, sizeof *r->watched);
 	if (r->watched == NULL)
 		return crimg_fail_nomem(err, r->files.count + 1);

@@ -1,4 +1,5 @@
-// What a process has as a whole: limits, personality, who inherits its orphans, whether it may be looked into.
+// What a process has as a whole: limits, personality, who inherits its orphans, whether it may be looked
+// into.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>

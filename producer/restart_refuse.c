@@ -2,6 +2,7 @@
 // created. What of open files: restart_refuse_files.c.
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "format/limits.h"
@@ -75,8 +76,39 @@ static uint32_t id_at(const struct crimg_task *t, size_t offset)
 	return id;
 }
 
+struct holder {
+	uint32_t id;
+	size_t task;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct holder *x = a, *y = b;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->task < y->task ? -1 : x->task > y->task;
+}
+
+// Those who have the same id, sorted, of whom only the first may have it of himself.
+static void refuse_holders(struct crimg_restart *r, const struct holder *h, size_t count,
+                           const char *what, size_t offset, bool from_parent)
+{
+	char text[80];
+	for (size_t i = 1; i < count; i++) {
+		const struct crimg_task *t = &r->tasks.list[h[i].task];
+		if (h[i].id == 0 || h[i].id != h[i - 1].id)
+			continue;
+		if (from_parent && t->parent != CRIMG_NO_TASK
+		    && id_at(&r->tasks.list[t->parent], offset) == h[i].id)
+			continue;
+		snprintf(text, sizeof text, "shares %s with task %u", what,
+		         r->tasks.list[h[i - 1].task].pid);
+		refuse(r, t, text, "that is not restarted yet; criu restore does");
+	}
+}
+
 // What two tasks have in common: a child may be born with what its parent has, and no other way.
-static void refuse_sharing(struct crimg_restart *r, size_t i)
+static void refuse_sharing(struct crimg_restart *r)
 {
 	static const struct {
 		const char *what;
@@ -88,22 +120,18 @@ static void refuse_sharing(struct crimg_restart *r, size_t i)
 		{ "descriptors", offsetof(TaskKobjIdsEntry, files_id), true },
 		{ "directories", offsetof(TaskKobjIdsEntry, fs_id), true },
 	};
-	const struct crimg_task *t = &r->tasks.list[i];
-	const struct crimg_task *p = t->parent != CRIMG_NO_TASK ? &r->tasks.list[t->parent] : NULL;
-	char what[80];
-	for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
-		uint32_t id = id_at(t, rows[k].offset);
-		if (id == 0 || (rows[k].from_parent && p != NULL && id_at(p, rows[k].offset) == id))
-			continue;
-		size_t j = 0;
-		while (j < i && id_at(&r->tasks.list[j], rows[k].offset) != id)
-			j++;
-		if (j == i)
-			continue;
-		snprintf(what, sizeof what, "shares %s with task %u", rows[k].what,
-		         r->tasks.list[j].pid);
-		refuse(r, t, what, "that is not restarted yet; criu restore does");
+	struct holder *h = calloc(r->tasks.count + 1, sizeof *h);
+	if (h == NULL) {
+		r->refused.failed = true;
+		return;
 	}
+	for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+		for (size_t i = 0; i < r->tasks.count; i++)
+			h[i] = (struct holder){ id_at(&r->tasks.list[i], rows[k].offset), i };
+		qsort(h, r->tasks.count, sizeof *h, by_id);
+		refuse_holders(r, h, r->tasks.count, rows[k].what, rows[k].offset, rows[k].from_parent);
+	}
+	free(h);
 }
 
 static void refuse_area(struct crimg_restart *r, const struct crimg_task *t, const struct crimg_area *a)
@@ -183,7 +211,6 @@ static void refuse_task(struct crimg_restart *r, size_t i)
 	if (t->state != CRIMG_TASK_ALIVE && t->state != CRIMG_TASK_STOPPED)
 		refuse(r, t, "has an unknown state", "was the image made by something newer?");
 	refuse_namespaces(r, t);
-	refuse_sharing(r, i);
 	refuse_memory(r, a);
 	for (size_t k = 0; k < t->thread_count; k++)
 		refuse_thread(r, t, &t->threads[k]);
@@ -192,6 +219,7 @@ static void refuse_task(struct crimg_restart *r, size_t i)
 void crimg_restart_refuse_tasks(struct crimg_restart *r)
 {
 	refuse_objects(r);
+	refuse_sharing(r);
 	for (size_t i = 0; i < r->tasks.count; i++)
 		refuse_task(r, i);
 	for (size_t i = 0; i < r->tasks.count; i++)

@@ -1,4 +1,5 @@
 // What of open and mapped files cannot be restarted, and which descriptors the user brings along.
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,10 +175,14 @@ void crimg_restart_refuse_files(struct crimg_restart *r)
 		if (r->tasks.list[i].state != CRIMG_TASK_DEAD)
 			refuse_descriptors(r, &r->tasks.list[i]);
 	refuse_locks(r);
-	for (size_t i = 0; i < r->options->inherit_count; i++)
-		if (!r->options->inherits[i].used)
+	for (size_t i = 0; i < r->options->inherit_count; i++) {
+		const struct crimg_inherit *n = &r->options->inherits[i];
+		if (!n->used)
 			crimg_lines_add(&r->refused,
 			                "--inherit %d:%s: the image has no such file: crimg inspect %s "
-			                "files lists them", r->options->inherits[i].fd,
-			                r->options->inherits[i].name, r->options->path);
+			                "files lists them", n->fd, n->name, r->options->path);
+		else if (fcntl(n->fd, F_GETFD) < 0)
+			crimg_lines_add(&r->refused, "--inherit %d:%s: crimg has nothing open as %d", n->fd,
+			                n->name, n->fd);
+	}
 }

@@ -113,8 +113,8 @@ static int set_segments(const struct crimg_puppet *p, const ThreadInfoX86 *info,
 	return 0;
 }
 
-// A system call that the kernel would have repeated is made again; one with a time of its own, whose rest only
-// that kernel knew, ends with EINTR.
+// A system call that the kernel would have repeated is made again; one with a time of its own, whose rest
+// only that kernel knew, ends with EINTR.
 static void resolve_call(struct user_regs_struct *u)
 {
 	int64_t result = (int64_t)u->rax;

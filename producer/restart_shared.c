@@ -16,12 +16,11 @@
 
 const MemfdInodeEntry *crimg_restart_inode(struct crimg_restart *r, uint64_t inode_id)
 {
-	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_MEMFD_INODE);
-	const MemfdInodeEntry *e;
-	while ((e = crimg_image_walk(r->image, &walk, NULL)) != NULL)
-		if (e->inode_id == inode_id)
-			return e;
-	return NULL;
+	struct crimg_list found;
+	if (crimg_image_select(r->image, CRIMG_KIND_MEMFD_INODE, "inode_id", inode_id, &found, NULL) < 0
+	    || found.count == 0)
+		return NULL;
+	return found.items[0];
 }
 
 // The pages of a segment, into memory that is mapped here.

@@ -1,5 +1,5 @@
-// Signals: what they do, and those that are pending. What the making of the tasks left pending goes first. All
-// but SIGTRAP, which the stage needs: restart_leave.c.
+// Signals: what they do, and those that are pending. What the making of the tasks left pending goes first.
+// All but SIGTRAP, which the stage needs: restart_leave.c.
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

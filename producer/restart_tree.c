@@ -42,8 +42,8 @@ static bool parent_can(const struct crimg_restart *r, const struct crimg_actor *
 	return a->birth == 0 || a->birth == p->task->sid || (leads(p->task) && a->birth == p->birth);
 }
 
-// The sibling that bears actor i because its parent cannot: the leader, or one before it in a session without;
-// SIBLING_NONE.
+// The sibling that bears actor i because its parent cannot: the leader, or one before it in a session
+// without; SIBLING_NONE.
 static size_t sibling_of(const struct crimg_restart *r, size_t i)
 {
 	const struct crimg_actor *a = &r->actors[i];

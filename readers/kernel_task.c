@@ -21,6 +21,7 @@ static const struct {
 	{KERNEL_VM_RAND_READ, 1},
 	{KERNEL_VM_SEQ_READ, 2},
 	{KERNEL_VM_DONTCOPY, 10},
+	{KERNEL_VM_MERGEABLE, 12},
 };
 
 void kernel_vm_flags(VmaEntry *e, uint64_t vm_flags)
@@ -47,7 +48,9 @@ uint32_t kernel_area_place(const MmEntry *mm, uint64_t start, uint64_t end)
 
 void kernel_itimer(ItimerEntry *e, uint64_t value_ns, uint64_t interval_ns)
 {
-	uint64_t value = value_ns / NS_PER_US, interval = interval_ns / NS_PER_US;
+	// Rounded up: 0 would be a timer that does not run.
+	uint64_t value = value_ns / NS_PER_US + (value_ns % NS_PER_US != 0);
+	uint64_t interval = interval_ns / NS_PER_US + (interval_ns % NS_PER_US != 0);
 	itimer_entry__init(e);
 	e->isec = interval / US_PER_S;
 	e->iusec = interval % US_PER_S;

@@ -123,12 +123,15 @@ static int read_with(struct linuxcr *c, struct linuxcr_object *o, uint32_t kind,
 static int read_sock(struct linuxcr *c, struct linuxcr_object *o, struct crimg_err *err)
 {
 	uint32_t kind, length;
-	if (read_part(c, &o->body, CRIMG_LCR_SOCKET, LINUXCR_ANY, err) < 0
+	uint32_t wanted = c->stream.profile.task_v23 ? CRIMG_LCR_SOCKET_PAYLOAD_V23
+						     : CRIMG_LCR_SOCKET_PAYLOAD_V19;
+	if (read_part(c, &o->body, CRIMG_LCR_SOCKET, wanted, err) < 0
 	    || linuxcr_next_kind(c, &kind, &length, err) < 0)
 		return -1;
-	if (kind != CRIMG_LCR_SOCKET_INET)
-		kind = CRIMG_LCR_SOCKET_UNIX;
-	if (read_part(c, &o->parts[0], kind, kind == CRIMG_LCR_SOCKET_UNIX ? 248 : 320, err) < 0
+	bool inet = kind == CRIMG_LCR_SOCKET_INET;
+	if (read_part(c, &o->parts[0], inet ? CRIMG_LCR_SOCKET_INET : CRIMG_LCR_SOCKET_UNIX,
+		      inet ? CRIMG_LCR_INET_PAYLOAD : CRIMG_LCR_UNIX_PAYLOAD, err)
+		    < 0
 	    || linuxcr_next_kind(c, &kind, &length, err) < 0)
 		return -1;
 	return kind == CRIMG_LCR_STRING

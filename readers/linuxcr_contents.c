@@ -129,6 +129,18 @@ static int read_name(struct linuxcr *c, struct linuxcr_object *o, struct crimg_e
 	return o->parts[0] == NULL ? -1 : 0;
 }
 
+// A file of a socket or terminal.
+static int read_holder(struct linuxcr *c, struct linuxcr_object *file, uint32_t at, uint32_t type,
+		       struct crimg_err *err)
+{
+	struct linuxcr_object *held;
+	if (linuxcr_need(c, file->body, at, type, false, &held, err) < 0)
+		return -1;
+	if (held->held_by == 0)
+		held->held_by = file->ref;
+	return 0;
+}
+
 int linuxcr_read_file(struct linuxcr *c, struct linuxcr_object *o, struct crimg_err *err)
 {
 	static const uint8_t extra[] = {
@@ -157,9 +169,9 @@ int linuxcr_read_file(struct linuxcr *c, struct linuxcr_object *o, struct crimg_
 	case CRIMG_LCR_FILE_PIPE:
 		return read_pipe(c, o, fixed, err);
 	case CRIMG_LCR_FILE_SOCKET:
-		return linuxcr_need(c, r, fixed, CRIMG_LCR_OBJ_SOCK, false, NULL, err);
+		return read_holder(c, o, fixed, CRIMG_LCR_OBJ_SOCK, err);
 	case CRIMG_LCR_FILE_TTY:
-		return linuxcr_need(c, r, fixed, CRIMG_LCR_OBJ_TTY, false, NULL, err);
+		return read_holder(c, o, fixed, CRIMG_LCR_OBJ_TTY, err);
 	default:
 		return 0;
 	}
@@ -183,16 +195,44 @@ static int read_epoll(struct linuxcr *c, struct crimg_err *err)
 	return file->parts[2] == NULL ? -1 : 0;
 }
 
-// The buffers of a queue, with what lies in each; they are not interpreted.
-static int read_queue(struct linuxcr *c, struct linuxcr_object *table, struct crimg_err *err)
+// Whose queues come: two a socket, in the order in which the table shows the sockets first. Which of the
+// two comes first is not known; of a unix socket only one is ever used.
+struct queues {
+	const struct linuxcr_record *desc; // where to look on
+	struct linuxcr_object *sock;
+	unsigned given;
+};
+
+static struct linuxcr_object *next_owner(struct linuxcr *c, struct queues *q)
+{
+	bool v23 = c->stream.profile.task_v23;
+	if (q->sock != NULL && q->given++ < 1)
+		return q->sock;
+	for (q->sock = NULL; q->sock == NULL && q->desc != NULL; q->desc = q->desc->sibling) {
+		const struct linuxcr_object *file =
+			linuxcr_find(c, CRIMG_LCR_OBJ_FILE, linuxcr_ref(q->desc, 0));
+		if (file == NULL || linuxcr_u32(file->body, 0) != CRIMG_LCR_FILE_SOCKET)
+			continue;
+		struct linuxcr_object *sock = linuxcr_find(
+			c, CRIMG_LCR_OBJ_SOCK, linuxcr_ref(file->body, file->body->length - 8));
+		// Later postings say whether there are any.
+		if (sock != NULL && sock->first == NULL && (!v23 || sock->body->data[0] != 0))
+			q->sock = sock;
+	}
+	q->given = 0;
+	return q->sock;
+}
+
+// A queue, its buffers and what lies in each.
+static int read_queue(struct linuxcr *c, struct linuxcr_object *sock, struct crimg_err *err)
 {
 	for (;;) {
 		uint32_t kind, length;
 		struct linuxcr_record *r = linuxcr_stream_take(&c->stream, 0, err);
 		if (r == NULL)
 			return -1;
-		if (r->kind == CRIMG_LCR_SOCKET_QUEUE)
-			linuxcr_list_add(table, r);
+		if (sock != NULL)
+			linuxcr_list_add(sock, r);
 		if (linuxcr_next_kind(c, &kind, &length, err) < 0)
 			return -1;
 		if (kind != CRIMG_LCR_SOCKET_BUFFER && kind != CRIMG_LCR_BUFFER
@@ -214,6 +254,7 @@ int linuxcr_read_table(struct linuxcr *c, struct linuxcr_object *o, struct crimg
 			return -1;
 		linuxcr_list_add(o, r);
 	}
+	struct queues queues = {.desc = o->first};
 	for (;;) {
 		uint32_t type, length;
 		int rc = linuxcr_stream_peek(&c->stream, &type, &length, err);
@@ -222,7 +263,7 @@ int linuxcr_read_table(struct linuxcr *c, struct linuxcr_object *o, struct crimg
 		if (type == CRIMG_LCR_EPOLL_ITEMS)
 			rc = read_epoll(c, err);
 		else if (type == CRIMG_LCR_SOCKET_QUEUE)
-			rc = read_queue(c, o, err);
+			rc = read_queue(c, next_owner(c, &queues), err);
 		else
 			return 0;
 		if (rc < 0)

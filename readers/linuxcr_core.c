@@ -7,6 +7,8 @@
 
 #define SIGKILL_NUMBER 9u
 #define SIGSTOP_NUMBER 19u
+#define ROBUST_LIST_BYTES 24u // of its head, as set_robust_list() wants it
+#define ROBUST_LIST_BYTES_32 12u
 #define CAP_WORDS 2u
 
 static void *make(struct linuxcr_image *m, size_t count, size_t size, struct crimg_err *err)
@@ -176,6 +178,17 @@ CredsEntry *linuxcr_creds(struct linuxcr_image *m, const struct linuxcr_task *t,
 	return add_groups(m, e, r, err) < 0 ? NULL : e;
 }
 
+// The list of a 32-bit task stands at a place of its own, unless the kernel is one too.
+static void put_robust_list(const struct linuxcr_image *m, const struct linuxcr_task *t,
+			    ThreadCoreEntry *e)
+{
+	const struct linuxcr_task_places *at = linuxcr_task_places(&m->c.stream.profile);
+	bool compat = linuxcr_is_32(m, t);
+	bool apart = compat && m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_64;
+	e->futex_rla = apart ? linuxcr_u32(t->task, at->compat) : linuxcr_u64(t->task, at->robust);
+	e->futex_rla_len = compat ? ROBUST_LIST_BYTES_32 : ROBUST_LIST_BYTES;
+}
+
 static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxcr_task *t,
 				    struct crimg_err *err)
 {
@@ -185,9 +198,7 @@ static ThreadCoreEntry *thread_core(struct linuxcr_image *m, const struct linuxc
 	if (e == NULL || sas == NULL)
 		return NULL;
 	thread_core_entry__init(e);
-	bool is_32 = t->cpu != NULL && linuxcr_is_32(m, t);
-	e->futex_rla = is_32 ? linuxcr_u32(t->task, at->compat) : linuxcr_u64(t->task, at->robust);
-	e->futex_rla_len = linuxcr_u32(t->task, is_32 ? at->compat_length : at->robust_length);
+	put_robust_list(m, t, e);
 	e->has_pdeath_sig = linuxcr_u32(t->task, at->pdeath) != 0;
 	e->pdeath_sig = linuxcr_u32(t->task, at->pdeath);
 	e->has_blk_sigset = t->mask != NULL;
@@ -218,7 +229,7 @@ static uint32_t task_flags(uint32_t flags)
 }
 
 static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_task *t,
-				const ThreadCoreEntry *thread, bool is_32, struct crimg_err *err)
+				const ThreadCoreEntry *thread, struct crimg_err *err)
 {
 	const struct linuxcr_task_places *at = linuxcr_task_places(&m->c.stream.profile);
 	TaskCoreEntry *e = make(m, 1, sizeof *e, err);
@@ -237,7 +248,8 @@ static TaskCoreEntry *task_core(struct linuxcr_image *m, const struct linuxcr_ta
 	const struct linuxcr_object *signal = linuxcr_task_object(&m->c, t, 5);
 	const struct linuxcr_object *handlers = linuxcr_task_object(&m->c, t, 4);
 	if ((signal != NULL && add_signal(m, e, signal, err) < 0)
-	    || (handlers != NULL && add_handlers(m, e, handlers, is_32, err) < 0))
+	    || (handlers != NULL
+		&& add_handlers(m, e, handlers, linuxcr_is_32(m, t), err) < 0))
 		return NULL;
 	return e;
 }
@@ -247,7 +259,6 @@ int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 {
 	const struct linuxcr_task *t = &m->c.tasks[m->tasks.by_tid[object]];
 	CoreEntry e = CORE_ENTRY__INIT;
-	bool is_32 = false;
 	if (index > 0 || t->task == NULL)
 		return 0;
 	crimg_arena_reset(&m->arena);
@@ -255,14 +266,11 @@ int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 	ThreadCoreEntry *thread = thread_core(m, t, err);
 	if (thread == NULL)
 		return -1;
-	if (t->cpu != NULL) {
-		if ((e.thread_info = linuxcr_thread_info(m, t, err)) == NULL)
-			return -1;
-		is_32 = e.thread_info->gpregs->mode == USER_X86_REGS_MODE__COMPAT;
-	}
+	if (t->cpu != NULL && (e.thread_info = linuxcr_thread_info(m, t, err)) == NULL)
+		return -1;
 	if (!t->zombie)
 		e.thread_core = thread;
-	if (t->pid == t->tgid && (e.tc = task_core(m, t, thread, is_32, err)) == NULL)
+	if (t->pid == t->tgid && (e.tc = task_core(m, t, thread, err)) == NULL)
 		return -1;
 	linuxcr_from(out, t->task);
 	return model_encode(&e.base, out, err);

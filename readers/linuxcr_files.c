@@ -4,10 +4,16 @@
 #include "readers/linuxcr_records.h"
 
 #define FD_CLOEXEC_FLAG 1u
+#define USUAL_UMASK 022u
 
 static uint32_t extra_id(const struct linuxcr_image *m, size_t nth)
 {
 	return (uint32_t)m->last_ref + 1 + (uint32_t)nth;
+}
+
+uint32_t linuxcr_file_flags(const struct linuxcr_object *o)
+{
+	return linuxcr_u32(o->body, CRIMG_LCR_FILE_FLAGS) & ~CRIMG_LCR_OPEN_ONLY;
 }
 
 static uint32_t file_type(const struct linuxcr_object *o)
@@ -21,6 +27,14 @@ static uint32_t fixed_bytes(const struct linuxcr_image *m)
 	return m->c.stream.profile.rev < 4 ? CRIMG_LCR_FILE_PAYLOAD_V18 : CRIMG_LCR_FILE_PAYLOAD;
 }
 
+static const struct linuxcr_object *socket_of(const struct linuxcr_image *m,
+					      const struct linuxcr_object *o)
+{
+	const struct linuxcr_object *s =
+		linuxcr_find(&m->c, CRIMG_LCR_OBJ_SOCK, linuxcr_ref(o->body, fixed_bytes(m)));
+	return s != NULL && s->body != NULL && s->parts[0] != NULL ? s : NULL;
+}
+
 static FdTypes fd_type(const struct linuxcr_image *m, const struct linuxcr_object *o)
 {
 	static const FdTypes types[] = {FD_TYPES__UND,       FD_TYPES__REG,    FD_TYPES__PIPE,
@@ -28,34 +42,46 @@ static FdTypes fd_type(const struct linuxcr_image *m, const struct linuxcr_objec
 					FD_TYPES__EVENTPOLL, FD_TYPES__EVENTFD};
 	uint32_t type = file_type(o);
 	if (type == CRIMG_LCR_FILE_SOCKET) {
-		const struct linuxcr_object *s = linuxcr_find(&m->c, CRIMG_LCR_OBJ_SOCK,
-							      linuxcr_ref(o->body, fixed_bytes(m)));
-		if (s != NULL && s->parts[0] != NULL && s->parts[0]->kind == CRIMG_LCR_SOCKET_INET)
+		const struct linuxcr_object *s = socket_of(m, o);
+		if (s != NULL && linuxcr_socket_is_inet(s))
 			return FD_TYPES__INETSK;
 	}
 	return type < sizeof types / sizeof types[0] ? types[type] : FD_TYPES__UND;
 }
 
-union any_file {
-	RegFileEntry reg;
-	PipeEntry pipe;
-	FifoEntry fifo;
-	EventpollFileEntry epfd;
-	EventfdFileEntry efd;
-	TtyFileEntry tty;
+struct any_file {
+	char name[LINUXCR_TTY_NAME];
+	union {
+		RegFileEntry reg;
+		PipeEntry pipe;
+		FifoEntry fifo;
+		EventpollFileEntry epfd;
+		EventfdFileEntry efd;
+		TtyFileEntry tty;
+		struct {
+			SkOptsEntry options;
+			UnixSkEntry unix_sk;
+			InetSkEntry inet;
+			uint32_t addresses[8];
+		} socket;
+	};
 };
 
 // A name that is not terminated ends with its record, behind which there is a zero.
-static void put_reg(RegFileEntry *e, uint32_t id, const struct linuxcr_record *name,
-		    FownEntry *owner)
+static char *text_of(const struct linuxcr_record *name)
 {
 	union {
 		const uint8_t *lent;
 		char *text; // protobuf-c asks for this; encoding changes nothing
 	} u = {.lent = name->data};
+	return u.text;
+}
+
+static void put_reg(RegFileEntry *e, uint32_t id, char *name, FownEntry *owner)
+{
 	reg_file_entry__init(e);
 	e->id = id;
-	e->name = u.text;
+	e->name = name;
 	e->fown = owner;
 }
 
@@ -80,14 +106,38 @@ static int put_epoll(struct linuxcr_image *m, EventpollFileEntry *e,
 	return 0;
 }
 
-// Fills the message of the file's type. 0: it has none that we make (sockets).
-static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_object *o,
-		    FileEntry *e, union any_file *f, FownEntry *owner, struct crimg_err *err)
+static int put_socket(struct linuxcr_image *m, const struct linuxcr_object *o, FileEntry *e,
+		      struct any_file *f, FownEntry *owner)
 {
-	uint32_t flags = linuxcr_u32(o->body, CRIMG_LCR_FILE_FLAGS), at = fixed_bytes(m);
+	const struct linuxcr_object *s = socket_of(m, o);
+	if (s == NULL)
+		return 0;
+	if (linuxcr_socket_is_inet(s)) {
+		inet_sk_entry__init(&f->socket.inet);
+		f->socket.inet.id = e->id;
+		f->socket.inet.flags = linuxcr_file_flags(o);
+		f->socket.inet.fown = owner;
+		linuxcr_put_inet(&f->socket.inet, &f->socket.options, s, f->socket.addresses);
+		e->isk = &f->socket.inet;
+		return 1;
+	}
+	unix_sk_entry__init(&f->socket.unix_sk);
+	f->socket.unix_sk.id = e->id;
+	f->socket.unix_sk.flags = linuxcr_file_flags(o);
+	f->socket.unix_sk.fown = owner;
+	linuxcr_put_unix(m, &f->socket.unix_sk, &f->socket.options, s);
+	e->usk = &f->socket.unix_sk;
+	return 1;
+}
+
+// Fills the message of the file's type. 0: it has none.
+static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_object *o,
+		    FileEntry *e, struct any_file *f, FownEntry *owner, struct crimg_err *err)
+{
+	uint32_t flags = linuxcr_file_flags(o), at = fixed_bytes(m);
 	switch (file_type(o)) {
 	case CRIMG_LCR_FILE_GENERIC:
-		put_reg(&f->reg, e->id, o->parts[0], owner);
+		put_reg(&f->reg, e->id, text_of(o->parts[0]), owner);
 		f->reg.flags = flags;
 		f->reg.pos = linuxcr_u64(o->body, CRIMG_LCR_FILE_POS);
 		f->reg.has_size = o->size != 0;
@@ -134,9 +184,13 @@ static int put_type(struct linuxcr_image *m, size_t nth, const struct linuxcr_ob
 					.id = e->id,
 					.flags = flags,
 					.tty_info_id = linuxcr_u32(o->body, at),
-					.fown = owner};
+					.fown = owner,
+					.has_regf_id = true,
+					.regf_id = extra_id(m, nth)};
 		e->tty = &f->tty;
 		return 1;
+	case CRIMG_LCR_FILE_SOCKET:
+		return put_socket(m, o, e, f, owner);
 	default:
 		return 0;
 	}
@@ -147,8 +201,60 @@ static bool is_whole(const struct linuxcr_object *o)
 	return o->body != NULL && !o->partial;
 }
 
+static int put_known(struct linuxcr_image *m, size_t nth, FileEntry *e, struct any_file *f,
+		     FownEntry *owner, const struct linuxcr_record **from, struct crimg_err *err)
+{
+	const struct linuxcr_object *o = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_FILE, nth);
+	if (!is_whole(o))
+		return 0;
+	e->id = (uint32_t)o->ref;
+	e->type = fd_type(m, o);
+	*from = o->body;
+	return put_type(m, nth, o, e, f, owner, err);
+}
+
+// The name under which a FIFO or a terminal was opened; directories of a task: working, then root. NULL
+// when there is none.
+static char *extra_name(const struct linuxcr_image *m, size_t nth, struct any_file *f,
+			uint32_t *flags, const struct linuxcr_record **from)
+{
+	size_t files = linuxcr_count(&m->c, CRIMG_LCR_OBJ_FILE);
+	bool of_file = nth < files;
+	size_t which = of_file ? nth : (nth - files) / 2, part = of_file ? 0 : (nth - files) % 2;
+	const struct linuxcr_object *o =
+		linuxcr_nth(&m->c, of_file ? CRIMG_LCR_OBJ_FILE : CRIMG_LCR_OBJ_FS, which);
+	if (!is_whole(o))
+		return NULL;
+	*from = o->body;
+	*flags = of_file ? linuxcr_file_flags(o) : 0;
+	if (of_file && file_type(o) == CRIMG_LCR_FILE_TTY) {
+		o = linuxcr_find(&m->c, CRIMG_LCR_OBJ_TTY, linuxcr_ref(o->body, fixed_bytes(m)));
+		linuxcr_tty_name(o, f->name);
+		return f->name;
+	}
+	if (of_file && file_type(o) != CRIMG_LCR_FILE_FIFO)
+		return NULL;
+	*from = o->parts[part];
+	return text_of(o->parts[part]);
+}
+
+static int put_extra(const struct linuxcr_image *m, size_t nth, FileEntry *e, struct any_file *f,
+		     FownEntry *owner, const struct linuxcr_record **from)
+{
+	uint32_t flags;
+	char *name = extra_name(m, nth, f, &flags, from);
+	if (name == NULL)
+		return 0;
+	e->id = extra_id(m, nth);
+	e->type = FD_TYPES__REG;
+	put_reg(&f->reg, e->id, name, owner);
+	f->reg.flags = flags;
+	e->reg = &f->reg;
+	return 1;
+}
+
 // Files as they came; then what a message refers to and the stream has no number for: the names of
-// FIFOs, and directories of tasks.
+// FIFOs and terminals, and directories of tasks.
 int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct model_entry *out, struct crimg_err *err)
 {
@@ -157,41 +263,19 @@ int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 	(void)object;
 	if (index == 0)
 		m->cursor = 0;
-	for (; m->cursor < 2 * files + 2 * dirs; m->cursor++) {
-		size_t at = m->cursor;
+	while (m->cursor < 2 * files + 2 * dirs) {
+		size_t at = m->cursor++;
 		FileEntry e = FILE_ENTRY__INIT;
 		FownEntry owner = FOWN_ENTRY__INIT;
-		union any_file f;
-		const struct linuxcr_record *from;
-		int rc = 0;
+		struct any_file f;
+		const struct linuxcr_record *from = NULL;
 		crimg_arena_reset(&m->arena);
-		if (at < files) {
-			const struct linuxcr_object *o = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_FILE, at);
-			if (!is_whole(o))
-				continue;
-			e.id = (uint32_t)o->ref;
-			e.type = fd_type(m, o);
-			from = o->body;
-			if ((rc = put_type(m, at, o, &e, &f, &owner, err)) < 0)
-				return -1;
-		} else {
-			bool fifo = at < 2 * files;
-			size_t nth = fifo ? at - files : (at - 2 * files) / 2;
-			const struct linuxcr_object *o = linuxcr_nth(
-				&m->c, fifo ? CRIMG_LCR_OBJ_FILE : CRIMG_LCR_OBJ_FS, nth);
-			if (!is_whole(o) || (fifo && file_type(o) != CRIMG_LCR_FILE_FIFO))
-				continue;
-			from = o->parts[fifo ? 0 : (at - 2 * files) % 2];
-			e.id = extra_id(m, at - files);
-			e.type = FD_TYPES__REG;
-			put_reg(&f.reg, e.id, from, &owner);
-			f.reg.flags = fifo ? linuxcr_u32(o->body, CRIMG_LCR_FILE_FLAGS) : 0;
-			e.reg = &f.reg;
-			rc = 1;
-		}
+		int rc = at < files ? put_known(m, at, &e, &f, &owner, &from, err)
+				    : put_extra(m, at - files, &e, &f, &owner, &from);
+		if (rc < 0)
+			return -1;
 		if (rc == 0)
 			continue;
-		m->cursor++;
 		linuxcr_from(out, from);
 		return model_encode(&e.base, out, err);
 	}
@@ -232,8 +316,8 @@ int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,
 		nth++;
 	e.cwd_id = extra_id(m, files + 2 * nth);
 	e.root_id = extra_id(m, files + 2 * nth + 1);
-	e.has_umask = o->body->length >= 4; // v23-rc1 and later
-	e.umask = linuxcr_u32(o->body, 0);
+	e.has_umask = true; // v23-rc1 and later have it
+	e.umask = o->body->length >= 4 ? linuxcr_u32(o->body, 0) : USUAL_UMASK;
 	linuxcr_from(out, o->body);
 	return model_encode(&e.base, out, err);
 }

@@ -33,6 +33,11 @@ int linuxcr_put_ipc_var(struct linuxcr_image *m, size_t object, uint64_t index,
 		semaphores[i] = linuxcr_u32(r, 32 + 4 * i);
 	e.sem_ctls = semaphores;
 	e.n_sem_ctls = 4;
+	// Message queues of POSIX came to namespaces later: the kernel's defaults.
+	e.mq_queues_max = 256;
+	e.has_mq_msg_default = e.has_mq_msgsize_default = true;
+	e.mq_msg_max = e.mq_msg_default = 10;
+	e.mq_msgsize_max = e.mq_msgsize_default = 8192;
 	linuxcr_from(out, r);
 	return model_encode(&e.base, out, err);
 }

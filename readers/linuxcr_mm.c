@@ -30,10 +30,11 @@ static void put_type(const struct linuxcr *c, VmaEntry *e, const MmEntry *mm,
 		break;
 	case CRIMG_LCR_VMA_SHM_IPC:
 	case CRIMG_LCR_VMA_SHM_IPC_SKIP:
-		e->status |= KERNEL_AREA_SYSVIPC;
+		e->status |= KERNEL_AREA_SYSVIPC | KERNEL_AREA_ANON_SHARED;
+		e->flags |= KERNEL_MAP_ANONYMOUS;
 		break;
-	case CRIMG_LCR_VMA_VDSO:
-		e->status |= KERNEL_AREA_VDSO | KERNEL_AREA_ANON_PRIVATE;
+	case CRIMG_LCR_VMA_VDSO: // not a regular area: the kernel kept no contents of it
+		e->status = KERNEL_AREA_VDSO | KERNEL_AREA_ANON_PRIVATE;
 		e->flags |= KERNEL_MAP_ANONYMOUS;
 		return;
 	default:
@@ -59,7 +60,7 @@ static void put_vma(const struct linuxcr *c, VmaEntry *e, const MmEntry *mm,
 		linuxcr_find(c, CRIMG_LCR_OBJ_FILE, linuxcr_ref(r, CRIMG_LCR_VMA_FILE));
 	e->has_fdflags = file != NULL && file->body != NULL;
 	if (e->has_fdflags)
-		e->fdflags = linuxcr_u32(file->body, CRIMG_LCR_FILE_FLAGS);
+		e->fdflags = linuxcr_file_flags(file);
 }
 
 static int add_vmas(struct linuxcr_image *m, MmEntry *e, const struct linuxcr_object *mm,

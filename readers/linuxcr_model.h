@@ -35,6 +35,7 @@ struct linuxcr_object {
 	size_t run_count, run_capacity;
 	uint64_t pages, pages_id;
 	uint64_t size; // FILE: as a mapping of it tells; 0: none does
+	int32_t held_by; // SOCK, TTY: the first FILE of it
 };
 
 // One task: a thread, or a zombie. Records are NULL when the stream ended before them.

@@ -70,61 +70,23 @@ const char *linuxcr_object_name(uint32_t type)
 	return crimg_lcr_object_name(type);
 }
 
+// The first five words are the same everywhere, and follow each other.
+#define FROM(at)                                                                                   \
+	.state = (at), .exit_state = (at) + 4, .exit_code = (at) + 8, .exit_signal = (at) + 12,    \
+	.pdeath = (at) + 16
+
 const struct linuxcr_task_places *linuxcr_task_places(const struct linuxcr_profile *p)
 {
-	static const struct linuxcr_task_places v18 = {
-		.state = 0,
-		.exit_state = 4,
-		.exit_code = 8,
-		.exit_signal = 12,
-		.pdeath = 16,
-		.clear_tid = 32,
-		.compat_length = 40,
-		.compat = 44,
-		.robust_length = 48,
-		.robust = 48,
-	};
-	static const struct linuxcr_task_places v19 = {
-		.state = 0,
-		.exit_state = 4,
-		.exit_code = 8,
-		.exit_signal = 12,
-		.pdeath = 16,
-		.compat_length = 20,
-		.compat = 24,
-		.robust_length = 28,
-		.robust = 32,
-		.clear_tid = 48,
-	};
+	static const struct linuxcr_task_places v18 = {FROM(0), .clear_tid = 32, .compat = 44, .robust = 48};
+	static const struct linuxcr_task_places v19 = {FROM(0), .clear_tid = 48, .compat = 24, .robust = 32};
 	static const struct linuxcr_task_places v23 = {
-		.state = 0,
-		.exit_state = 4,
-		.exit_code = 8,
-		.exit_signal = 12,
-		.pdeath = 16,
-		.compat_length = 20,
-		.compat = 24,
-		.robust_length = 28,
-		.robust = 32,
-		.clear_tid = 48,
-		.sas = 56,
-	};
+		FROM(0), .clear_tid = 48, .compat = 24, .robust = 32, .sas = 56};
 	static const struct linuxcr_task_places rc2 = {
-		.state = 4,
-		.exit_state = 8,
-		.exit_code = 12,
-		.exit_signal = 16,
-		.pdeath = 20,
-		.clear_tid = 32,
-		.sas = 40,
-		.compat_length = 52,
-		.compat = 56,
-		.robust_length = 60,
-		.robust = 64,
-	};
+		FROM(4), .clear_tid = 32, .compat = 56, .robust = 64, .sas = 40};
 	if (p->rc2)
 		return &rc2;
 	if (p->task_v23)
 		return &v23;
 	return p->rev < 4 ? &v18 : &v19;
 }
+#undef FROM

@@ -36,8 +36,7 @@ const char *linuxcr_object_name(uint32_t type);
 struct linuxcr_task_places {
 	uint32_t state, exit_state, exit_code, exit_signal, pdeath, clear_tid;
 	uint32_t sas; // pointer, then u32 size; 0: there is none
-	uint32_t robust_length, robust;
-	uint32_t compat_length, compat; // of 32-bit tasks
+	uint32_t robust, compat; // lists of robust futexes: the latter of 32-bit tasks
 };
 const struct linuxcr_task_places *linuxcr_task_places(const struct linuxcr_profile *p);
 

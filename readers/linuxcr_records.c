@@ -8,6 +8,8 @@
 #include "format/pagemap.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
+#define INIT_PID 1
+#define CGROUPS_OF_PARENT 1u // a set that no cgroup.img describes: the tasks stay where they are started
 
 void linuxcr_from(struct model_entry *out, const struct linuxcr_record *r)
 {
@@ -48,18 +50,52 @@ uint64_t linuxcr_segment_id(const struct linuxcr_object *inode)
 	return 0x80000000u + (uint64_t)inode->ref;
 }
 
+// Namespaces and objects of whoever restores, by numbers that no object of the stream has: what a task
+// shares with it is not made anew.
+static TaskKobjIdsEntry outside(const struct linuxcr_image *m)
+{
+	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
+	uint32_t next = (uint32_t)m->last_ref;
+	uint32_t *const shared[] = {&e.vm_id,      &e.files_id,   &e.fs_id,      &e.sighand_id,
+				    &e.pid_ns_id,  &e.net_ns_id,  &e.ipc_ns_id,  &e.uts_ns_id,
+				    &e.mnt_ns_id,  &e.user_ns_id, &e.time_ns_id, &e.cgroup_ns_id};
+	for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
+		*shared[i] = ++next;
+	e.has_pid_ns_id = e.has_net_ns_id = e.has_ipc_ns_id = e.has_uts_ns_id = true;
+	e.has_mnt_ns_id = e.has_user_ns_id = e.has_time_ns_id = e.has_cgroup_ns_id = true;
+	return e;
+}
+
 static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
 			 struct model_entry *out, struct crimg_err *err)
 {
 	InventoryEntry e = INVENTORY_ENTRY__INIT;
-	(void)m;
+	TaskKobjIdsEntry ids = outside(m);
 	(void)object;
 	if (index > 0)
 		return 0;
 	e.img_version = IMAGE_VERSION;
 	e.has_fdinfo_per_id = e.fdinfo_per_id = true;
 	e.has_ns_per_id = e.ns_per_id = true;
+	e.root_ids = &ids;
+	e.has_root_cg_set = true;
+	e.root_cg_set = CGROUPS_OF_PARENT;
+	e.has_lsmtype = true; // labels, if any, are in the records alone
+	e.lsmtype = LSMTYPE__NO_LSM;
 	return model_encode(&e.base, out, err);
+}
+
+static bool has_task(const struct linuxcr_image *m, int32_t pid)
+{
+	size_t low = 0, high = m->c.task_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (m->c.tasks[m->tasks.by_tid[middle]].pid < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < m->c.task_count && m->c.tasks[m->tasks.by_tid[low]].pid == pid;
 }
 
 static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
@@ -76,7 +112,7 @@ static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
 	if (e.threads == NULL)
 		return crimg_fail_nomem(err, p->count * sizeof *e.threads);
 	e.pid = (uint32_t)p->pid;
-	e.ppid = (uint32_t)t->ppid;
+	e.ppid = has_task(m, t->ppid) ? (uint32_t)t->ppid : 0; // whoever is outside is 0
 	e.pgid = (uint32_t)t->pgid;
 	e.sid = (uint32_t)t->sid;
 	for (size_t i = 0; i < p->count; i++)
@@ -120,7 +156,7 @@ static uint32_t object_ref(const struct linuxcr *c, const struct linuxcr_task *t
 static int put_ids(struct linuxcr_image *m, size_t object, uint64_t index,
 		   struct model_entry *out, struct crimg_err *err)
 {
-	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
+	TaskKobjIdsEntry e = outside(m);
 	const struct linuxcr_task *t = linuxcr_living(m, &m->tasks.processes[object]);
 	if (index > 0 || t == NULL)
 		return 0;
@@ -128,9 +164,10 @@ static int put_ids(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.vm_id = object_ref(&m->c, t, 1);
 	e.fs_id = object_ref(&m->c, t, 2);
 	e.sighand_id = object_ref(&m->c, t, 4);
-	e.has_uts_ns_id = e.has_ipc_ns_id = true;
 	e.uts_ns_id = namespace_of(&m->c, t, 0);
 	e.ipc_ns_id = namespace_of(&m->c, t, 4);
+	if (m->tasks.processes[0].pid == INIT_PID)
+		e.pid_ns_id = linuxcr_u32(t->ns, 0); // of a container: its own
 	linuxcr_from(out, t->objs);
 	return model_encode(&e.base, out, err);
 }
@@ -330,12 +367,14 @@ const struct linuxcr_step linuxcr_steps[LINUXCR_STEPS] = {
 	{CRIMG_KIND_FDINFO, count_tables, table_id, linuxcr_put_fd},
 	{CRIMG_KIND_KERNEL_RECORDS, NULL, NULL, put_record},
 	{CRIMG_KIND_FILES, NULL, NULL, linuxcr_put_file},
+	{CRIMG_KIND_TTY_INFO, NULL, NULL, linuxcr_put_tty},
 	{CRIMG_KIND_UTSNS, count_uts, uts_id, put_uts},
 	{CRIMG_KIND_IPC_VAR, count_ipc, ipc_id, linuxcr_put_ipc_var},
 	{CRIMG_KIND_PAGEMAP, count_processes, pid_of, put_pagemap},
 	{CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, put_segment},
 	{CRIMG_KIND_PIPES_DATA, NULL, NULL, put_pipe},
 	{CRIMG_KIND_FIFO_DATA, NULL, NULL, put_fifo},
+	{CRIMG_KIND_SK_QUEUES, NULL, NULL, linuxcr_put_queue},
 	{CRIMG_KIND_IPCNS_SHM, count_ipc, ipc_id, linuxcr_put_ipc_shm},
 	{CRIMG_KIND_IPCNS_SEM, count_ipc, ipc_id, linuxcr_put_ipc_sem},
 	{CRIMG_KIND_IPCNS_MSG, count_ipc, ipc_id, linuxcr_put_ipc_msg},

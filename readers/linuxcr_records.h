@@ -32,7 +32,7 @@ struct linuxcr_step {
 		     struct crimg_err *err); // NULL: raw, its payload is the pages of the object
 };
 
-#define LINUXCR_STEPS 19
+#define LINUXCR_STEPS 21
 extern const struct linuxcr_step linuxcr_steps[LINUXCR_STEPS];
 
 // Puts tasks in order and numbers what has no number. m->c is loaded.
@@ -53,6 +53,15 @@ int linuxcr_put_core(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct model_entry *out, struct crimg_err *err);
 // Whether a living task runs 32-bit code, on whichever kernel.
 bool linuxcr_is_32(const struct linuxcr_image *m, const struct linuxcr_task *t);
+// Fills in the registers with which the task goes on. What became of the system call that was
+// interrupted, as words for the ledger; NULL: none was.
+const char *linuxcr_registers(const struct linuxcr_image *m, const struct linuxcr_task *t,
+			      UserX86RegsEntry *out);
+const char *linuxcr_restart(const struct linuxcr_image *m, const struct linuxcr_task *t,
+			    UserX86RegsEntry *regs); // the latter part of that
+// Notes what the messages approximate or leave out.
+struct crimg_ledger;
+int linuxcr_notes(const struct linuxcr_image *m, struct crimg_ledger *ledger, struct crimg_err *err);
 // In the image's arena; NULL with err filled.
 ThreadInfoX86 *linuxcr_thread_info(struct linuxcr_image *m, const struct linuxcr_task *t,
 				   struct crimg_err *err);
@@ -62,8 +71,22 @@ CredsEntry *linuxcr_creds(struct linuxcr_image *m, const struct linuxcr_task *t,
 			  struct crimg_err *err);
 int linuxcr_put_mm(struct linuxcr_image *m, size_t object, uint64_t index,
 		   struct model_entry *out, struct crimg_err *err);
+// Of an open file, as open() takes them.
+uint32_t linuxcr_file_flags(const struct linuxcr_object *o);
 int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 		     struct model_entry *out, struct crimg_err *err);
+bool linuxcr_socket_is_inet(const struct linuxcr_object *o);
+void linuxcr_put_unix(const struct linuxcr_image *m, UnixSkEntry *e, SkOptsEntry *options,
+		      const struct linuxcr_object *o);
+void linuxcr_put_inet(InetSkEntry *e, SkOptsEntry *options, const struct linuxcr_object *o,
+		      uint32_t *addresses);
+int linuxcr_put_queue(struct linuxcr_image *m, size_t object, uint64_t index,
+		      struct model_entry *out, struct crimg_err *err);
+// As the kernel names it.
+#define LINUXCR_TTY_NAME 32u
+void linuxcr_tty_name(const struct linuxcr_object *o, char out[LINUXCR_TTY_NAME]);
+int linuxcr_put_tty(struct linuxcr_image *m, size_t object, uint64_t index,
+		    struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_fd(struct linuxcr_image *m, size_t object, uint64_t index,
 		   struct model_entry *out, struct crimg_err *err);
 int linuxcr_put_fs(struct linuxcr_image *m, size_t object, uint64_t index,

@@ -6,25 +6,21 @@
 
 bool linuxcr_is_32(const struct linuxcr_image *m, const struct linuxcr_task *t)
 {
-	return m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_32
-	       || linuxcr_u16(t->cpu, CRIMG_LCR_CPU_CS) == CRIMG_LCR_SEG_USER32_CS;
+	return t->cpu != NULL
+	       && (m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_32
+		   || linuxcr_u16(t->cpu, CRIMG_LCR_CPU_CS) == CRIMG_LCR_SEG_USER32_CS);
 }
 
-static bool kernel_32(const struct linuxcr_image *m)
-{
-	return m->c.stream.profile.arch == CRIMG_LCR_ARCH_X86_32;
-}
-
-// What the kernel that wrote the stream calls the segments; its codes are enum kernel_segment.
-static uint64_t selector(const struct linuxcr_image *m, uint16_t coded)
+// What an x86-64 kernel calls the segments, whichever wrote the stream: there is no other to go on under. The codes
+// are enum kernel_segment.
+static uint64_t selector(uint16_t coded)
 {
 	if ((coded & CRIMG_LCR_SEG_LDT) != 0)
 		return kernel_ldt_selector(coded & ~CRIMG_LCR_SEG_LDT);
 	if ((coded & CRIMG_LCR_SEG_TLS) != 0)
-		return kernel_tls_selector(coded & ~CRIMG_LCR_SEG_TLS, kernel_32(m));
-	return coded >= KERNEL_SEG_COUNT
-		       ? coded
-		       : kernel_selector((enum kernel_segment)coded, kernel_32(m));
+		return kernel_tls_selector(coded & ~CRIMG_LCR_SEG_TLS, false);
+	return coded >= KERNEL_SEG_COUNT ? coded
+					 : kernel_selector((enum kernel_segment)coded, false);
 }
 
 static const uint8_t *descriptor_at(const struct linuxcr_task *t, uint32_t slot, uint32_t fixed)
@@ -50,11 +46,9 @@ static uint64_t base_of(const struct linuxcr_image *m, const struct linuxcr_task
 	return d != NULL ? kernel_descriptor_base(d) : base;
 }
 
-static UserX86RegsEntry *general(struct linuxcr_image *m, const struct linuxcr_task *t)
+const char *linuxcr_registers(const struct linuxcr_image *m, const struct linuxcr_task *t,
+			      UserX86RegsEntry *e)
 {
-	UserX86RegsEntry *e = crimg_arena_alloc(&m->arena, sizeof *e);
-	if (e == NULL)
-		return NULL;
 	user_x86_regs_entry__init(e);
 	uint64_t *const words[] = {&e->r15,     &e->r14, &e->r13, &e->r12,  &e->bp,
 				   &e->bx,      &e->r11, &e->r10, &e->r9,   &e->r8,
@@ -66,22 +60,23 @@ static UserX86RegsEntry *general(struct linuxcr_image *m, const struct linuxcr_t
 	uint16_t gs = linuxcr_u16(t->cpu, CRIMG_LCR_CPU_GSINDEX);
 	e->fs_base = base_of(m, t, fs, linuxcr_u64(t->cpu, CRIMG_LCR_CPU_FS));
 	e->gs_base = base_of(m, t, gs, linuxcr_u64(t->cpu, CRIMG_LCR_CPU_GS));
-	e->fs = selector(m, fs);
-	e->gs = selector(m, gs);
-	e->cs = selector(m, linuxcr_u16(t->cpu, CRIMG_LCR_CPU_CS));
-	e->ss = selector(m, linuxcr_u16(t->cpu, CRIMG_LCR_CPU_SS));
-	e->ds = selector(m, linuxcr_u16(t->cpu, CRIMG_LCR_CPU_DS));
-	e->es = selector(m, linuxcr_u16(t->cpu, CRIMG_LCR_CPU_ES));
+	e->fs = selector(fs);
+	e->gs = selector(gs);
+	e->cs = selector(linuxcr_u16(t->cpu, CRIMG_LCR_CPU_CS));
+	e->ss = selector(linuxcr_u16(t->cpu, CRIMG_LCR_CPU_SS));
+	e->ds = selector(linuxcr_u16(t->cpu, CRIMG_LCR_CPU_DS));
+	e->es = selector(linuxcr_u16(t->cpu, CRIMG_LCR_CPU_ES));
 	e->has_mode = true;
-	e->mode = linuxcr_is_32(m, t) ? USER_X86_REGS_MODE__COMPAT : USER_X86_REGS_MODE__NATIVE;
-	return e;
+	e->mode = linuxcr_is_32(m, t) ? USER_X86_REGS_MODE__COMPAT
+					  : USER_X86_REGS_MODE__NATIVE;
+	return linuxcr_restart(m, t, e);
 }
 
 static int add_tls(struct linuxcr_image *m, const struct linuxcr_task *t, ThreadInfoX86 *out,
 		   struct crimg_err *err)
 {
 	uint32_t fixed = thread_fixed(m);
-	uint32_t first = kernel_first_tls(kernel_32(m));
+	uint32_t first = kernel_first_tls(false);
 	const uint8_t *d;
 	out->tls = crimg_arena_alloc(&m->arena, CRIMG_LCR_TLS_ENTRIES * sizeof *out->tls);
 	if (out->tls == NULL)
@@ -112,12 +107,13 @@ ThreadInfoX86 *linuxcr_thread_info(struct linuxcr_image *m, const struct linuxcr
 		thread_info_x86__init(e);
 		e->clear_tid_addr =
 			linuxcr_u64(t->task, linuxcr_task_places(&m->c.stream.profile)->clear_tid);
-		e->gpregs = general(m, t);
+		e->gpregs = crimg_arena_alloc(&m->arena, sizeof *e->gpregs);
 	}
 	if (e == NULL || e->gpregs == NULL) {
 		crimg_fail_nomem(err, sizeof *e);
 		return NULL;
 	}
+	(void)linuxcr_registers(m, t, e->gpregs);
 	e->fpregs = floating(m, t, err);
 	return e->fpregs == NULL || add_tls(m, t, e, err) < 0 ? NULL : e;
 }

@@ -75,6 +75,12 @@ static int linuxcr_read(struct crimg_reader *reader, uint64_t payload, uint64_t 
 	return model_records_read(&s->records, payload, offset, buf, length, err);
 }
 
+static int linuxcr_tell(struct crimg_reader *reader, struct crimg_ledger *ledger,
+			struct crimg_err *err)
+{
+	return linuxcr_notes(&((struct linuxcr_state *)reader->state)->image, ledger, err);
+}
+
 static void state_free(struct linuxcr_state *s)
 {
 	linuxcr_image_fini(&s->image);
@@ -145,11 +151,12 @@ const struct crimg_reader_driver crimg_reader_linuxcr = {
 	.summary = "kernel stream of checkpoint(2), v18 to v23-rc2, x86-64 and x86-32",
 	.keeps = "every record, bit for bit, and what CRIU's messages can say of it; writes what "
 		 "it read",
-	.loses = "in CRIU's messages: queues of sockets, state of ttys, semaphore undo, debug "
-		 "registers",
+	.loses = "in CRIU's messages: connections and queues of internet sockets, local descriptor "
+		 "tables, semaphore undo, debug registers",
 	.probe = linuxcr_probe,
 	.open = linuxcr_open,
 	.next = linuxcr_next,
 	.read = linuxcr_read,
+	.notes = linuxcr_tell,
 	.close = linuxcr_close,
 };

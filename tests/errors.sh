@@ -85,8 +85,10 @@ mkdir full && touch full/file
 fails "full" "$crimg" convert img full
 fails "no format is called foo" "$crimg" convert -f foo img target
 fails "no format called foo can be written" "$crimg" convert -t foo img target
-fails "no records of a kernel stream are in the image" "$crimg" convert img target.ckpt
 fails "no format called cpt can be written" "$crimg" convert img target.cpt
+fails "a mount namespace found (criu restore --root)" "$crimg" convert --sysroot / "$samples/g-ns" target
+fails "--sysroot names files for criu restore" "$crimg" convert --sysroot / img target.json
+fails "--sysroot: no such directory" "$crimg" convert --sysroot /nowhere img target
 fails "unknown view: nosuchview" "$crimg" inspect img nosuchview
 fails "SRC and DST wanted" "$crimg" convert img
 fails "cannot be" "$crimg" convert img nodir/target.crimg

@@ -49,7 +49,7 @@ COMMON = {
     "SIGNAL_TASK": "blocked:Q", "TAIL": "magic:Q", "SOCKET_QUEUE": "count:I bytes:I",
 }
 PERMS = ":8x id:i key:i uid:I gid:I cuid:I cgid:I mode:I :4x seq:Q sec:i :4x"
-SOCKET = ("flags:Q state:B :7x bound:I reuse:I family:H skstate:B :1x rcvlowat:I :4x skflags:Q rcvtimeo:Q sndtimeo:Q err:I soft:I "
+SOCKET = ("flags:Q state:B :7x bound:I reuse:I family:H skstate:B :5x rcvlowat:I :4x skflags:Q rcvtimeo:Q sndtimeo:Q err:I soft:I "
           "priority:I rcvbuf:I sndbuf:I type:H backlog:H protocol:B sockstate:B shutdown:B userlocks:B nocheck:B :3x "
           "onoff:I linger:I")
 VMA = "type:I file:i inode:i :4x size:Q start:Q end:Q prot:Q flags:Q pgoff:Q"
@@ -72,7 +72,7 @@ RC2 = {
     "SIGINFO": "signo:i errno:i code:i pid:i uid:I fd:i tid:i band:i overrun:i trapno:i status:i int:i ptr:Q utime:Q "
                "stime:Q addr:Q sys:i :4x",
     "IPC_SHM": "PERMS size:Q atim:Q dtim:Q ctim:Q cprid:I lprid:I mlock_uid:I flags:I inode:i shift:H :2x",
-    "SOCKET": "buffers:B :7x " + SOCKET, "SOCKET_UNIX": "this:i peer:i peercred:i flags:I llen:I rlen:I laddr:110s raddr:110s",
+    "SOCKET": "buffers:B :7x " + SOCKET, "SOCKET_UNIX": "this:i peer:i peercred:i flags:I llen:I rlen:I laddr:110s raddr:110s :4x",
     "TTY": "driver:H subtype:H link:i file:i :4x index:I ldisc:I flags:Q iflag:I oflag:I cflag:I lflag:I ispeed:I ospeed:I "
            "line:B cc:19s :4x row:H col:H xpixel:H ypixel:H",
 }
@@ -164,6 +164,9 @@ class Stream:
 
     def give(self, kind, ref):
         """A number seen for the first time; they rise by one in a subtree's stream."""
+        if self.objects.get(ref) == (kind, None):  # the peer of what stood before
+            self.objects[ref] = kind, False
+            return
         if ref in self.objects:
             self.fail("%d is given twice" % ref)
         if ref <= 0:
@@ -314,15 +317,28 @@ class Stream:
             self.need(f["tty"], "TTY")
 
     def body_sock(self):
-        self.get("SOCKET")
+        f = self.get("SOCKET")
+        if f["family"] != 1:
+            self.raw("SOCKET_INET", 320)
+            return
         f = self.get("SOCKET_UNIX")
+        if self.objects.get(f["this"]) != ("SOCK", False):
+            self.fail("a socket that is %d" % f["this"])
+        if f["peer"] and f["peer"] not in self.objects:
+            self.give("SOCK", f["peer"])
+            self.objects[f["peer"]] = "SOCK", None
         if f["llen"] > 110 or f["rlen"] > 110:
             self.fail("an address of %d bytes" % f["llen"])
         if self.peek()[0] == "STRING":
             self.raw("STRING")
 
     def body_tty(self):
-        self.get("TTY")
+        f = self.get("TTY")
+        if f["link"] and f["link"] not in self.objects:
+            self.give("TTY", f["link"])
+            self.objects[f["link"]] = "TTY", None
+        if self.peek()[0] == "TTY_LDISC":
+            self.raw("TTY_LDISC", 552)
 
     def body_fs(self):
         self.get("FS")
@@ -447,6 +463,8 @@ class Stream:
                 self.fail("task %d of %d" % (pid, tgid))
         for _ in range(count):
             self.task()
+        if any(whole is None for _, whole in self.objects.values()):
+            self.fail("a peer is missing")
         if self.get("TAIL")["magic"] != TAIL:
             self.fail("magic of the tail")
         if self.at != len(self.data):

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The tour in README.md shows what crimg prints. Every `$ crimg inspect criu/…` and `$ crimg validate half` in it is run; its
+# The tour in README.md shows what crimg prints. Every `$ crimg inspect criu/…` (linux-cr/…) and `$ crimg validate half` in it is run; its
 # lines must follow each other in what comes out, where … stands for lines left out.
 #   readme.sh CRIMG SAMPLES
 crimg=$(realpath "$1") samples=$(realpath "$2")
@@ -39,7 +39,7 @@ for block in blocks[1::2]:
         command = shlex.split(lines[begin][2:])
         if command[:2] == ["crimg", "validate"]:
             ways = [[]]
-        elif command[:2] == ["crimg", "inspect"] and command[2].startswith("criu/"):
+        elif command[:2] == ["crimg", "inspect"] and command[2].startswith(("criu/", "linux-cr/")):
             ways = [["--width", width] for width in ("0", "110", "100", "120")]
         else:
             continue

@@ -51,6 +51,7 @@ with_peer() {
 	script core_write "$here/core_write.sh" "$build/crimg" "$samples" "$peer"
 	script linuxcr "$here/linuxcr.sh" "$build/crimg" "$samples" "$peer"
 	script linuxcr_write "$here/linuxcr_write.sh" "$build/crimg" "$samples" "$peer" "$build"
+	script time_travel "$here/time_travel.sh" "$build/crimg" "$samples" "$peer"
 	script stacks "$here/stacks.sh" "$build/crimg" "$peer"
 	script code_view "$here/code_view.sh" "$build/crimg" "$samples" "$peer"
 	script peer_validate "$here/peer_validate.sh" "$build/crimg" "$peer"

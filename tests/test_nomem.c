@@ -101,6 +101,7 @@ struct way {
 	const char *to, *target;     // writer and path below work; NULL: the index
 	const char *compress;
 	unsigned version;            // filter
+	const char *sysroot;         // with it what a kernel stream needs for criu
 	struct crimg_pages_options pages;
 	bool compare;                // target must equal dir when it was made
 	bool check;                  // validate instead
@@ -162,6 +163,11 @@ static int add_filters(struct crimg_reader *reader, const struct way *way, const
 	if ((way->pages.merge || way->pages.blocks)
 	    && (crimg_image_open(source, NULL, "/tmp", image, err) < 0
 	        || crimg_filter_pages(reader, *image, way->pages, err) < 0))
+		return -1;
+	if (way->sysroot != NULL
+	    && (reader->driver->notes(reader, ledger, err) < 0
+	        || crimg_filter_sysroot(reader, way->sysroot, err) < 0
+	        || crimg_filter_vdso(reader, ledger, err) < 0))
 		return -1;
 	return way->version == 0 ? 0 : crimg_filter_version(reader, way->version, ledger, err);
 }
@@ -463,7 +469,8 @@ static void test_report(void)
 static void test_kernel_stream(void)
 {
 	deny_each(&(struct way){ .source = "a.ckpt" }, false);
-	deny_each(&(struct way){ .source = "a.ckpt", .to = "criu", .target = "from-ckpt" }, false);
+	deny_each(&(struct way){ .source = "a.ckpt", .to = "criu", .target = "from-ckpt",
+	                         .sysroot = "/usr" }, false);
 	deny_each(&(struct way){ .source = "a.ckpt", .to = "linux-cr", .target = "b.ckpt" }, false);
 	deny_each(&(struct way){ .to = "linux-cr", .target = "c.ckpt" }, false);
 }

@@ -1,5 +1,5 @@
-// Puppets: a list of calls is one stop, errors name the task and the call, what a call creates is there, and the
-// last call may take the stage away, whatever becomes of SIGTRAP.
+// Puppets: a list of calls is one stop, errors name the task and the call, what a call creates is there,
+// and the last call may take the stage away, whatever becomes of SIGTRAP.
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

@@ -264,6 +264,7 @@ static void put_objects(struct kstream *k, const struct line *l)
 	int32_t refs[6] = { 0 };
 	bool fresh;
 	k->creds = kstream_creds(k, l->task, creds);
+	k->exe = 0;
 	kstream_begin(o, CRIMG_LCR_TASK_CREDS);
 	kstream_ref(o, k->creds);
 	kstream_ref(o, k->creds);

@@ -43,6 +43,7 @@ struct kstream {
 	struct kstream_number *numbers; // owned; open addressing
 	size_t number_count, number_capacity;
 	int32_t last;                // number given
+	uint32_t exe;                // file that the task in hand runs
 	int32_t creds;               // of the task in hand: also those of the files it brings
 };
 
@@ -87,6 +88,15 @@ int32_t kstream_handlers(struct kstream *k, const struct crimg_task *task);
 const char *kstream_path(struct kstream *k, const struct crimg_file *file);
 // A number for the inode behind this path.
 int32_t kstream_inode(struct kstream *k, const char *path);
+
+// Sockets: whether there is a place for this one; its number, written if it is new; what waits in it.
+bool kstream_socket_has_place(const struct crimg_file *file);
+int32_t kstream_socket(struct kstream *k, const struct crimg_file *file);
+void kstream_socket_queues(struct kstream *k, const struct crimg_file *file);
+
+// Terminals: the same.
+bool kstream_tty_has_place(struct kstream *k, const struct crimg_file *file);
+int32_t kstream_tty(struct kstream *k, const struct crimg_file *file);
 
 // Shared memory: a number for segment `id`, *fresh as above, and its contents.
 int32_t kstream_segment(struct kstream *k, uint64_t id, bool *fresh);

@@ -60,6 +60,12 @@ static bool is_plain_memory(struct kstream *k, const VmaEntry *vma)
 	return inode != NULL && strcmp(inode->name, DEV_ZERO) == 0;
 }
 
+static bool is_standin(const VmaEntry *vma)
+{
+	return (vma->status & CRIMG_VMA_ANON_SHARED) != 0
+		&& (vma->shmid == CRIMG_VDSO_SEGMENT || vma->shmid == CRIMG_VDSO_SEGMENT_32);
+}
+
 static uint32_t type_of_file(struct kstream *k, const VmaEntry *vma, const char **lost)
 {
 	const struct crimg_file *f = crimg_files_find(&k->files, (uint32_t)vma->shmid);
@@ -86,7 +92,7 @@ uint32_t kstream_area_type(struct kstream *k, const struct crimg_task *task, con
 		}
 	if ((vma->flags & MAP_HUGETLB_FLAG) != 0)
 		*lost = "its pages become those of usual size";
-	if ((vma->status & CRIMG_VMA_VDSO) != 0)
+	if ((vma->status & CRIMG_VMA_VDSO) != 0 || is_standin(vma))
 		return CRIMG_LCR_VMA_VDSO;
 	if ((vma->status & CRIMG_VMA_SYSV) != 0)
 		return CRIMG_LCR_VMA_SHM_IPC_SKIP;
@@ -142,7 +148,7 @@ uint64_t kstream_area_segment_bytes(const struct crimg_area *area)
 // A file that is not open for writing is mapped as if it were private.
 static uint32_t sharing(const VmaEntry *vma, const struct kstream_area *a)
 {
-	if ((vma->flags & CRIMG_MAP_SHARED) == 0)
+	if ((vma->flags & CRIMG_MAP_SHARED) == 0 || a->type == CRIMG_LCR_VMA_VDSO)
 		return KERNEL_VM_MAYPROT;
 	if (a->type == CRIMG_LCR_VMA_SHM_FILE && vma->has_fdflags && (vma->fdflags & ACCESS_MASK) == READ_ONLY)
 		return (KERNEL_VM_MAYPROT & ~KERNEL_VM_MAYWRITE) | KERNEL_VM_MAYSHARE;

@@ -7,14 +7,16 @@
 
 #define ACCESS_MASK 3u
 #define FLAG_PATH 0x200000u    // O_PATH: younger than these kernels
+#define FLAG_EXEC 0x20u        // FMODE_EXEC, which these kernels kept among them
 #define MODE_READ 1u           // the kernel's FMODE_*
 #define MODE_WRITE 2u
 #define MODE_SEEK 0x1cu        // lseek, pread, pwrite
 #define PIPE_MOST_BYTES 65536u
+#define USUAL_UMASK 022u       // of whoever restarts
 #define PATH_MAX_BYTES 4096u
 
 // How a file of each type is written; 0: there is no such thing in a kernel stream.
-static uint32_t type_of(const struct crimg_file *f)
+static uint32_t type_of(struct kstream *k, const struct crimg_file *f)
 {
 	if (f == NULL || f->message == NULL)
 		return 0;
@@ -29,6 +31,11 @@ static uint32_t type_of(const struct crimg_file *f)
 		return CRIMG_LCR_FILE_EPOLL;
 	case FD_TYPES__EVENTFD:
 		return CRIMG_LCR_FILE_EVENTFD;
+	case FD_TYPES__UNIXSK:
+	case FD_TYPES__INETSK:
+		return kstream_socket_has_place(f) ? CRIMG_LCR_FILE_SOCKET : 0;
+	case FD_TYPES__TTY:
+		return kstream_tty_has_place(k, f) ? CRIMG_LCR_FILE_TTY : 0;
 	default:
 		return 0;
 	}
@@ -116,9 +123,11 @@ static uint32_t pipe_of(const struct crimg_file *f)
 	return f->type == FD_TYPES__FIFO ? fifo->pipe_id : pipe->pipe_id;
 }
 
-static uint32_t flags_of(const struct crimg_file *f)
+// The file of a program that runs is open for that.
+static uint32_t flags_of(const struct kstream *k, const struct crimg_file *f)
 {
-	return f->type == FD_TYPES__FIFO ? f->path->flags : crimg_file_flags(f);
+	uint32_t flags = f->type == FD_TYPES__FIFO ? f->path->flags : crimg_file_flags(f);
+	return f->id == k->exe ? flags | FLAG_EXEC : flags;
 }
 
 static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t type, uint32_t flags)
@@ -126,7 +135,8 @@ static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t typ
 	struct kstream_out *o = &k->out;
 	bool piped = type == CRIMG_LCR_FILE_PIPE || type == CRIMG_LCR_FILE_FIFO, fresh = false;
 	uint64_t pos = 0;
-	int32_t inode = 0;
+	int32_t inode = 0, end = type == CRIMG_LCR_FILE_SOCKET ? kstream_socket(k, f)
+		: type == CRIMG_LCR_FILE_TTY ? kstream_tty(k, f) : 0;
 	if (type != CRIMG_LCR_FILE_GENERIC || !crimg_file_position(f, &pos))
 		pos = 0;
 	if (piped)
@@ -142,6 +152,9 @@ static void put_body(struct kstream *k, const struct crimg_file *f, uint32_t typ
 	kstream_u64(o, 0); // security label
 	if (piped) {
 		kstream_ref(o, inode);
+		kstream_u32(o, 0);
+	} else if (type == CRIMG_LCR_FILE_SOCKET || type == CRIMG_LCR_FILE_TTY) {
+		kstream_ref(o, end);
 		kstream_u32(o, 0);
 	} else if (type == CRIMG_LCR_FILE_EVENTFD) {
 		kstream_u64(o, ((const EventfdFileEntry *)f->message)->counter);
@@ -168,13 +181,13 @@ static void lose_of_file(struct kstream *k, const struct crimg_file *f)
 int32_t kstream_file(struct kstream *k, uint32_t id)
 {
 	const struct crimg_file *f = crimg_files_find(&k->files, id);
-	uint32_t type = type_of(f);
+	uint32_t type = type_of(k, f);
 	int32_t ref;
 	if (type == 0)
 		return 0;
 	if (!kstream_object_of(k, CRIMG_LCR_OBJ_FILE, id, &ref))
 		return ref;
-	put_body(k, f, type, flags_of(f));
+	put_body(k, f, type, flags_of(k, f));
 	lose_of_file(k, f);
 	return ref;
 }
@@ -183,10 +196,10 @@ int32_t kstream_mapped_file(struct kstream *k, const VmaEntry *vma)
 {
 	uint32_t id = (uint32_t)vma->shmid;
 	const struct crimg_file *f = crimg_files_find(&k->files, id);
-	uint32_t type = type_of(f);
+	uint32_t type = type_of(k, f);
 	int32_t ref;
 	if (type != CRIMG_LCR_FILE_GENERIC || !vma->has_fdflags
-	    || ((vma->fdflags ^ flags_of(f)) & ACCESS_MASK) == 0)
+	    || ((vma->fdflags ^ flags_of(k, f)) & ACCESS_MASK) == 0)
 		return kstream_file(k, id);
 	uint64_t key = (uint64_t)((vma->fdflags & ACCESS_MASK) + 1) << 32 | id;
 	if (!kstream_object_of(k, CRIMG_LCR_OBJ_FILE, key, &ref))
@@ -196,9 +209,9 @@ int32_t kstream_mapped_file(struct kstream *k, const VmaEntry *vma)
 	return ref;
 }
 
-static bool has_place(const struct kstream *k, const FdinfoEntry *fd)
+static bool has_place(struct kstream *k, const FdinfoEntry *fd)
 {
-	return type_of(crimg_files_find(&k->files, fd->id)) != 0;
+	return type_of(k, crimg_files_find(&k->files, fd->id)) != 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -318,6 +331,8 @@ int32_t kstream_table(struct kstream *k, const struct crimg_task *task)
 		const struct crimg_file *f = crimg_files_find(&k->files, fds[i]->id);
 		if (fresh[i] && f->type == FD_TYPES__EVENTPOLL)
 			put_items(k, f, fds, count);
+		else if (fresh[i] && (f->type == FD_TYPES__UNIXSK || f->type == FD_TYPES__INETSK))
+			kstream_socket_queues(k, f);
 	}
 	free(fresh);
 	free(fds);
@@ -334,9 +349,9 @@ int32_t kstream_fs(struct kstream *k, const struct crimg_task *task)
 		return ref;
 	kstream_begin(o, CRIMG_LCR_FS);
 	if (o->rc2) {
-		kstream_u32(o, e != NULL && e->has_umask ? e->umask : 022);
+		kstream_u32(o, e != NULL && e->has_umask ? e->umask : USUAL_UMASK);
 		kstream_u32(o, 0);
-	} else if (e != NULL && e->has_umask) {
+	} else if (e != NULL && e->has_umask && e->umask != USUAL_UMASK) {
 		kstream_lose_of(k, CRIMG_KIND_FS, task->pid, "umask", "v20 has no place for it");
 	}
 	kstream_end(o);

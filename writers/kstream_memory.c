@@ -252,6 +252,7 @@ static void put_mm(struct kstream *k, const struct crimg_task *task, uint32_t ar
 		mm->mm_start_stack, mm->mm_arg_start, mm->mm_arg_end, mm->mm_env_start, mm->mm_env_end,
 	};
 	uint32_t dumpable = mm->has_dumpable ? (uint32_t)mm->dumpable & 3 : 1;
+	k->exe = mm->exe_file_id;
 	int32_t exe = kstream_file(k, mm->exe_file_id);
 	kstream_begin(o, CRIMG_LCR_MM);
 	kstream_u32(o, areas);

@@ -29,7 +29,8 @@ static void note(struct place *p)
 
 static void check(const struct place *p)
 {
-	PROVE(getpid() == p->pid && (getppid() == p->ppid || p == &all->root) && getpgrp() == p->pgid && getsid(0) == p->sid);
+	PROVE(getpid() == p->pid && (getppid() == p->ppid || p == &all->root));
+	PROVE(getpgrp() == p->pgid && getsid(0) == p->sid);
 }
 
 static _Noreturn void leaf(struct place *p, int code)

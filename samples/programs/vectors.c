@@ -18,7 +18,8 @@ static void *watch(void *unused)
 
 #define EACH16(m) m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13) m(14) m(15)
 #define EACH8(m) m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7)
-#define HIGH16(m) m(16) m(17) m(18) m(19) m(20) m(21) m(22) m(23) m(24) m(25) m(26) m(27) m(28) m(29) m(30) m(31)
+#define HIGH16(m)                                                                                    \
+	m(16) m(17) m(18) m(19) m(20) m(21) m(22) m(23) m(24) m(25) m(26) m(27) m(28) m(29) m(30) m(31)
 #define LOOP "1:	cmpl $0, %2\n	je 1b\n"
 
 static void run_sse(void)

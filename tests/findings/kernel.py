@@ -1,4 +1,4 @@
-"""035x: objects of a kernel stream, in copies of real ones ([R-0817], [R-0818]). Types are those of v20."""
+"""035x: objects of a kernel stream, in copies of real ones ([R-0825], [R-0826]). Types are those of v20."""
 import struct
 
 from damaged import damaged
