@@ -97,6 +97,32 @@ row "gdb, backtraces of all threads" "$gbt" "$gbt_mem" ""
 row "inspect stack" "$stack" "$stack_mem" "$(ratio "$gbt" "$stack") x faster (target 10)"
 kill "$pid"
 echo
+frozen() { "$crimg" inspect "$1" stats | sed -n 's/^ *frozen_time *//p'; }
+taking() { # WHAT COUNT GAP
+	echo "taking $1"
+	setsid ./pages "$2" "$3" </dev/null >ready 2>&1 &
+	pid=$!
+	for _ in $(seq 600); do grep -q ready ready && break; sleep 0.1; done
+	run take take 'rm -rf t' 3 "$crimg" checkpoint -q --leave-running -t criu "$pid" t
+	run takes takes 'rm -f t.crimg' 3 "$crimg" checkpoint -q --leave-running --compress=none "$pid" t.crimg
+	pages=$(find t -name 'pages-1.img')
+	run cps cps 'rm -f p' 3 sh -c "cp $pages p && sync -d p"
+	row "cp of its pages, and fsync" "$cps" "$cps_mem" "1.00"
+	row "checkpoint to a criu directory" "$take" "$take_mem" "$(ratio "$take" "$cps") x cp (target 1.5), frozen $(frozen t)"
+	row "checkpoint to a stream" "$takes" "$takes_mem" "$(ratio "$takes" "$cps") x cp"
+	run gcore gcore 'rm -f g.*' 1 gcore -o g "$pid"
+	row "gcore" "$gcore" "$gcore_mem" "$(ratio "$gcore" "$take") x the time of checkpoint"
+	if [ -n "$peer" ]; then
+		run cdump cdump 'rm -rf c; mkdir c' 3 "$peer/criu" dump --leave-running -t "$pid" -D c -o log
+		row "criu dump" "$cdump" "$cdump_mem" "$(ratio "$cdump" "$take") x the time of checkpoint, frozen $(frozen c)"
+	fi
+	kill "$pid"
+	rm -rf t t.crimg p c g.*
+}
+cc -O2 -w -o pages "$here/pages.c"
+taking "a process of 1 GiB" 262144 0
+taking "a process of 500,000 scattered single pages" 500000 1
+echo
 echo "validating 1,000 tasks with 200,000 mappings"
 "$here/many_tasks.py" "$crimg" "$sample" many 1000 200
 run valid valid : 5 "$crimg" validate many

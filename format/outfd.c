@@ -90,16 +90,31 @@ static bool goes_behind(const struct crimg_outfd *f, uint64_t offset)
 	return f->at_offsets && f->end >= BEHIND_FROM && offset >= f->held;
 }
 
+static int open_behind(struct crimg_outfd *f, struct crimg_err *err)
+{
+	return f->behind != NULL ? 0 : crimg_write_behind_open(f->fd, f->shown, &f->behind, err);
+}
+
 static int write_behind(struct crimg_outfd *f, uint64_t offset, const void *data, size_t length,
                         struct crimg_err *err)
 {
-	if ((f->behind == NULL
-	     && crimg_write_behind_open(f->fd, f->shown, &f->behind, err) < 0)
+	if (open_behind(f, err) < 0
 	    || crimg_write_behind_put(f->behind, offset, data, length, err) < 0) {
 		f->failed = true;
 		return -1;
 	}
 	note_length(f, offset + length);
+	return 0;
+}
+
+static int copy_behind(struct crimg_outfd *f, uint64_t offset, struct crimg_span span,
+                       struct crimg_err *err)
+{
+	if (open_behind(f, err) < 0 || crimg_write_behind_copy(f->behind, offset, span, err) < 0) {
+		f->failed = true;
+		return -1;
+	}
+	note_length(f, offset + span.length);
 	return 0;
 }
 
@@ -252,8 +267,12 @@ int crimg_outfd_sink_zero(struct crimg_sink *sink, uint64_t offset, uint64_t len
 int crimg_outfd_sink_copy(struct crimg_sink *sink, uint64_t offset, struct crimg_span span,
                           struct crimg_err *err)
 {
-	uint64_t done;
-	if (crimg_outfd_copy(sink->state, offset, span, &done, err) < 0)
+	struct crimg_outfd *f = sink->state;
+	uint64_t done = 0;
+	// What no file holds is read into the buffers of the thread that writes.
+	if (span.source->fd < 0 && goes_behind(f, offset))
+		return flush_pending(f, err) < 0 ? -1 : copy_behind(f, offset, span, err);
+	if (span.source->fd >= 0 && crimg_outfd_copy(f, offset, span, &done, err) < 0)
 		return -1;
 	span.offset += done;
 	span.length -= done;

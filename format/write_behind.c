@@ -167,27 +167,51 @@ static void hand_over(struct crimg_write_behind *b)
 		(void)sync_file_range(b->fd, (off_t)from, (off_t)length, SYNC_FILE_RANGE_WRITE);
 }
 
+// The slot that bytes at offset go into, with room for at least one; *error gets the thread's.
+static struct slot *slot_for(struct crimg_write_behind *b, uint64_t offset, int *error)
+{
+	struct slot *s = b->filling;
+	if (s != NULL && (s->offset + s->length != offset || s->length == SLOT_BYTES)) {
+		hand_over(b);
+		s = NULL;
+	}
+	if (s == NULL) {
+		s = b->filling = free_slot(b, error);
+		s->offset = offset;
+	}
+	return s;
+}
+
 int crimg_write_behind_put(struct crimg_write_behind *b, uint64_t offset, const void *data,
                            size_t length, struct crimg_err *err)
 {
 	const uint8_t *p = data;
 	int error = 0;
 	while (length > 0 && error == 0) {
-		struct slot *s = b->filling;
-		if (s != NULL && (s->offset + s->length != offset || s->length == SLOT_BYTES)) {
-			hand_over(b);
-			s = NULL;
-		}
-		if (s == NULL) {
-			s = b->filling = free_slot(b, &error);
-			s->offset = offset;
-		}
+		struct slot *s = slot_for(b, offset, &error);
 		size_t n = length < SLOT_BYTES - s->length ? length : SLOT_BYTES - s->length;
 		memcpy(s->data + s->length, p, n);
 		s->length += n;
 		p += n;
 		offset += n;
 		length -= n;
+	}
+	return fail_error(b, error, err);
+}
+
+int crimg_write_behind_copy(struct crimg_write_behind *b, uint64_t offset, struct crimg_span span,
+                            struct crimg_err *err)
+{
+	int error = 0;
+	for (uint64_t done = 0; done < span.length && error == 0;) {
+		struct slot *s = slot_for(b, offset + done, &error);
+		uint64_t left = span.length - done;
+		size_t n = left < SLOT_BYTES - s->length ? (size_t)left : SLOT_BYTES - s->length;
+		if (crimg_source_read_exact(span.source, span.offset + done, s->data + s->length, n, err)
+		    < 0)
+			return -1;
+		s->length += n;
+		done += n;
 	}
 	return fail_error(b, error, err);
 }

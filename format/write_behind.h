@@ -3,7 +3,7 @@
 #ifndef CRIMG_FORMAT_WRITE_BEHIND_H
 #define CRIMG_FORMAT_WRITE_BEHIND_H
 
-#include "format/err.h"
+#include "format/source.h"
 
 struct crimg_write_behind;
 
@@ -14,6 +14,9 @@ CRIMG_MUST_CHECK int crimg_write_behind_open(int fd, const char *shown,
 // Takes a copy and returns at once, unless all buffers are full. An error of an earlier write shows here.
 CRIMG_MUST_CHECK int crimg_write_behind_put(struct crimg_write_behind *b, uint64_t offset,
                                             const void *data, size_t length, struct crimg_err *err);
+// The same from a span, whose bytes are read into the buffers themselves.
+CRIMG_MUST_CHECK int crimg_write_behind_copy(struct crimg_write_behind *b, uint64_t offset,
+                                             struct crimg_span span, struct crimg_err *err);
 // Waits until everything is written.
 CRIMG_MUST_CHECK int crimg_write_behind_drain(struct crimg_write_behind *b, struct crimg_err *err);
 // Ends the thread; what is not written yet is dropped. NULL is allowed.

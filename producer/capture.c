@@ -215,4 +215,5 @@ void crimg_capture_fini(struct crimg_capture *c)
 	free(c->filters);
 	free(c->known);
 	free(c->pipes);
+	free(c->ttys);
 }

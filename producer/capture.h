@@ -47,6 +47,8 @@ struct crimg_capture {
 	size_t filter_count, filter_capacity;
 	struct crimg_known_file *known; // by number of the file
 	size_t known_capacity;
+	uint32_t *ttys;           // numbers of terminals that were told of
+	size_t tty_count, tty_capacity;
 	uint64_t *pipes;          // inodes whose bytes were taken
 	size_t pipe_count, pipe_capacity;
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
@@ -65,8 +67,8 @@ const char *crimg_capture_text(struct crimg_capture *c, pid_t pid, const char *n
 
 #define CRIMG_CAPTURE_MAX_BYTES ((size_t)1 << 31) // of the messages of one process
 
-// The whole image of a frozen tree (c->tree, all else zero), onto the shelf, sealed. fini also after an error;
-// the tree stays frozen.
+// The whole image of a frozen tree (c->tree, all else zero), onto the shelf, sealed. fini also after an
+// error; the tree stays frozen.
 CRIMG_MUST_CHECK int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_fini(struct crimg_capture *c);
 // How much, and how long it took until now.
@@ -104,10 +106,12 @@ CRIMG_MUST_CHECK int crimg_capture_call(struct crimg_remote *r, const char *name
                                         uint64_t b, uint64_t c, uint64_t d, int64_t *result,
                                         struct crimg_err *err);
 
-// The file behind a link of /proc ("exe", "map_files/…"): its number; made when it is new. Programs, mappings
-// and directories share a number when inode and name are the same.
-CRIMG_MUST_CHECK int crimg_capture_named(struct crimg_capture *c, pid_t pid, const char *link,
-                                         uint32_t *id, struct crimg_err *err);
+// The file behind a link of /proc ("/proc/7/exe"), or a path: its number; made when it is new. Programs,
+// mappings and directories share a number when inode and name are the same. The latter: "exe" of a process.
+CRIMG_MUST_CHECK int crimg_capture_named(struct crimg_capture *c, const char *link, uint32_t *id,
+                                         struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_link(struct crimg_capture *c, pid_t pid, const char *link,
+                                        uint32_t *id, struct crimg_err *err);
 // The pages of a process that lie in its areas (c->mm) and are its own.
 CRIMG_MUST_CHECK int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t,
                                          struct crimg_err *err);
@@ -136,12 +140,16 @@ struct crimg_open_file {
 // Puts its entry; *type is what a fdinfo_entry says of it.
 CRIMG_MUST_CHECK int crimg_capture_open_file(struct crimg_capture *c, const struct crimg_open_file *f,
                                              FdTypes *type, struct crimg_err *err);
+// One end of a pseudo-terminal: fills the entry, and puts what the terminal is when it is met first.
+CRIMG_MUST_CHECK int crimg_capture_pty(struct crimg_capture *c, const struct crimg_open_file *f,
+                                       TtyFileEntry *e, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_locks(struct crimg_capture *c, const struct crimg_open_file *f,
                                          bool fresh, bool fresh_in_process, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f,
                                         bool named, struct crimg_err *err);
-// A regular file, directory or device: fills name, size, mode and build-id of an entry, from a link of /proc
-// ("/proc/7/fd/3"), and takes the contents when no name is left of it. Refuses what another file has the name of.
+// A regular file, directory or device: fills name, size, mode and build-id of an entry, from a link of
+// /proc ("/proc/7/fd/3"), and takes the contents when no name is left of it. Refuses what another file has
+// the name of.
 CRIMG_MUST_CHECK int crimg_capture_path(struct crimg_capture *c, const char *link, RegFileEntry *reg,
                                         struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name,

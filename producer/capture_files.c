@@ -163,8 +163,8 @@ int crimg_capture_files(struct crimg_capture *c, const struct crimg_live_task *t
 int crimg_capture_fs(struct crimg_capture *c, const struct crimg_live_task *t, struct crimg_err *err)
 {
 	FsEntry e = FS_ENTRY__INIT;
-	if (crimg_capture_named(c, t->pid, "cwd", &e.cwd_id, err) < 0
-	    || crimg_capture_named(c, t->pid, "root", &e.root_id, err) < 0)
+	if (crimg_capture_link(c, t->pid, "cwd", &e.cwd_id, err) < 0
+	    || crimg_capture_link(c, t->pid, "root", &e.root_id, err) < 0)
 		return -1;
 	const char *status = crimg_capture_text(c, t->pid, "status", err);
 	if (status == NULL)

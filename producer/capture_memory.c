@@ -170,23 +170,35 @@ static int name_segment(struct crimg_capture *c, const char *link, const char *n
 	return 0;
 }
 
+// Without CAP_CHECKPOINT_RESTORE the links of map_files cannot be followed: the file is found by its name
+// then.
+static int name_by_path(struct crimg_capture *c, pid_t pid, const struct live_area *a, uint32_t *id,
+			struct crimg_err *err)
+{
+	struct stat st;
+	if (is_segment(a) || a->name[0] != '/' || stat(a->name, &st) < 0 || st.st_ino != a->ino)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  "process %d maps %.200s, which only a privileged crimg can open", (int)pid,
+				  a->name);
+	return crimg_capture_named(c, a->name, id, err);
+}
+
 // The file that an area maps, with the rights that it was opened with: those of the link.
 static int name_file(struct crimg_capture *c, pid_t pid, const struct live_area *a, VmaEntry *v,
 		     struct crimg_err *err)
 {
-	char link[96], path[128];
+	char link[128];
 	struct stat st;
 	uint32_t id = 0;
-	int rc;
 	if ((v->status & CRIMG_VMA_FILE) == 0)
 		return 0;
-	snprintf(link, sizeof link, "map_files/%" PRIx64 "-%" PRIx64, a->start, a->end);
-	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, link);
+	snprintf(link, sizeof link, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, a->start, a->end);
 	v->has_fdflags = true;
-	v->fdflags = lstat(path, &st) == 0 && (st.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;
-	if (is_segment(a))
-		return name_segment(c, path, a->name, v, err);
-	rc = crimg_capture_named(c, pid, link, &id, err);
+	v->fdflags = lstat(link, &st) == 0 && (st.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;
+	bool hidden = stat(link, &st) < 0 && errno == EPERM;
+	if (is_segment(a) && !hidden)
+		return name_segment(c, link, a->name, v, err);
+	int rc = hidden ? name_by_path(c, pid, a, &id, err) : crimg_capture_named(c, link, &id, err);
 	v->shmid = id;
 	return rc;
 }
@@ -251,7 +263,7 @@ static int read_bounds(struct crimg_capture *c, pid_t pid, MmEntry *mm, struct c
 		return -1;
 	for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
 		*bounds[i].to = crimg_stat_number(stat, bounds[i].field);
-	return crimg_capture_named(c, pid, "exe", &mm->exe_file_id, err);
+	return crimg_capture_link(c, pid, "exe", &mm->exe_file_id, err);
 }
 
 // Pairs of type and value, up to the one that ends them.

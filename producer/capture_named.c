@@ -1,14 +1,10 @@
-// Files by their path: programs, mappings, directories, and what open files have of a path. The contents of
-// those whose name is gone.
+// Files by their path: programs, mappings, directories, and what open files have of a path.
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "format/build_id.h"
@@ -19,11 +15,6 @@
 #ifndef F_GETOWNER_UIDS
 #define F_GETOWNER_UIDS 17
 #endif
-
-static uint32_t kernel_dev(dev_t dev)
-{
-	return (uint32_t)(major(dev) << 20 | minor(dev));
-}
 
 FownEntry *crimg_capture_owner(struct crimg_capture *c, int fd, struct crimg_err *err)
 {
@@ -93,18 +84,28 @@ static int settle_name(struct crimg_capture *c, const char *link, const struct s
 	return crimg_capture_ghost(c, link, reg->name, reg->id, err);
 }
 
+// What a link leads to; a path that is no link leads to itself.
+static int follow(const char *link, char out[PATH_MAX + 1], struct stat *st, struct crimg_err *err)
+{
+	ssize_t n = readlink(link, out, PATH_MAX);
+	if (n < 0 && errno == EINVAL)
+		n = (ssize_t)(stpncpy(out, link, PATH_MAX) - out);
+	if (n < 0 || stat(link, st) < 0)
+		return crimg_fail_sys(err, errno, link, "cannot be followed");
+	out[n] = '\0';
+	return 0;
+}
+
 int crimg_capture_path(struct crimg_capture *c, const char *link, RegFileEntry *reg,
 		       struct crimg_err *err)
 {
 	char path[PATH_MAX + 1];
 	struct stat st;
-	ssize_t n = readlink(link, path, PATH_MAX);
-	if (n < 0 || stat(link, &st) < 0)
-		return crimg_fail_sys(err, errno, link, "cannot be followed");
-	path[n] = '\0';
-	reg->name = crimg_arena_text(&c->arena, path, (size_t)n);
+	if (follow(link, path, &st, err) < 0)
+		return -1;
+	reg->name = crimg_arena_text(&c->arena, path, strlen(path));
 	if (reg->name == NULL)
-		return crimg_fail_nomem(err, (size_t)n);
+		return crimg_fail_nomem(err, strlen(path));
 	reg->has_mode = true;
 	reg->mode = st.st_mode;
 	reg->has_size = S_ISREG(st.st_mode) && (reg->flags & O_APPEND) == 0;
@@ -153,123 +154,25 @@ static int put(struct crimg_capture *c, const char *link, uint32_t id, struct cr
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_FILES, 0, &e.base, err);
 }
 
-int crimg_capture_named(struct crimg_capture *c, pid_t pid, const char *link, uint32_t *id,
-			struct crimg_err *err)
+int crimg_capture_named(struct crimg_capture *c, const char *link, uint32_t *id, struct crimg_err *err)
 {
-	char path[128], name[PATH_MAX + 1];
+	char name[PATH_MAX + 1];
 	struct stat st;
-	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, link);
-	ssize_t n = readlink(path, name, PATH_MAX);
-	if (n < 0 || stat(path, &st) < 0)
-		return crimg_fail_sys(err, errno, path, "cannot be followed");
-	name[n] = '\0';
+	if (follow(link, name, &st, err) < 0)
+		return -1;
 	struct crimg_named_file *f = find(c, st.st_dev, st.st_ino, name);
 	if (f != NULL) {
 		*id = f->id;
 		return 0;
 	}
 	*id = ++c->file.last;
-	return put(c, path, *id, err) < 0 ? -1 : add(c, &st, name, *id, err);
+	return put(c, link, *id, err) < 0 ? -1 : add(c, &st, name, *id, err);
 }
 
-static Timeval *time_of(struct crimg_capture *c, const struct timespec *t, struct crimg_err *err)
+int crimg_capture_link(struct crimg_capture *c, pid_t pid, const char *link, uint32_t *id,
+		       struct crimg_err *err)
 {
-	Timeval *e = crimg_capture_alloc(c, sizeof *e, err);
-	if (e == NULL)
-		return NULL;
-	timeval__init(e);
-	e->tv_sec = (uint64_t)t->tv_sec;
-	e->tv_usec = (uint64_t)t->tv_nsec / 1000;
-	return e;
-}
-
-// The pieces of a file that are not holes, each with its own entry.
-static int put_chunks(struct crimg_capture *c, uint64_t id, int fd, uint64_t size, struct crimg_err *err)
-{
-	for (off_t at = 0; (uint64_t)at < size;) {
-		GhostChunkEntry e = GHOST_CHUNK_ENTRY__INIT;
-		size_t payload;
-		off_t data = lseek(fd, at, SEEK_DATA);
-		if (data < 0 && errno == ENXIO)
-			return 0;
-		off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-		if (hole < 0)
-			return crimg_fail_sys(err, errno, NULL, "a deleted file cannot be read");
-		e.off = (uint64_t)data;
-		e.len = crimg_min_u64((uint64_t)hole, size) - e.off;
-		struct crimg_shelf_run run = {
-			.where = CRIMG_SHELF_FILE, .place = fd, .address = e.off, .length = e.len,
-		};
-		if (crimg_shelf_put_payload(&c->shelf, CRIMG_KIND_GHOST_FILE, id, &e.base, &payload, err)
-			    < 0
-		    || crimg_shelf_add(&c->shelf, payload, run, err) < 0)
-			return -1;
-		at = hole;
-	}
-	return 0;
-}
-
-static int put_ghost(struct crimg_capture *c, int fd, const struct stat *st, struct crimg_err *err)
-{
-	GhostFileEntry e = GHOST_FILE_ENTRY__INIT;
-	e.uid = st->st_uid;
-	e.gid = st->st_gid;
-	e.mode = st->st_mode;
-	e.has_dev = e.has_ino = true;
-	e.dev = kernel_dev(st->st_dev);
-	e.ino = st->st_ino;
-	e.atim = time_of(c, &st->st_atim, err);
-	e.mtim = time_of(c, &st->st_mtim, err);
-	e.has_chunks = e.chunks = true;
-	e.has_size = true;
-	e.size = (uint64_t)st->st_size;
-	if (e.atim == NULL || e.mtim == NULL
-	    || crimg_shelf_put(&c->shelf, CRIMG_KIND_GHOST_FILE, c->last_ghost_id, &e.base, err) < 0)
-		return -1;
-	return put_chunks(c, c->last_ghost_id, fd, e.size, err);
-}
-
-// Of several open files with one inode, all name the same ghost.
-static uint32_t known_ghost(const struct crimg_capture *c, const struct stat *st)
-{
-	for (size_t i = 0; i < c->ghost_count; i++)
-		if (c->ghosts[i].dev == st->st_dev && c->ghosts[i].ino == st->st_ino)
-			return c->ghosts[i].id;
-	return 0;
-}
-
-static int add_ghost(struct crimg_capture *c, const char *link, const struct stat *st,
-		     struct crimg_err *err)
-{
-	void *array = c->ghosts;
-	if (crimg_grow(&array, &c->ghost_capacity, c->ghost_count, sizeof *c->ghosts, err) < 0)
-		return -1;
-	c->ghosts = array;
-	int fd = open(link, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return crimg_fail_sys(err, errno, link, "a deleted file cannot be opened");
-	if (crimg_shelf_keep(&c->shelf, fd, err) < 0)
-		return -1;
-	c->ghosts[c->ghost_count++] = (struct crimg_named_file){
-		.dev = st->st_dev, .ino = st->st_ino, .id = ++c->last_ghost_id,
-	};
-	return put_ghost(c, fd, st, err);
-}
-
-int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name, uint32_t file_id,
-			struct crimg_err *err)
-{
-	RemapFilePathEntry e = REMAP_FILE_PATH_ENTRY__INIT;
-	struct stat st;
-	if (stat(link, &st) < 0)
-		return crimg_fail_sys(err, errno, link, "cannot be followed");
-	if (!S_ISREG(st.st_mode))
-		return fail_name(link, name, "was removed, and is no regular file", err);
-	if (known_ghost(c, &st) == 0 && add_ghost(c, link, &st, err) < 0)
-		return -1;
-	e.orig_id = file_id;
-	e.remap_id = known_ghost(c, &st);
-	e.has_remap_type = true;
-	e.remap_type = REMAP_TYPE__GHOST;
-	return crimg_shelf_put(&c->shelf, CRIMG_KIND_REMAP_FPATH, 0, &e.base, err);
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, link);
+	return crimg_capture_named(c, path, id, err);
 }

@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "producer/capture.h"
+#include "producer/devices.h"
 #include "producer/proc.h"
 
 #define LINE_BYTES 256u // of fdinfo
-#define MEMORY_DEVICES 1u // major number of null, zero, full, random, urandom
 
 static int put(struct crimg_capture *c, const struct crimg_open_file *f, FileEntry *e, FdTypes type,
 	       struct crimg_err *err)
@@ -85,6 +84,19 @@ static int put_fifo(struct crimg_capture *c, const struct crimg_open_file *f, st
 	if (put_path(c, f, p.regf_id, err) < 0 || put(c, f, &e, FD_TYPES__FIFO, err) < 0)
 		return -1;
 	return crimg_capture_pipe(c, f, true, err);
+}
+
+static int put_tty(struct crimg_capture *c, const struct crimg_open_file *f, struct crimg_err *err)
+{
+	TtyFileEntry t = TTY_FILE_ENTRY__INIT;
+	FileEntry e = FILE_ENTRY__INIT;
+	t.has_regf_id = true;
+	t.regf_id = ++c->file.last;
+	t.fown = crimg_capture_owner(c, f->ours, err);
+	e.tty = &t;
+	if (t.fown == NULL || put_path(c, f, t.regf_id, err) < 0 || crimg_capture_pty(c, f, &t, err) < 0)
+		return -1;
+	return put(c, f, &e, FD_TYPES__TTY, err);
 }
 
 static uint64_t info_number(const struct crimg_open_file *f, const char *key, int base)
@@ -189,11 +201,12 @@ static int put_epoll(struct crimg_capture *c, const struct crimg_open_file *f, s
 
 static bool is_memory_device(const struct crimg_open_file *f)
 {
-	static const unsigned minors[] = {3, 5, 7, 8, 9}; // null, zero, full, random, urandom
-	for (size_t i = 0; i < sizeof minors / sizeof minors[0]; i++)
-		if (major(f->rdev) == MEMORY_DEVICES && minor(f->rdev) == minors[i])
-			return true;
-	return false;
+	return crimg_is_memory_device(f->rdev);
+}
+
+static bool is_pty(const struct crimg_open_file *f)
+{
+	return crimg_is_pty(f->rdev);
 }
 
 // The first row that fits. mode 0: any; begin: of the link's target.
@@ -210,6 +223,7 @@ static const struct {
 	{S_IFIFO, "pipe:", NULL, FD_TYPES__PIPE, put_pipe},
 	{S_IFIFO, "/", NULL, FD_TYPES__FIFO, put_fifo},
 	{S_IFCHR, "/", is_memory_device, FD_TYPES__REG, put_reg},
+	{S_IFCHR, "/", is_pty, FD_TYPES__TTY, put_tty},
 	{0, "anon_inode:[eventfd]", NULL, FD_TYPES__EVENTFD, put_eventfd},
 	{0, "anon_inode:[eventpoll]", NULL, FD_TYPES__EVENTPOLL, put_epoll},
 	{0, "anon_inode:[signalfd]", NULL, FD_TYPES__SIGNALFD, put_signalfd},

@@ -1,4 +1,5 @@
-// What a process is beyond its threads: signals, timers, limits, names, and what it alone knows of its memory.
+// What a process is beyond its threads: signals, timers, limits, names, and what it alone knows of its
+// memory.
 #include <linux/membarrier.h>
 #include <linux/prctl.h>
 #include <signal.h>

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "format/buf.h"
+#include "producer/interrupted.h"
 #include "producer/proc.h"
 #include "producer/remote.h"
 
@@ -70,7 +71,7 @@ static int wait_until_still(pid_t tid, int *stop_signal, struct crimg_err *err)
 			return 0;
 		if (status >> 16 == PTRACE_EVENT_STOP) {
 			*stop_signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-			return 1;
+			return crimg_undo_interruption(tid, err) < 0 ? -1 : 1;
 		}
 		// A signal was on its way: it is delivered, and the task stops behind that.
 		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) < 0)
@@ -214,17 +215,54 @@ static int add_task(void *context, int pid)
 	return 0;
 }
 
-// Parents first: whoever stands can make no more children, so one pass down sees them all.
+// One task of the list, which may be gone without a trace by now: then it is taken off it. The root is not.
+static int freeze_at(struct crimg_tree *tree, size_t *at, struct crimg_err *err)
+{
+	struct crimg_err mine = CRIMG_ERR_INIT;
+	struct crimg_live_task *t = &tree->tasks[*at];
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d", (int)t->pid);
+	if (freeze_task(t, &mine) == 0) {
+		++*at;
+		return 0;
+	}
+	if (*at == 0 || t->count > 0 || access(path, F_OK) == 0) {
+		*err = mine;
+		return -1;
+	}
+	free(t->threads);
+	tree->count--;
+	memmove(t, t + 1, (tree->count - *at) * sizeof *t);
+	return 0;
+}
+
+// Of the tasks from number first on, which stand.
+static int list_children(struct crimg_tree *tree, size_t first, size_t end, struct crimg_err *err)
+{
+	struct child_list list = {tree, err};
+	for (size_t i = first; i < end; i++)
+		if (tree->tasks[i].state != CRIMG_LIVE_ZOMBIE
+		    && crimg_each_child(tree->tasks[i].pid, add_task, &list, err) < 0)
+			return -1;
+	return 0;
+}
+
+// Parents first: whoever stands can make no more children. But it can inherit some, from a child that ends
+// before it is stopped: so all are asked again until nobody is new.
 static int freeze_all(pid_t root, struct crimg_tree *tree, struct crimg_err *err)
 {
 	struct child_list list = {tree, err};
+	size_t frozen = 0;
 	if (add_task(&list, root) < 0)
 		return -1;
-	for (size_t i = 0; i < tree->count; i++) {
-		if (freeze_task(&tree->tasks[i], err) < 0)
-			return -1;
-		if (tree->tasks[i].state != CRIMG_LIVE_ZOMBIE
-		    && crimg_each_child(tree->tasks[i].pid, add_task, &list, err) < 0)
+	while (frozen < tree->count) {
+		while (frozen < tree->count) {
+			size_t before = frozen;
+			if (freeze_at(tree, &frozen, err) < 0
+			    || list_children(tree, before, frozen, err) < 0)
+				return -1;
+		}
+		if (list_children(tree, 0, frozen, err) < 0)
 			return -1;
 	}
 	if (tree->tasks[0].state == CRIMG_LIVE_ZOMBIE)

@@ -8,7 +8,6 @@
 #include "format/driver.h"
 #include "producer/capture.h"
 
-#define PIECE_BYTES ((size_t)1 << 20) // of contents, at a time
 #define HEAD_BYTES 8u                 // of magic, in front of the entries of a file of CRIU's
 
 // A frozen tree and its image, shared by the readers that are open.
@@ -27,8 +26,9 @@ struct live_state {
 	bool opened;         // its OBJECT was yielded
 	uint64_t entry, mark;
 	size_t at;           // in its entries
-	uint64_t payload, offset; // of the contents that come next
-	uint8_t *piece;
+	bool metadata_over, begun; // that was told; contents were begun
+	uint64_t payload;    // whose contents are being read
+	struct crimg_source *source; // of them
 };
 
 static struct live_image *images;
@@ -105,6 +105,22 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	return 0;
 }
 
+// The payload in work as a source, so that its bytes are read to where they are wanted.
+static int payload_read(struct crimg_source *source, uint64_t offset, void *buf, size_t length,
+			size_t *got, struct crimg_err *err)
+{
+	const struct live_state *s = source->state;
+	*got = offset < source->size ? (size_t)crimg_min_u64(length, source->size - offset) : 0;
+	return crimg_shelf_read(&s->image->capture.shelf, s->payload, offset, buf, *got, err);
+}
+
+static void payload_close(struct crimg_source *source)
+{
+	source->state = NULL; // it is the reader's
+}
+
+static const struct crimg_source_ops payload_ops = {payload_read, payload_close};
+
 static int live_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)
 {
 	pid_t pid = crimg_input_pid(in->path);
@@ -115,16 +131,17 @@ static int live_open(struct crimg_reader *reader, struct crimg_input *in, struct
 	if (s == NULL)
 		return crimg_fail_nomem(err, sizeof *s);
 	s->origin = strdup(in->path);
-	s->piece = malloc(PIECE_BYTES);
 	s->image = find(pid);
-	int rc = s->origin != NULL && s->piece != NULL ? 0 : crimg_fail_nomem(err, PIECE_BYTES);
+	int rc = s->origin != NULL ? 0 : crimg_fail_nomem(err, strlen(in->path));
+	if (rc == 0)
+		rc = crimg_source_make(&payload_ops, in->path, s, &s->source, err);
 	if (rc == 0 && s->image != NULL)
 		s->image->readers++;
 	else if (rc == 0)
 		rc = take(pid, &s->image, err);
 	if (rc < 0) {
 		free(s->origin);
-		free(s->piece);
+		crimg_source_close(s->source);
 		free(s);
 		return -1;
 	}
@@ -172,25 +189,21 @@ static void yield_entry(struct live_state *s, const struct crimg_shelf_object *o
 	s->entry++;
 }
 
-static int next_content(struct live_state *s, struct crimg_record *record, struct crimg_err *err)
+static int next_content(struct live_state *s, struct crimg_record *record)
 {
 	const struct crimg_shelf *shelf = &s->image->capture.shelf;
-	while (s->payload < shelf->payload_count && s->offset == shelf->payloads[s->payload].length) {
+	s->payload = s->begun ? s->payload + 1 : 0;
+	s->begun = true;
+	while (s->payload < shelf->payload_count && shelf->payloads[s->payload].length == 0)
 		s->payload++;
-		s->offset = 0;
-	}
-	if (s->payload == shelf->payload_count)
+	if (s->payload >= shelf->payload_count)
 		return 0;
-	uint64_t length = shelf->payloads[s->payload].length;
-	size_t n = (size_t)crimg_min_u64(PIECE_BYTES, length - s->offset);
-	if (crimg_shelf_read(shelf, s->payload, s->offset, s->piece, n, err) < 0)
-		return -1;
+	s->source->size = shelf->payloads[s->payload].length;
 	*record = (struct crimg_record){
-		.type = CRIMG_RECORD_CONTENT, .payload = {s->payload, length},
-		.content_offset = s->offset, .content_length = n, .bytes = s->piece,
+		.type = CRIMG_RECORD_CONTENT, .payload = {s->payload, s->source->size},
+		.content_length = s->source->size, .span = {s->source, 0, s->source->size},
 		.origin = s->origin,
 	};
-	s->offset += n;
 	return 1;
 }
 
@@ -211,7 +224,14 @@ static int live_next(struct crimg_reader *reader, struct crimg_record *record, s
 		s->object++;
 		s->opened = false;
 	}
-	return next_content(s, record, err);
+	(void)err;
+	if (s->metadata_over)
+		return next_content(s, record);
+	s->metadata_over = true;
+	*record = (struct crimg_record){
+		.type = CRIMG_RECORD_CONTENT, .payload = {.number = CRIMG_NO_PAYLOAD}, .origin = s->origin,
+	};
+	return 1;
 }
 
 static int live_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
@@ -226,7 +246,7 @@ static void live_close(struct crimg_reader *reader)
 	struct live_state *s = reader->state;
 	drop(s->image);
 	free(s->origin);
-	free(s->piece);
+	crimg_source_close(s->source);
 	free(s);
 }
 

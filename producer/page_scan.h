@@ -1,5 +1,5 @@
-// Which pages of a task's memory are its own: asked of the kernel in ranges (PAGEMAP_SCAN, since Linux 6.7), or
-// a page at a time (/proc/PID/pagemap). Knows the kernel's answers; knows no images.
+// Which pages of a task's memory are its own: asked of the kernel in ranges (PAGEMAP_SCAN, since Linux
+// 6.7), or a page at a time (/proc/PID/pagemap). Knows the kernel's answers; knows no images.
 #ifndef CRIMG_PRODUCER_PAGE_SCAN_H
 #define CRIMG_PRODUCER_PAGE_SCAN_H
 

@@ -12,8 +12,8 @@
 CRIMG_MUST_CHECK int crimg_proc_read(pid_t pid, const char *name, struct crimg_buf *buf,
                                      struct crimg_err *err);
 
-// Copies the line that text begins with, cut at size - 1 bytes: sscanf measures all the text that it is given.
-// Returns where the next line begins, or NULL.
+// Copies the line that text begins with, cut at size - 1 bytes: sscanf measures all the text that it is
+// given. Returns where the next line begins, or NULL.
 const char *crimg_proc_line(const char *text, char *out, size_t size);
 
 // The text behind "key:" and blanks in a file of such lines (status), up to the end of the line, which

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "producer/devices.h"
 #include "producer/proc.h"
 #include "producer/tree.h"
 
@@ -57,6 +58,8 @@ static int refuse_by_exe(pid_t pid, struct crimg_err *err)
 	unsigned char head[EI_NIDENT] = {0};
 	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0; // it is about to end
 	if (fd < 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  errno == EACCES || errno == EPERM
@@ -117,6 +120,17 @@ struct file_walk {
 	struct crimg_err *err;
 };
 
+static int refuse_device(const struct file_walk *w, int fd, const char *path, const char *target)
+{
+	struct stat st;
+	if (stat(path, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+	    || (S_ISCHR(st.st_mode)
+		&& (crimg_is_memory_device(st.st_rdev) || crimg_is_pty(st.st_rdev))))
+		return 0;
+	return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			  "process %d: file descriptor %d is a device: %.200s", (int)w->pid, fd, target);
+}
+
 static int refuse_by_file(void *context, int fd)
 {
 	const struct file_walk *w = context;
@@ -131,7 +145,7 @@ static int refuse_by_file(void *context, int fd)
 			return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 					  "process %d: file descriptor %d is %s", (int)w->pid, fd,
 					  files[i].what);
-	return 0;
+	return refuse_device(w, fd, path, target);
 }
 
 static int refuse_by_files(pid_t pid, struct crimg_err *err)

@@ -1,5 +1,5 @@
-// Which tasks share what: the kernel compares two of them, in an order of its own. Numbers are given so that the
-// same object gets the same number. Knows kcmp; refuses to guess.
+// Which tasks share what: the kernel compares two of them, in an order of its own. Numbers are given so
+// that the same object gets the same number. Knows kcmp; refuses to guess.
 #ifndef CRIMG_PRODUCER_SHARING_H
 #define CRIMG_PRODUCER_SHARING_H
 

@@ -29,13 +29,10 @@ void crimg_shelf_fini(struct crimg_shelf *s)
 	*s = (struct crimg_shelf){.objects = NULL};
 }
 
-// The last object is the likely one.
 static struct crimg_shelf_object *find(struct crimg_shelf *s, enum crimg_kind kind, uint64_t id)
 {
-	for (size_t i = s->count; i-- > 0;)
-		if (s->objects[i].object.kind == kind && s->objects[i].object.id == id)
-			return &s->objects[i];
-	return NULL;
+	size_t last = s->last[kind];
+	return last > 0 && s->objects[last - 1].object.id == id ? &s->objects[last - 1] : NULL;
 }
 
 static struct crimg_shelf_object *find_or_make(struct crimg_shelf *s, enum crimg_kind kind,
@@ -49,6 +46,7 @@ static struct crimg_shelf_object *find_or_make(struct crimg_shelf *s, enum crimg
 		return NULL;
 	s->objects = array;
 	o = &s->objects[s->count++];
+	s->last[kind] = s->count;
 	*o = (struct crimg_shelf_object){.object = {.kind = kind, .id = id, .name = ""}};
 	if (crimg_kind_info(kind)->magic == 0)
 		o->object.framing = CRIMG_FRAMING_RAW;

@@ -1,6 +1,6 @@
-// An image being taken: records put in any order, given back in the order of a stream. Payloads are told where
-// their bytes lie (a task's memory, a file of ours, bytes of ours), and are read only when they are asked for.
-// Knows records; refuses to know what they mean.
+// An image being taken: records put in any order, given back in the order of a stream. Payloads are told
+// where their bytes lie (a task's memory, a file of ours, bytes of ours), and are read only when they are
+// asked for. Knows records; refuses to know what they mean.
 #ifndef CRIMG_PRODUCER_SHELF_H
 #define CRIMG_PRODUCER_SHELF_H
 
@@ -44,6 +44,7 @@ struct crimg_shelf_object {
 struct crimg_shelf {
 	struct crimg_shelf_object *objects;
 	size_t count, capacity;
+	size_t last[CRIMG_KIND_COUNT]; // index + 1 of the object of a kind that was put to last; 0: none
 	struct crimg_shelf_payload *payloads; // numbered as put; sealed: as announced
 	size_t payload_count, payload_capacity;
 	int *fds;                // owned
@@ -54,7 +55,8 @@ struct crimg_shelf {
 void crimg_shelf_init(struct crimg_shelf *s);
 void crimg_shelf_fini(struct crimg_shelf *s);
 
-// Appends an entry to the object of kind and number, which is made when there is none.
+// Appends an entry to the object of kind and number, which is made when the object of this kind that was
+// put to last has another number: what belongs to one object is put without others of its kind in between.
 CRIMG_MUST_CHECK int crimg_shelf_put(struct crimg_shelf *s, enum crimg_kind kind, uint64_t id,
                                      const ProtobufCMessage *message, struct crimg_err *err);
 // The same, with payload that crimg_shelf_add… fill: *payload is valid until crimg_shelf_seal. A raw

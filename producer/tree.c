@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "producer/proc.h"
+
+#define CHILDREN_OF_US "/proc/thread-self/children"
 
 uint64_t crimg_now_us(void)
 {
@@ -47,7 +50,10 @@ static int children_of_thread(void *context, int tid)
 	int rc = 0;
 	snprintf(name, sizeof name, "task/%d/children", tid);
 	if (crimg_proc_read(w->pid, name, &w->text, &gone) < 0)
-		return 0;
+		return access("/proc/self/task", F_OK) == 0 && access(CHILDREN_OF_US, F_OK) < 0
+			       ? crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+					    "this kernel does not list children (CONFIG_PROC_CHILDREN)")
+			       : 0;
 	for (char *p = (char *)w->text.data, *end; rc == 0; p = end) {
 		long pid = strtol(p, &end, 10);
 		if (end == p)

@@ -1,5 +1,5 @@
-"""Rounds of programs that prove their own state: started, checkpointed by crimg, restored by the peer criu,
-asked whether everything is as it was.
+"""Rounds of programs that prove their own state: started, checkpointed by crimg, restored by the peer criu or
+restarted by crimg in turn, asked whether everything is as it was; every third is left running instead.
   checkpoint_rounds.py CRIMG CRIU FOLDER ROUNDS PROGRAM…    (FOLDER is made and filled; CRIU may be "none")
 Prints a line for every claim that does not hold, and last how many were made."""
 import ctypes
@@ -96,8 +96,14 @@ def log_end(path):
     return lines[-1] if lines else "no error in its log"
 
 
+def restore_command(crimg, criu, image):
+    if criu is None:
+        return [crimg, "restart", "--pidfile", image + "/pid", image]
+    return [criu, "restore", "-d", "-D", image, "-o", "restore.log", "-v4", "--file-locks", "--pidfile", "pid"]
+
+
 def round_trip(crimg, criu, command, folder, image):
-    """Checkpoint and kill, validate, restore, prove."""
+    """Checkpoint and kill, validate, restore by criu (None: by crimg; "none": not at all), prove."""
     name = os.path.basename(command[0])
     pid = start(command, folder)
     code = run([crimg, "checkpoint", "-q", "-t", "criu", str(pid), image], folder, folder + "/log")
@@ -111,10 +117,10 @@ def round_trip(crimg, criu, command, folder, image):
           f"{name}: validate: {text(folder + '/findings')}")
     if criu == "none":
         return
-    code = run([criu, "restore", "-d", "-D", image, "-o", "restore.log", "-v4", "--file-locks",
-                "--pidfile", "pid"], folder, folder + "/log")
-    if claim(code == 0, f"{name}: criu restore: {log_end(image + '/restore.log')}"):
-        go(int(text(image + "/pid")), folder, f"{name}, restored")
+    code = run(restore_command(crimg, criu, image), folder, folder + "/log")
+    told = text(folder + "/log") if criu is None else log_end(image + "/restore.log")
+    if claim(code == 0, f"{name}: {'crimg restart' if criu is None else 'criu restore'}: {told}"):
+        go(int(text(image + "/pid")), folder, f"{name}, restored by {criu or crimg}")
 
 
 def undisturbed(crimg, command, folder, image):
@@ -136,7 +142,7 @@ def main():
             if i % 3 == 2:
                 undisturbed(crimg, command, folder, folder + ".crimg")
             else:
-                round_trip(crimg, criu, command, folder, folder + ".image")
+                round_trip(crimg, criu if i % 3 == 0 else None, command, folder, folder + ".image")
             if claims[False] == 0:
                 for left in (folder, folder + ".image"):
                     shutil.rmtree(left, ignore_errors=True)

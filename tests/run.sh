@@ -47,7 +47,6 @@ with_peer() {
 	script filters "$here/filters.sh" "$asan/crimg" "$samples" "$peer"
 	script json_peer "$here/json_peer.sh" "$build/crimg" "$peer" "$samples"
 	script peer_dump "$here/peer_dump.sh" "$build/crimg" "$peer" "$build"
-	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
 	script core_read "$here/core_read.sh" "$asan/crimg" "$peer"
 	script core_write "$here/core_write.sh" "$build/crimg" "$samples" "$peer"
 	script linuxcr "$here/linuxcr.sh" "$build/crimg" "$samples" "$peer"

@@ -1,6 +1,7 @@
 // Freezing real trees: nobody moves, everybody goes on, whatever happens to us; and what is refused is named
 // before anything is touched.
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <linux/perf_event.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -30,6 +32,8 @@ static struct shared {
 	volatile int missing; // this kernel has no such thing
 	volatile unsigned long beats; // of all who run
 } *shared;
+
+static int wake[2];
 
 static void nap(long ms)
 {
@@ -138,6 +142,74 @@ static void test_forks(void)
 static void test_threads(void)
 {
 	stands_and_goes_on(threads);
+}
+
+// Calls that the kernel never restarts, and which must not tell of us all the same. Each returns what it
+// waits for.
+static void in_epoll(void)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+	int fd = epoll_create1(0);
+	epoll_ctl(fd, EPOLL_CTL_ADD, wake[0], &e);
+	shared->ready = 1;
+	_exit(epoll_wait(fd, &e, 1, -1) == 1 ? 7 : 1);
+}
+
+static void in_sigtimedwait(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	shared->ready = 1;
+	_exit(sigwaitinfo(&set, NULL) == SIGUSR1 ? 7 : 1);
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+// A signal is told of, though.
+static void in_epoll_until_alarm(void)
+{
+	struct epoll_event e;
+	struct sigaction act = {.sa_handler = on_alarm};
+	sigaction(SIGUSR1, &act, NULL);
+	int fd = epoll_create1(0);
+	shared->ready = 1;
+	_exit(epoll_wait(fd, &e, 1, -1) == -1 && errno == EINTR ? 7 : 1);
+}
+
+static bool comes_to(pid_t pid, char state);
+
+static void test_interruption(void)
+{
+	static const struct {
+		void (*run)(void);
+		bool by_pipe;
+	} calls[] = {{in_epoll, true}, {in_sigtimedwait, false}, {in_epoll_until_alarm, false}};
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+		struct crimg_err err = CRIMG_ERR_INIT;
+		struct crimg_tree tree;
+		int status;
+		CU_ASSERT_FATAL(pipe(wake) == 0);
+		pid_t pid = start(calls[i].run);
+		for (int n = 0; n < 5; n++) {
+			CU_ASSERT(comes_to(pid, 'S'));
+			CU_ASSERT_FATAL(crimg_tree_freeze(pid, &tree, &err) == 0);
+			crimg_tree_thaw(&tree, CRIMG_THAW_RUN);
+		}
+		CU_ASSERT(comes_to(pid, 'S'));
+		if (calls[i].by_pipe)
+			CU_ASSERT(write(wake[1], "x", 1) == 1);
+		if (!calls[i].by_pipe)
+			kill(pid, SIGUSR1);
+		CU_ASSERT(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+		CU_ASSERT_EQUAL(WEXITSTATUS(status), 7);
+		close(wake[0]);
+		close(wake[1]);
+	}
 }
 
 // Root, a child that is stopped, a zombie, and a grandchild.
@@ -280,6 +352,13 @@ static void with_aio(void)
 	wait_forever();
 }
 
+static void with_device(void)
+{
+	shared->missing = open("/dev/tty0", O_RDONLY | O_NOCTTY) < 0 && open("/dev/kmsg", O_RDONLY) < 0
+			  && open("/dev/fuse", O_RDONLY) < 0;
+	wait_forever();
+}
+
 static void with_socket(void)
 {
 	if (socket(AF_INET, SOCK_STREAM, 0) >= 0)
@@ -324,6 +403,7 @@ static const struct refusal {
 	{with_userfaultfd, "a userfaultfd"},
 	{with_aio, "asynchronous I/O"},
 	{with_socket, "is a socket"},
+	{with_device, "is a device: /dev/"},
 	{with_inotify, "inotify"},
 	{with_sysv, "System V shared memory"},
 	{with_namespace, "a namespace of its own: uts"},
@@ -394,6 +474,7 @@ int main(void)
 	static const struct suite_test tests[] = {
 		{"a tree that forks all the time", test_forks},
 		{"threads that make threads", test_threads},
+		{"calls that never restart", test_interruption},
 		{"stopped tasks, zombies, who is whose child", test_family},
 		{"the one who freezes is killed", test_killed},
 		{"what is refused, by what it holds", test_refused},

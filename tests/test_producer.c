@@ -1,4 +1,5 @@
-// The producer's parts that need no tree: which pages a process has, who shares what, and records put in order.
+// The producer's parts that need no tree: which pages a process has, who shares what, and records put in
+// order.
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <signal.h>
@@ -161,7 +162,9 @@ static void test_shelf(void)
 		};
 		CU_ASSERT(crimg_shelf_add(&s, first, run, &err) == 0);
 	}
-	struct crimg_shelf_run own = {.where = CRIMG_SHELF_BYTES, .bytes = (const uint8_t *)"abc", .length = 3};
+	struct crimg_shelf_run own = {
+		.where = CRIMG_SHELF_BYTES, .bytes = (const uint8_t *)"abc", .length = 3,
+	};
 	CU_ASSERT(crimg_shelf_add(&s, second, own, &err) == 0);
 	CU_ASSERT(crimg_shelf_put_payload(&s, CRIMG_KIND_PIPES_DATA, 0, &pipe.base, &bytes, &err) == 0);
 	CU_ASSERT(crimg_shelf_add(&s, bytes, own, &err) == 0);

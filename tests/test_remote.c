@@ -475,7 +475,8 @@ static void test_killed_at_every_step(void)
 	}
 }
 
-// Text without a restorer: `pop %rax; ret` and a `syscall` elsewhere do, and a frame in a place of our choice.
+// Text without a restorer: `pop %rax; ret` and a `syscall` elsewhere do, and a frame in a place of our
+// choice.
 __asm__(".text\npop_and_return: pop %rax\nret\nbare_syscall: syscall\nud2\n");
 extern const char pop_and_return[], bare_syscall[];
 

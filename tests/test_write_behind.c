@@ -51,6 +51,33 @@ static void test_pieces(void)
 	close(fd);
 }
 
+// Spans that are read straight into the buffers, between bytes that are given.
+static void test_spans(void)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_write_behind *b;
+	struct crimg_source *source;
+	int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+	memset(found, 0, FILE_BYTES);
+	CU_ASSERT_FATAL(crimg_source_open_memory(wanted, FILE_BYTES, "memory", &source, &err) == 0);
+	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, &b, &err) == 0);
+	for (size_t at = 0, n = 700001; at < FILE_BYTES; at += n, n = 3500017 - n) {
+		size_t length = n < FILE_BYTES - at ? n : FILE_BYTES - at;
+		struct crimg_span span = { source, at, length };
+		int rc = n == 700001 ? crimg_write_behind_put(b, at, wanted + at, length, &err)
+				     : crimg_write_behind_copy(b, at, span, &err);
+		CU_ASSERT_EQUAL(rc, 0);
+	}
+	CU_ASSERT(crimg_write_behind_drain(b, &err) == 0);
+	CU_ASSERT(pread(fd, found, FILE_BYTES, 0) == (ssize_t)FILE_BYTES);
+	CU_ASSERT(memcmp(wanted, found, FILE_BYTES) == 0);
+	struct crimg_span beyond = { source, FILE_BYTES - 1, 2 };
+	CU_ASSERT(crimg_write_behind_copy(b, 0, beyond, &err) < 0 && err.code == CRIMG_E_CUT);
+	crimg_write_behind_close(b);
+	crimg_source_close(source);
+	close(fd);
+}
+
 static void test_error(void)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
@@ -85,6 +112,7 @@ int main(void)
 {
 	static const struct suite_test tests[] = {
 		{ "pieces", test_pieces },
+		{ "spans read into the buffers", test_spans },
 		{ "an error comes back", test_error },
 		{ "abandoned", test_abandoned },
 	};

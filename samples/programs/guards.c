@@ -1,5 +1,5 @@
-// Guard regions in the middle of memory that is in use: what stands around them is there, and who touches them
-// gets SIGSEGV. Skipped (it says "none") where the kernel has none.
+// Guard regions in the middle of memory that is in use: what stands around them is there, and who touches
+// them gets SIGSEGV. Skipped (it says "none") where the kernel has none.
 #include "prove.h"
 
 #include <setjmp.h>

@@ -1,0 +1,72 @@
+// The list of such calls. Source: signal(7), "Interruption of system calls and library functions by stop
+// signals".
+#include "producer/interrupted.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+
+#include "producer/proc.h"
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+#define SYSCALL_BYTES 2u
+
+static const long never_restarted[] = {
+	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semop,
+	SYS_semtimedop, SYS_msgrcv, SYS_msgsnd, SYS_io_getevents, SYS_io_pgetevents,
+};
+
+static bool is_interrupted(const struct user_regs_struct *regs)
+{
+	if ((long)regs->rax != -EINTR)
+		return false;
+	for (size_t i = 0; i < sizeof never_restarted / sizeof never_restarted[0]; i++)
+		if ((long)regs->orig_rax == never_restarted[i])
+			return true;
+	return false;
+}
+
+static uint64_t mask_of(const char *status, const char *key)
+{
+	const char *p = crimg_proc_field(status, key);
+	return p != NULL ? strtoull(p, NULL, 16) : 0;
+}
+
+// One that is pending and not blocked: the program is to hear of it, by EINTR too.
+static int has_signal(pid_t tid, bool *out, struct crimg_err *err)
+{
+	struct crimg_buf text = CRIMG_BUF_INIT;
+	int rc = crimg_proc_read(tid, "status", &text, err);
+	if (rc == 0) {
+		const char *status = (const char *)text.data;
+		uint64_t pending = mask_of(status, "SigPnd") | mask_of(status, "ShdPnd");
+		*out = (pending & ~mask_of(status, "SigBlk")) != 0;
+	}
+	crimg_buf_fini(&text);
+	return rc;
+}
+
+int crimg_undo_interruption(pid_t tid, struct crimg_err *err)
+{
+	struct user_regs_struct regs;
+	bool signal = true;
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
+		return crimg_fail_sys(err, errno, NULL, "task %d: registers cannot be read", (int)tid);
+	if (!is_interrupted(&regs))
+		return 0;
+	if (has_signal(tid, &signal, err) < 0)
+		return -1;
+	if (signal)
+		return 0;
+	regs.rax = regs.orig_rax;
+	regs.rip -= SYSCALL_BYTES;
+	regs.orig_rax = (unsigned long long)-1;
+	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs) < 0)
+		return crimg_fail_sys(err, errno, NULL, "task %d: registers cannot be set", (int)tid);
+	return 0;
+}
