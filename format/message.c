@@ -44,9 +44,13 @@ struct walk {
 
 // A varint of more bytes than its value needs ends in a zero byte; one of ten bytes has room for a single
 // bit in the last, and more than that is lost.
-static int read_varint(struct walk *w, struct crimg_cursor *c, uint64_t *value, const char *what)
+static inline int read_varint(struct walk *w, struct crimg_cursor *c, uint64_t *value, const char *what)
 {
 	size_t at = c->at;
+	if (at < c->length && c->data[at] < 0x80) { // most are one byte, and there are many
+		*value = c->data[c->at++];
+		return 0;
+	}
 	if (crimg_cursor_varint(c, value, what, w->err) < 0)
 		return -1;
 	uint8_t last = c->data[c->at - 1];
@@ -56,7 +60,7 @@ static int read_varint(struct walk *w, struct crimg_cursor *c, uint64_t *value, 
 }
 
 // Tags and lengths: no encoder takes more than five bytes for 32 bits, and decoders read no more.
-static int read_short(struct walk *w, struct crimg_cursor *c, uint64_t *value, const char *what)
+static inline int read_short(struct walk *w, struct crimg_cursor *c, uint64_t *value, const char *what)
 {
 	size_t at = c->at;
 	if (read_varint(w, c, value, what) < 0)
@@ -170,14 +174,26 @@ static int check_required(struct walk *w, const ProtobufCMessageDescriptor *type
 	return 0;
 }
 
+// The field of this number, or NULL. Most come in order: *last is the one before, and becomes this one.
+static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type, unsigned number,
+                                                const ProtobufCFieldDescriptor **last)
+{
+	const ProtobufCFieldDescriptor *next = *last == NULL ? type->fields : *last + 1;
+	if (next >= type->fields + type->n_fields || next->id != number)
+		next = protobuf_c_message_descriptor_get_field(type, number);
+	if (next != NULL)
+		*last = next;
+	return next;
+}
+
 // One field of type, its tag read: *seen gets its bit.
 static int check_tagged(struct walk *w, const ProtobufCMessageDescriptor *type,
-                        struct crimg_cursor *c, uint64_t tag, uint64_t *seen, unsigned depth)
+                        struct crimg_cursor *c, uint64_t tag, const ProtobufCFieldDescriptor **last,
+                        uint64_t *seen, unsigned depth)
 {
 	uint64_t value;
 	struct crimg_cursor sub;
-	const ProtobufCFieldDescriptor *field =
-		protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
+	const ProtobufCFieldDescriptor *field = field_of(type, (unsigned)(tag >> 3), last);
 	if (field == NULL) {
 		w->canonical = false;
 		return read_value(w, c, (unsigned)(tag & 7), "unknown field", &value, &sub);
@@ -196,6 +212,7 @@ static int check_message(struct walk *w, const ProtobufCMessageDescriptor *type,
 {
 	uint64_t seen = 0; // no message of ours has more than 64 fields; a test holds this
 	uint64_t tag, last = 0;
+	const ProtobufCFieldDescriptor *field = NULL;
 	if (depth > CRIMG_MAX_MESSAGE_DEPTH)
 		return crimg_fail(w->err, CRIMG_E_LIMIT, c->name, c->base,
 		                  "%s: messages nested more than %d deep", type->name,
@@ -211,7 +228,7 @@ static int check_message(struct walk *w, const ProtobufCMessageDescriptor *type,
 		if (tag >> 3 < last)
 			w->canonical = false;
 		last = tag >> 3;
-		if (check_tagged(w, type, c, tag, &seen, depth) < 0)
+		if (check_tagged(w, type, c, tag, &field, &seen, depth) < 0)
 			return -1;
 	}
 	return check_required(w, type, seen, c);

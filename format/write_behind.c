@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define SLOTS 8u
-#define SLOT_BYTES ((size_t)1 << 20)
+#define SLOT_BYTES ((size_t)512 << 10)
 #define WRITEBACK_BYTES ((uint64_t)8 << 20)
 
 struct slot {
