@@ -21,6 +21,27 @@ run() { # NAME VARIABLE PREPARE RUNS COMMAND…
 	read -r t c m <<<"$out"
 	eval "$var=$t ${var}_mem=$m"
 }
+# Those whose ratio counts take turns, so that what else the machine does meets all of them; the best of each.
+racers=()
+declare -A prepare command
+enter() { # VARIABLE PREPARE COMMAND…
+	racers+=("$1")
+	prepare[$1]=$2
+	command[$1]=$(printf '%q ' "${@:3}")
+}
+race() { # ROUNDS
+	local round name best turn turn_mem
+	for round in $(seq "$1"); do
+		for name in "${racers[@]}"; do
+			eval "set -- ${command[$name]}"
+			run "$name" turn "${prepare[$name]}" 1 "$@"
+			[ "$round" = 1 ] && eval "$name=$turn ${name}_mem=$turn_mem"
+			best=${!name}
+			eval "$name=$(awk -v a="$best" -v b="$turn" 'BEGIN { print a < b ? a : b }')"
+		done
+	done
+	racers=()
+}
 big=$here/big_image.py
 "$big" "$sample" big "$mib" --zero 20
 "$big" "$sample" scattered "$((mib / 4))" --run 1 --zero 20
@@ -29,12 +50,16 @@ big=$here/big_image.py
 "$big" "$sample" map 782 --run 1 --sparse
 cp -r big warm && rm -rf warm
 echo "moving $mib MiB of pages"
-run cp cp 'rm -rf out' 5 cp -r big out
+"$crimg" convert big made.crimg
+enter cp 'rm -rf out' cp -r big out
+enter to 'rm -f x.crimg' "$crimg" convert big x.crimg
+enter back 'rm -rf out' "$crimg" convert made.crimg out
+enter core 'rm -f x.core' "$crimg" convert big x.core
+race 7
 row "cp -r" "$cp" "$cp_mem" "1.00"
-run to to 'rm -f x.crimg' 5 "$crimg" convert big x.crimg
 row "criu directory -> stream" "$to" "$to_mem" "$(ratio "$to" "$cp") x cp (target 1.3)"
-run back back 'rm -rf out' 5 "$crimg" convert x.crimg out
 row "stream -> criu directory" "$back" "$back_mem" "$(ratio "$back" "$cp") x cp (target 1.3)"
+rm -rf out && "$crimg" convert x.crimg out
 cmp big/pages-1.img out/pages-1.img || exit 1
 run sync sync 'rm -rf out' 3 sh -c 'cp -r big out && sync -d out/pages-1.img'
 row "cp -r and fsync, as crimg does" "$sync" "$sync_mem" ""
@@ -44,14 +69,14 @@ run tar tar 'rm -f x.tar' 2 "$crimg" convert big x.tar
 row "criu directory -> tar" "$tar" "$tar_mem" "$(ratio "$tar" "$cp") x cp"
 run sc sc 'rm -f s.crimg' 2 "$crimg" convert scattered s.crimg
 row "$((mib * 64)) scattered single pages -> stream" "$sc" "$sc_mem" ""
-run core core 'rm -f x.core' 3 "$crimg" convert big x.core
 row "criu directory -> ELF core" "$core" "$core_mem" \
 	"$(ratio "$core" "$cp") x cp (target 1.3), $(ratio "$core" "$sync") x cp and fsync"
 "$here/big_stream.py" "$here/../samples/linux-cr/r5-regs.ckpt" big.ckpt "$mib"
-run kcp kcp 'rm -f y.ckpt' 5 cp big.ckpt y.ckpt
+enter kcp 'rm -f y.ckpt' cp big.ckpt y.ckpt
+enter kdir 'rm -rf out' "$crimg" convert big.ckpt out
+race 5
 row "cp of a kernel stream" "$kcp" "$kcp_mem" ""
 run ksync ksync 'rm -f y.ckpt' 3 sh -c 'cp big.ckpt y.ckpt && sync -d y.ckpt'
-run kdir kdir 'rm -rf out' 5 "$crimg" convert big.ckpt out
 row "kernel stream -> criu directory" "$kdir" "$kdir_mem" \
 	"$(ratio "$kdir" "$kcp") x cp (target 1.3), $(ratio "$kdir" "$ksync") x cp and fsync"
 rm -rf big.ckpt y.ckpt out
@@ -125,18 +150,19 @@ taking "a process of 500,000 scattered single pages" 500000 1
 echo
 echo "validating 1,000 tasks with 200,000 mappings"
 "$here/many_tasks.py" "$crimg" "$sample" many 1000 200
-run valid valid : 5 "$crimg" validate many
+run valid valid : 9 "$crimg" validate many
 row "validate" "$valid" "$valid_mem" "$(awk -v t="$valid" -v n=206000 'BEGIN { printf "%.2f s a million records (target 1)", t * 1e6 / n }')"
 echo
 echo "comparing images of $((mib / 2)) MiB of pages"
 "$big" "$sample" half "$((mib / 2))" --zero 20
 cp -r half copy
 "$crimg" convert half half.crimg && "$crimg" convert copy copy.crimg
-run cmp cmp : 5 cmp half/pages-1.img copy/pages-1.img
+enter cmp : cmp half/pages-1.img copy/pages-1.img
+enter diff : "$crimg" diff half copy
+enter digest : "$crimg" diff half.crimg copy.crimg
+race 9
 row "cmp, the page files" "$cmp" "$cmp_mem" "1.00"
-run diff diff : 5 "$crimg" diff half copy
 row "diff" "$diff" "$diff_mem" "$(ratio "$diff" "$cmp") x cmp (target 1.2)"
-run digest digest : 9 "$crimg" diff half.crimg copy.crimg
 row "diff of two streams, by digests" "$digest" "$digest_mem" "$(ratio "$cmp" "$digest") x faster than cmp (target 50)"
 rm copy/pages-1.img && ln half/pages-1.img copy/
 run linked linked : 5 "$crimg" diff half copy
