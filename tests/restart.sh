@@ -93,7 +93,6 @@ for p in $dumped; do
 	case $p in
 	heap) form=h.crimg how=--compress=zstd ;;
 	openfiles) form=h.tar.zst how= ;;
-	tree9 | blocked8) form=h.ckpt how=--allow-loss ;; # as kernels of 2010 had it
 	identity) form=h.crimg how=--compress=none ;;
 	*) form=h.lz4 how=--compress=lz4 ;;
 	esac

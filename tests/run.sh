@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs every suite and script, and adds up what they counted.
-#   run.sh BUILD ASAN-BUILD
+#   run.sh BUILD ASAN-BUILD [with_peer]   with_peer: only that lane, counting to $CRIMG_COUNTS
 build=$(realpath "$1") asan=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 samples=$here/../samples
@@ -9,8 +9,7 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktra
 peer=${CRIMG_PEER:-$build/peer}
 "$here/peer/peer.sh" "$peer" || peer=none
 
-counts=$(mktemp) || exit 2
-trap 'rm -f "$counts"' EXIT
+counts=${CRIMG_COUNTS:-$(mktemp)}
 count() { # NAME SECONDS PASSED FAILED SKIPPED
 	printf '%-18s %4ss  %6d passed, %d failed, %d skipped\n' "$@"
 	echo "$3 $4 $5" >>"$counts"
@@ -85,7 +84,14 @@ alone() {
 	script damage "$here/damage.sh" "$asan" "$samples"
 	script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
 }
-with_peer &
+if [ "${3-}" = with_peer ]; then
+	with_peer
+	exit
+fi
+trap 'rm -f "$counts"' EXIT
+apart="unshare --fork --pid --mount-proc --kill-child" # so that nobody else has the numbers meanwhile
+$apart true 2>/dev/null || apart=
+CRIMG_COUNTS=$counts $apart "$here/run.sh" "$build" "$asan" with_peer &
 lane=$!
 alone
 wait "$lane" || exit 1

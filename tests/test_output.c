@@ -336,20 +336,20 @@ static void test_copy_short(void)
 	struct crimg_output *o;
 	struct crimg_sink sink;
 	struct crimg_err err = CRIMG_ERR_INIT;
-	write_file("in", noise, 1000);
+	write_file("in", noise, 10000);
 	struct crimg_source *file = open_source("in");
 	CU_ASSERT_EQUAL_FATAL(crimg_output_open_dir("out", &o, &err), 0);
-	CU_ASSERT_EQUAL_FATAL(crimg_sink_create(o, "a", 1000, &sink, &err), 0);
-	struct crimg_span span = { .source = file, .offset = 200, .length = 1000 };
+	CU_ASSERT_EQUAL_FATAL(crimg_sink_create(o, "a", 10000, &sink, &err), 0);
+	struct crimg_span span = { .source = file, .offset = 4096, .length = 10000 };
 	CU_ASSERT_EQUAL(crimg_sink_copy(&sink, 0, span, &err), -1);
 	check_error(&err, CRIMG_E_CUT,
-	            "in: offset 200 (0xc8): the file ends: 800 bytes found, 1000 wanted");
-	CU_ASSERT_EQUAL(truncate("in", 300), 0); // shrinks under the kernel's hands
+	            "in: offset 4096 (0x1000): the file ends: 5904 bytes found, 10000 wanted");
+	CU_ASSERT_EQUAL(truncate("in", 4196), 0); // shrinks under the kernel's hands
 	err = CRIMG_ERR_INIT;
-	span.length = 800;
+	span.length = 5904;
 	CU_ASSERT_EQUAL(crimg_sink_copy(&sink, 0, span, &err), -1);
 	check_error(&err, CRIMG_E_CUT,
-	            "in: offset 300 (0x12c): the file ends: 0 bytes found, 700 wanted");
+	            "in: offset 4196 (0x1064): the file ends: 0 bytes found, 5804 wanted");
 	crimg_output_close(o);
 	crimg_source_close(file);
 	CU_ASSERT_EQUAL(entries("."), 1);

@@ -110,19 +110,29 @@ def members(session):
     return found
 
 
-def kill_session(session):
-    """All that the restart brought back; the session's number is the root's. Then its numbers are free again."""
+def reap():
+    """Whoever has ended and was left to us: until then nobody else can have its number."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0] != 0:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def kill_sessions(*sessions):
+    """All that the restart brought back, or half: the root's session, and criu's. Then its numbers are free again."""
     for _ in range(250):
-        left = members(session)
+        left = [pid for session in sessions for pid in members(session)]
         if not left:
-            return
+            break
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, os.WNOHANG)
-            except (ProcessLookupError, ChildProcessError):
+            except ProcessLookupError:
                 pass
+        reap()
         time.sleep(0.02)
+    reap()
 
 
 def ran(session, pid):
@@ -157,6 +167,15 @@ def end_of(process, pid):
     return None
 
 
+def errors_of_criu():
+    """The last lines of its log that tell of errors."""
+    try:
+        with open(os.path.join(work, "restore.log"), errors="replace") as log:
+            return [line.strip() for line in log if "Error" in line][-2:]
+    except OSError:
+        return ["none"]
+
+
 def restore(image, pid, base):
     """What criu makes of it: "same", "refused", "hangs", "crashes", "lost"."""
     for old in glob.glob(base + ".*"):
@@ -169,13 +188,13 @@ def restore(image, pid, base):
     code = end_of(process, pid)
     if code is None:
         kill_group(process)
-        kill_session(pid)
+        kill_sessions(pid, process.pid)
         return "hangs"
     if code != 0:
-        kill_session(pid)
+        kill_sessions(pid, process.pid)
         return "crashes" if code < 0 or code >= 128 else "refused"
     found = statement(pid, base, 2) or statement(pid, base, 2)
-    kill_session(pid)
+    kill_sessions(pid, process.pid)
     if found is None:
         return "lost"
     if found != before and os.environ.get("VERBOSE"):
@@ -204,7 +223,7 @@ if dump.returncode != 0 or before is None:
     print("0 passed, 0 failed, 1 skipped")
     sys.exit(0)
 process.wait()
-kill_session(process.pid)
+kill_sessions(process.pid)
 passed = failed = judged = 0
 verdict = restore(image, process.pid, base)
 if verdict != "same":
@@ -239,7 +258,7 @@ for code, sample, options, exit_code, golden, powerless, recipe in damaged.RECIP
     passed, failed = passed + good, failed + (not good)
     if not good or only:
         print(f"{'' if good else 'FAILED '}{name}: criu: {theirs}; validate: exit {ours.returncode}:",
-              ours.stdout.decode(errors="replace")[:400])
+              ours.stdout.decode(errors="replace")[:400], "criu's log:", *errors_of_criu())
     shutil.rmtree(target, ignore_errors=True)
 print(f"{judged} damaged images judged")
 print(f"{passed} passed, {failed} failed")
