@@ -102,7 +102,7 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libcrimg.a
 help:
 	@echo 'make            build/crimg, build/libcrimg.a, build/libcrimg.so (MODE=release|debug|asan|cov, V=1)'
 	@echo 'make deps       installs the Debian packages that building and testing need'
-	@echo 'make demo       sets up everything, then opens, moves and compares a real checkpoint'
+	@echo 'make demo       sets up everything, then opens, moves, compares, takes and restarts checkpoints'
 	@echo 'make check      sets up everything, then runs all tests'
 	@echo 'make check-vm   restores images with an old CRIU in a virtual machine (installs qemu)'
 	@echo 'make bench      prints speed and memory as ratios to cp and crit'

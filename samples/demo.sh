@@ -44,3 +44,19 @@ head -c 20000 "$work/tree.crimg" >"$work/half.crimg"
 printf '$ crimg convert half.crimg other\n'
 (cd "$work" && "$crimg" convert half.crimg other) || echo "  exit code $?"
 [ ! -e "$work/other" ] && echo "  and nothing was left behind"
+step "A running program: frozen into a file, looked at, brought back, compared with its image"
+cc -O1 -w -o "$work/counter" programs/counter.c
+setsid "$work/counter" </dev/null >"$work/out" 2>&1 &
+pid=$!
+sleep 0.5
+if run checkpoint "$pid" "$work/counter.crimg"; then
+	wait "$pid" 2>/dev/null || echo "  process $pid has ended"
+	run inspect "$work/counter.crimg" tree
+	run restart --pidfile "$work/pid" "$work/counter.crimg"
+	pid=$(cat "$work/pid")
+	sleep 0.5
+	run diff "$work/counter.crimg" "pid:$pid" || echo "  exit code $?: it has gone on since"
+else
+	echo "  this machine does not let processes be traced"
+fi
+kill -9 "$pid"
