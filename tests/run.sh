@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs every suite and script, and adds up what they counted.
-#   run.sh BUILD ASAN-BUILD [with_peer]   with_peer: only that lane, counting to $CRIMG_COUNTS
+#   run.sh BUILD ASAN-BUILD
 build=$(realpath "$1") asan=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 samples=$here/../samples
@@ -9,7 +9,8 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktra
 peer=${CRIMG_PEER:-$build/peer}
 "$here/peer/peer.sh" "$peer" || peer=none
 
-counts=${CRIMG_COUNTS:-$(mktemp)}
+counts=$(mktemp) || exit 2
+trap 'rm -f "$counts"' EXIT
 count() { # NAME SECONDS PASSED FAILED SKIPPED
 	printf '%-18s %4ss  %6d passed, %d failed, %d skipped\n' "$@"
 	echo "$3 $4 $5" >>"$counts"
@@ -40,7 +41,10 @@ script() { # NAME COMMAND…: its last line is "N passed, N failed, N skipped"
 	fi
 }
 
-# Two lanes side by side. Whoever asks the peer is in one of them: it restores processes under their own pids.
+# Two lanes side by side. Whoever asks the peer is in one of them: it restores processes under their own numbers.
+# Who does so for minutes has a pid namespace, where nobody else takes these numbers.
+apart="unshare --fork --pid --mount-proc --kill-child"
+$apart true 2>/dev/null || apart=
 with_peer() {
 	script schema_peer "$here/schema_peer.sh" "$peer"
 	script filters "$here/filters.sh" "$asan/crimg" "$samples" "$peer"
@@ -55,7 +59,7 @@ with_peer() {
 	script time_travel "$here/time_travel.sh" "$build/crimg" "$samples" "$peer"
 	script stacks "$here/stacks.sh" "$build/crimg" "$peer"
 	script code_view "$here/code_view.sh" "$build/crimg" "$samples" "$peer"
-	script peer_validate "$here/peer_validate.sh" "$build/crimg" "$peer"
+	script peer_validate $apart "$here/peer_validate.sh" "$build/crimg" "$peer"
 	script host "$here/host.sh" "$build/crimg" "$peer"
 	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
 	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
@@ -84,14 +88,7 @@ alone() {
 	script damage "$here/damage.sh" "$asan" "$samples"
 	script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
 }
-if [ "${3-}" = with_peer ]; then
-	with_peer
-	exit
-fi
-trap 'rm -f "$counts"' EXIT
-apart="unshare --fork --pid --mount-proc --kill-child" # so that nobody else has the numbers meanwhile
-$apart true 2>/dev/null || apart=
-CRIMG_COUNTS=$counts $apart "$here/run.sh" "$build" "$asan" with_peer &
+with_peer &
 lane=$!
 alone
 wait "$lane" || exit 1
