@@ -14,7 +14,7 @@
 #define WRITEBACK_BYTES ((uint64_t)8 << 20)
 #define PENDING_BYTES ((size_t)256 << 10)
 #define HOLE_BYTES ((uint64_t)64 << 10) // fewer zeros are written: a file of small holes is slow to make
-#define BEHIND_FROM ((uint64_t)8 << 20) // a file this large gets a thread for its large writes
+#define BEHIND_FROM ((uint64_t)32 << 20) // a file this large gets a thread for its large writes
 #define COPY_STEP ((uint64_t)8 << 20) // so that writeback starts while the rest is copied
 
 static const uint8_t zeros[64 << 10];
