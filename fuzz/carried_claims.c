@@ -25,8 +25,11 @@ static void try_index(const struct carried_format *f, const uint8_t *data, size_
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct crimg_image *image = NULL;
 	struct crimg_input in;
-	if (harness_input_bytes(&in, f->file, data, size, false))
-		harness_claim_err(harness_index(&in, f->name, &err), &err);
+	for (int pipe = 0; pipe <= (f->piped ? 1 : 0); pipe++) {
+		err = CRIMG_ERR_INIT;
+		if (harness_input_bytes(&in, f->file, data, size, pipe != 0))
+			harness_claim_err(harness_index(&in, f->name, &err), &err);
+	}
 	err = CRIMG_ERR_INIT;
 	if (!harness_input_bytes(&in, f->file, data, size, false))
 		return;

@@ -10,6 +10,7 @@ struct carried_format {
 	const char *name; // of the driver
 	const char *file; // what the input is called
 	bool mapped;      // no pages without a page map: address spaces are always somebody's
+	bool piped;       // its reader goes forwards only: the index is made from a pipe, too
 };
 
 // What a fuzz target does with its input; 0.

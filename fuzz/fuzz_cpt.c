@@ -6,6 +6,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct carried_format format = {"cpt", "fuzz.cpt", false};
+	static const struct carried_format format = {.name = "cpt", .file = "fuzz.cpt"};
 	return carried_claims(&format, data, size);
 }

@@ -41,7 +41,9 @@ static void try_going_on(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct carried_format format = {"linux-cr", "fuzz.ckpt", true};
+	static const struct carried_format format = {
+		.name = "linux-cr", .file = "fuzz.ckpt", .mapped = true
+	};
 	if (size > 0)
 		try_going_on(data, size);
 	return carried_claims(&format, data, size);
