@@ -1,4 +1,4 @@
-// The birth of the root, with or without a pid namespace around it, and the end of tasks that must be dead.
+// The birth of the root, with or without namespaces around it, and the end of tasks that must be dead.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -119,7 +119,8 @@ static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool
 
 static uint64_t namespaces(const struct crimg_restart *r)
 {
-	return (r->new_pids ? CLONE_NEWPID : 0) | (r->new_user ? CLONE_NEWUSER : 0);
+	return (r->namespaces & ~(uint64_t)CLONE_NEWPID) | (r->new_pids ? CLONE_NEWPID : 0)
+		| (r->new_user ? CLONE_NEWUSER : 0);
 }
 
 static int seize(struct crimg_restart *r, struct crimg_puppet *p, pid_t pid, struct crimg_err *err)

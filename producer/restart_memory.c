@@ -11,6 +11,7 @@
 
 #include "format/limits.h"
 #include "producer/restart_memory.h"
+#include "producer/restart_sysv.h"
 
 #define USER_END UINT64_C(0x7ffffffff000)
 #define GUARD_INSTALL 102 // MADV_GUARD_INSTALL, Linux 6.13
@@ -200,6 +201,8 @@ static int map_area(struct crimg_restart *r, struct crimg_actor *a, const struct
 	const char *name;
 	uint64_t flags = MAP_FIXED | (v->flags & FLAGS_KEPT);
 	uint64_t prot = v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	if ((v->status & CRIMG_VMA_SYSV) != 0)
+		return crimg_restart_attach(r, a, area, err);
 	int fd = backing(r, v, &name);
 	if (fd == -2)
 		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
