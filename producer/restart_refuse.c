@@ -49,7 +49,7 @@ static void refuse_namespaces(struct crimg_restart *r, const struct crimg_task *
 		size_t offset;
 	} rows[] = {
 #define NS(word) { #word, offsetof(TaskKobjIdsEntry, word##_ns_id) }
-		NS(pid), NS(net), NS(ipc), NS(uts), NS(mnt), NS(user), NS(cgroup), NS(time),
+		NS(pid), NS(net), NS(ipc), NS(uts), NS(mnt), NS(user), NS(cgroup),
 #undef NS
 	};
 	const InventoryEntry *inventory =
