@@ -34,7 +34,7 @@ static void look_at(struct crimg_restart *r, const struct crimg_task *t, const T
 	} rows[] = {
 #define NS(word) #word, offsetof(TaskKobjIdsEntry, word##_ns_id)
 		{ NS(pid), CLONE_NEWPID }, { NS(ipc), CLONE_NEWIPC }, { NS(uts), CLONE_NEWUTS }, { NS(net), 0 },
-		{ NS(mnt), 0 }, { NS(user), 0 }, { NS(cgroup), 0 }, { NS(time), 0 },
+		{ NS(mnt), 0 }, { NS(user), 0 }, { NS(cgroup), 0 }, // time: restart_clock.c
 #undef NS
 	};
 	const TaskKobjIdsEntry *root = r->tasks.list[0].ids;
