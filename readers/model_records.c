@@ -66,7 +66,7 @@ static int begin_object(struct model_records *s, struct crimg_record *r, struct 
 {
 	struct crimg_object *o = &s->objects[s->seen];
 	bool raw = is_raw(s);
-	const char *name = s->format->name != NULL ? s->format->name(s->model, s->step, s->object) : "";
+	const char *name = s->format->name(s->model, s->step, s->object);
 	if (name == NULL)
 		return crimg_fail_nomem(err, 0);
 	if (raw && s->format->announce(s->model, s->step, s->object, err) < 0)
