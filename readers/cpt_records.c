@@ -3,6 +3,7 @@
 
 #include "format/limits.h"
 #include "format/pagemap.h"
+#include "format/search.h"
 #include "readers/cpt_padding.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
@@ -38,23 +39,21 @@ static CPT_ENTRY(put_inventory)
 	return model_encode(&e.base, out, err);
 }
 
+// Of the task that comes at this place when they are sorted by it.
+static int32_t pid_at(const struct cpt_image *m, size_t place)
+{
+	return (int32_t)cpt_get(&m->c, cpt_task(m, m->tasks.by_tid[place]), CRIMG_CPT_TASK_PID);
+}
+
 // The real parent; a thread that is no leader stands for its process.
 static uint32_t parent_of(const struct cpt_image *m, const struct cpt_object *t)
 {
-	uint32_t parent = cpt_u32(&m->c, t, CRIMG_CPT_TASK_RPPID);
-	size_t low = 0, high = cpt_count(&m->c, CRIMG_CPT_OBJ_TASK);
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct cpt_object *o = cpt_task(m, m->tasks.by_tid[middle]);
-		int32_t pid = (int32_t)cpt_get(&m->c, o, CRIMG_CPT_TASK_PID);
-		if (pid == (int32_t)parent)
-			return cpt_u32(&m->c, o, CRIMG_CPT_TASK_TGID);
-		if (pid < (int32_t)parent)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return 0;
+	int32_t parent = (int32_t)cpt_u32(&m->c, t, CRIMG_CPT_TASK_RPPID);
+	size_t count = cpt_count(&m->c, CRIMG_CPT_OBJ_TASK), at;
+	CRIMG_COUNT_BEFORE(at, count, pid_at(m, at) < parent);
+	return at < count && pid_at(m, at) == parent
+		       ? cpt_u32(&m->c, cpt_task(m, m->tasks.by_tid[at]), CRIMG_CPT_TASK_TGID)
+		       : 0;
 }
 
 static CPT_ENTRY(put_pstree)

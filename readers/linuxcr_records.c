@@ -6,6 +6,7 @@
 
 #include "format/limits.h"
 #include "format/pagemap.h"
+#include "format/search.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 #define INIT_PID 1
@@ -87,15 +88,9 @@ static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
 
 static bool has_task(const struct linuxcr_image *m, int32_t pid)
 {
-	size_t low = 0, high = m->c.task_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (m->c.tasks[m->tasks.by_tid[middle]].pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < m->c.task_count && m->c.tasks[m->tasks.by_tid[low]].pid == pid;
+	size_t at;
+	CRIMG_COUNT_BEFORE(at, m->c.task_count, m->c.tasks[m->tasks.by_tid[at]].pid < pid);
+	return at < m->c.task_count && m->c.tasks[m->tasks.by_tid[at]].pid == pid;
 }
 
 static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
