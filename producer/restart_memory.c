@@ -336,16 +336,22 @@ static int find_vdso(const struct crimg_actor *a, struct crimg_vdso *vdso, struc
 	return rc;
 }
 
-// Of another width than the one that the task was born with.
+// Of another width than the one that the task was born with. To a 32-bit task whose own is not in the image it is what
+// handlers of signals return through: the kernel knows where it is.
 static int map_vdso(const struct crimg_restart *r, struct crimg_actor *a, const struct old_vdso *old, bool is_32,
                     struct crimg_err *err)
 {
 	struct crimg_vdso vdso = { .count = 0 };
 	uint64_t at = old->data != 0 ? old->data : old->code;
-	if (crimg_restart_map_vdso(r, a, at, is_32, err) < 0 || find_vdso(a, &vdso, err) < 0
-	    || check_vdso(a, &vdso, old, err) < 0)
+	if (at == 0)
+		at = crimg_restart_gap(r, &a->space, CRIMG_STAGE_PARK_BYTES);
+	if (crimg_restart_map_vdso(r, a, at, is_32, err) < 0 || find_vdso(a, &vdso, err) < 0)
 		return -1;
 	a->vdso_32 = is_32;
+	if (old->code == 0)
+		return 0;
+	if (check_vdso(a, &vdso, old, err) < 0)
+		return -1;
 	return vdso.parts[0].start == at ? 0 : fail_vdso(a, "its place is taken", err);
 }
 
@@ -355,7 +361,7 @@ static int fill_space(struct crimg_restart *r, struct crimg_actor *a, const stru
 	struct crimg_puppet *p = &a->puppets[0];
 	struct old_vdso old;
 	bool has_vdso = find_old(&a->space, &old), is_32 = crimg_restart_is_32(a->task) && old.end <= END_32;
-	bool anew = has_vdso && a->kept == NULL && is_32 != a->vdso_32, moves = a->kept == NULL && !anew;
+	bool anew = a->kept == NULL && is_32 != a->vdso_32 && (has_vdso || is_32), moves = a->kept == NULL && !anew;
 	if (moves && has_vdso && check_vdso(a, vdso, &old, err) < 0)
 		return -1;
 	if ((moves && park_vdso(r, p, vdso, err) < 0) || clear(r, a, err) < 0
