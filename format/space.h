@@ -43,6 +43,7 @@ enum crimg_bytes {
 struct crimg_area {
 	uint64_t start, end;   // end exclusive; within those of vma
 	const VmaEntry *vma;   // lives as long as the image
+	const VmaEntry *under; // of a guard region: the area that it lies in; else NULL
 	const struct crimg_image_object *segment; // pages by offset (PAGEMAP_SHMEM), or NULL
 	struct crimg_payload_ref contents; // of old System V segments and deleted files: payload by offset
 };

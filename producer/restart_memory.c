@@ -196,10 +196,16 @@ static bool has_pages(const struct crimg_restart *r, const struct crimg_actor *a
 	return false;
 }
 
+// What is mapped there: a guard region is no mapping, but pages of one.
+static const VmaEntry *mapping_of(const struct crimg_area *area)
+{
+	return area->under != NULL ? area->under : area->vma;
+}
+
 static int map_area(struct crimg_restart *r, struct crimg_actor *a, const struct crimg_area *area,
                     struct crimg_err *err)
 {
-	const VmaEntry *v = area->vma;
+	const VmaEntry *v = mapping_of(area);
 	const char *name;
 	uint64_t flags = MAP_FIXED | (v->flags & FLAGS_KEPT);
 	uint64_t prot = v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
@@ -230,7 +236,7 @@ static int map_area(struct crimg_restart *r, struct crimg_actor *a, const struct
 
 static int advise(struct crimg_puppet *p, const struct crimg_area *area, struct crimg_err *err)
 {
-	const VmaEntry *v = area->vma;
+	const VmaEntry *v = mapping_of(area);
 	for (unsigned bit = 0; v->has_madv && bit < 64; bit++)
 		if (((v->madv & ADVICE_KEPT) >> bit & 1) != 0
 		    && CRIMG_DO(p, err, "advising about memory", NULL, SYS_madvise, area->start,

@@ -167,6 +167,8 @@ CRIMG_MUST_CHECK int crimg_restart_directories(struct crimg_restart *r, struct c
                                                struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_fds(struct crimg_restart *r, struct crimg_actor *a,
                                        struct crimg_err *err);
+// The name of a thread: p->name.
+CRIMG_MUST_CHECK int crimg_restart_name(struct crimg_puppet *p, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_threads(struct crimg_restart *r, struct crimg_actor *a,
                                            struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_creds(struct crimg_restart *r, struct crimg_actor *a, size_t i,
