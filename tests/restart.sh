@@ -127,7 +127,7 @@ if dump sysv; then
 	edited "ipcns-msg-*.img" 's/"mode": ?[0-9]+/"mode":0/; s/"mtype": ?10/"mtype":0/'
 	fails "a message without type" 'a message of a System V queue: msgsnd(.*Invalid argument' sysv "$work/sysv/other"
 	edited "ipcns-shm-*.img" 's/"size": ?32768/"size":28672/'
-	fails "a segment that is too short" 'System V segment [0-9]* ends before it' sysv "$work/sysv/other"
+	fails "a segment that is too short" 'its System V segment ends before it' sysv "$work/sysv/other"
 	edited "utsns-*.img" "s/sysv-host/$(printf 'x%.0s' $(seq 70))/"
 	fails "a long name" 'a host or domain name of 70 bytes found' sysv "$work/sysv/other"
 fi
