@@ -27,11 +27,12 @@ static struct ipc_perm owner(const IpcDescEntry *d)
 }
 
 static int fail_contents(const struct crimg_sysv_maker *m, const char *what, const IpcDescEntry *d,
-                         struct crimg_err *err)
+			 struct crimg_err *err)
 {
 	return crimg_fail(err, CRIMG_E_FORMAT, m->r->options->path, CRIMG_NO_OFFSET,
-	                  "%s %u: its contents are not those that its entry tells of: take a whole "
-	                  "image", what, d->id);
+			  "%s %u: its contents are not those that its entry tells of: take a whole "
+			  "image",
+			  what, d->id);
 }
 
 // A segment on its way into the puppet.
@@ -46,7 +47,7 @@ struct pouring {
 
 // Up to *n bytes at offset from; or none, when *hole bytes are zero.
 static int read_some(struct pouring *p, uint64_t from, size_t *n, uint64_t *hole,
-                     struct crimg_err *err)
+		     struct crimg_err *err)
 {
 	struct crimg_image *image = p->m->r->image;
 	enum crimg_pages_state state;
@@ -64,8 +65,9 @@ static int read_some(struct pouring *p, uint64_t from, size_t *n, uint64_t *hole
 		return 0;
 	}
 	*n = (size_t)crimg_min_u64(*n, end - from);
-	return crimg_memory_read(image, CRIMG_KIND_PAGEMAP_SHMEM, id, from, p->buf, *n, err) < 0 ? -1
-	                                                                                         : 0;
+	return crimg_memory_read(image, CRIMG_KIND_PAGEMAP_SHMEM, id, from, p->buf, *n, err) < 0
+		       ? -1
+		       : 0;
 }
 
 // Zeros are in a new segment already.
@@ -99,12 +101,13 @@ static int pour(struct pouring *p, struct crimg_err *err)
 }
 
 static int fill_segment(struct crimg_sysv_maker *m, const struct crimg_image_entry *entry,
-                        struct crimg_err *err)
+			struct crimg_err *err)
 {
 	const IpcShmEntry *e = (const void *)entry->message;
 	struct pouring p = { m, e, entry->payload, e->has_in_pagemaps && e->in_pagemaps, 0, NULL };
-	struct crimg_call attach = { .what = "attaching a System V segment", .number = SYS_shmat,
-		                     .args = { e->desc->id } };
+	struct crimg_call attach = { .what = "attaching a System V segment",
+				     .number = SYS_shmat,
+				     .args = { e->desc->id } };
 	int64_t at;
 	if (crimg_puppet_try(m->p, attach, &at, err) < 0)
 		return -1;
@@ -120,21 +123,22 @@ static int fill_segment(struct crimg_sysv_maker *m, const struct crimg_image_ent
 }
 
 int crimg_sysv_segment(struct crimg_sysv_maker *m, const struct crimg_image_entry *entry,
-                       struct crimg_err *err)
+		       struct crimg_err *err)
 {
 	const IpcShmEntry *e = (const void *)entry->message;
 	const IpcDescEntry *d = e->desc;
 	struct shmid_ds set = { .shm_perm = owner(d) };
-	struct crimg_call get = { .what = "a System V segment", .number = SYS_shmget,
-		                  .args = { d->key, e->size, making_flags(d) } };
+	struct crimg_call get = { .what = "a System V segment",
+				  .number = SYS_shmget,
+				  .args = { d->key, e->size, making_flags(d) } };
 	if (crimg_sysv_make(m, d, get, err) < 0 || fill_segment(m, entry, err) < 0)
 		return -1;
-	return CRIMG_DO(m->p, err, "the owner of a System V segment", NULL, SYS_shmctl, d->id, IPC_SET,
-	                crimg_puppet_lend(m->p, &set, sizeof set));
+	return CRIMG_DO(m->p, err, "the owner of a System V segment", NULL, SYS_shmctl, d->id,
+			IPC_SET, crimg_puppet_lend(m->p, &set, sizeof set));
 }
 
 static int set_values(struct crimg_sysv_maker *m, const struct crimg_image_entry *entry,
-                      struct crimg_err *err)
+		      struct crimg_err *err)
 {
 	const IpcSemEntry *e = (const void *)entry->message;
 	size_t bytes = 2 * (size_t)e->nsems;
@@ -147,24 +151,25 @@ static int set_values(struct crimg_sysv_maker *m, const struct crimg_image_entry
 		rc = crimg_sysv_borrow(m, values, bytes, &at, err);
 	free(values);
 	return rc < 0 ? -1
-		: CRIMG_DO(m->p, err, "the values of System V semaphores", NULL, SYS_semctl,
-		           e->desc->id, 0, SETALL, at);
+		      : CRIMG_DO(m->p, err, "the values of System V semaphores", NULL, SYS_semctl,
+				 e->desc->id, 0, SETALL, at);
 }
 
 int crimg_sysv_semaphores(struct crimg_sysv_maker *m, const struct crimg_image_entry *entry,
-                          struct crimg_err *err)
+			  struct crimg_err *err)
 {
 	const IpcSemEntry *e = (const void *)entry->message;
 	const IpcDescEntry *d = e->desc;
 	struct semid_ds set = { .sem_perm = owner(d) };
-	struct crimg_call get = { .what = "System V semaphores", .number = SYS_semget,
-		                  .args = { d->key, e->nsems, making_flags(d) } };
+	struct crimg_call get = { .what = "System V semaphores",
+				  .number = SYS_semget,
+				  .args = { d->key, e->nsems, making_flags(d) } };
 	if (2 * (uint64_t)e->nsems > entry->payload.length)
 		return fail_contents(m, "System V semaphores", d, err);
 	if (crimg_sysv_make(m, d, get, err) < 0 || set_values(m, entry, err) < 0)
 		return -1;
 	return CRIMG_DO(m->p, err, "the owner of System V semaphores", NULL, SYS_semctl, d->id, 0,
-	                IPC_SET, crimg_puppet_lend(m->p, &set, sizeof set));
+			IPC_SET, crimg_puppet_lend(m->p, &set, sizeof set));
 }
 
 struct message {
@@ -174,7 +179,7 @@ struct message {
 
 // Its head: a length, and an ipc_msg of as many bytes, which head has room for.
 static int read_head(struct crimg_sysv_maker *m, const struct crimg_image_entry *entry, uint64_t at,
-                     uint8_t head[MESSAGE_HEAD_MAX], uint32_t *length, struct crimg_err *err)
+		     uint8_t head[MESSAGE_HEAD_MAX], uint32_t *length, struct crimg_err *err)
 {
 	const IpcMsgEntry *e = (const void *)entry->message;
 	struct crimg_image *image = m->r->image;
@@ -191,7 +196,7 @@ static int read_head(struct crimg_sysv_maker *m, const struct crimg_image_entry 
 
 // The message at *at, which moves behind it.
 static int next_message(struct crimg_sysv_maker *m, const struct crimg_image_entry *entry,
-                        uint64_t *at, struct message *out, struct crimg_err *err)
+			uint64_t *at, struct message *out, struct crimg_err *err)
 {
 	const IpcMsgEntry *e = (const void *)entry->message;
 	uint8_t head[MESSAGE_HEAD_MAX];
@@ -200,7 +205,7 @@ static int next_message(struct crimg_sysv_maker *m, const struct crimg_image_ent
 		return -1;
 	struct crimg_arena arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
 	const void *decoded = crimg_message_decode(&ipc_msg__descriptor, head, length, &arena,
-	                                           "ipc_msg", *at, err);
+						   "ipc_msg", *at, err);
 	const IpcMsg *text = decoded;
 	if (text != NULL)
 		*out = (struct message){ text->mtype, *at + 4 + length, text->msize };
@@ -214,7 +219,7 @@ static int next_message(struct crimg_sysv_maker *m, const struct crimg_image_ent
 }
 
 static int send(struct crimg_sysv_maker *m, const struct crimg_image_entry *entry,
-                const struct message *message, struct crimg_err *err)
+		const struct message *message, struct crimg_err *err)
 {
 	const IpcMsgEntry *e = (const void *)entry->message;
 	size_t length = 8 + (size_t)message->bytes;
@@ -224,30 +229,31 @@ static int send(struct crimg_sysv_maker *m, const struct crimg_image_entry *entr
 		return crimg_fail_nomem(err, length);
 	crimg_put_u64(buf, message->type);
 	int rc = crimg_image_read(m->r->image, entry->payload.number, message->at, buf + 8,
-	                          message->bytes, err);
+				  message->bytes, err);
 	if (rc == 0)
 		rc = crimg_sysv_borrow(m, buf, length, &at, err);
 	free(buf);
 	return rc < 0 ? -1
-		: CRIMG_DO(m->p, err, "a message of a System V queue", NULL, SYS_msgsnd, e->desc->id,
-		           at, message->bytes, IPC_NOWAIT);
+		      : CRIMG_DO(m->p, err, "a message of a System V queue", NULL, SYS_msgsnd,
+				 e->desc->id, at, message->bytes, IPC_NOWAIT);
 }
 
 static int set_queue(struct crimg_sysv_maker *m, const IpcDescEntry *d, uint64_t bytes,
-                     struct crimg_err *err)
+		     struct crimg_err *err)
 {
 	struct msqid_ds set = { .msg_perm = owner(d), .msg_qbytes = bytes };
-	return CRIMG_DO(m->p, err, "the owner and room of a System V queue", NULL, SYS_msgctl, d->id,
-	                IPC_SET, crimg_puppet_lend(m->p, &set, sizeof set));
+	return CRIMG_DO(m->p, err, "the owner and room of a System V queue", NULL, SYS_msgctl,
+			d->id, IPC_SET, crimg_puppet_lend(m->p, &set, sizeof set));
 }
 
 int crimg_sysv_queue(struct crimg_sysv_maker *m, const struct crimg_image_entry *entry,
-                     struct crimg_err *err)
+		     struct crimg_err *err)
 {
 	const IpcMsgEntry *e = (const void *)entry->message;
 	const IpcDescEntry *d = e->desc;
-	struct crimg_call get = { .what = "a System V queue", .number = SYS_msgget,
-		                  .args = { d->key, making_flags(d) } };
+	struct crimg_call get = { .what = "a System V queue",
+				  .number = SYS_msgget,
+				  .args = { d->key, making_flags(d) } };
 	struct message message;
 	uint64_t at = 0, bytes = 0;
 	for (uint32_t i = 0; i < e->qnum; i++, bytes += message.bytes)
