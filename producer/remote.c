@@ -61,14 +61,13 @@ static int set_mask(const struct crimg_remote *r, uint64_t mask, struct crimg_er
 		       ? fail_ptrace(r, "the signal mask cannot be set", err) : 0;
 }
 
-// Runs on to the next stop: *status.
+// Runs on to the next stop: *status. A signal to us ends the wait, which would be long if somebody froze the task.
 static int run(const struct crimg_remote *r, int how, int *status, struct crimg_err *err)
 {
 	if (ptrace(how, r->tid, NULL, NULL) < 0)
 		return fail_ptrace(r, "cannot be let run", err);
-	while (waitpid(r->tid, status, __WALL) < 0)
-		if (errno != EINTR)
-			return fail_ptrace(r, "cannot be waited for", err);
+	if (waitpid(r->tid, status, __WALL) < 0)
+		return fail_ptrace(r, "cannot be waited for", err);
 	if (!WIFSTOPPED(*status))
 		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
 				  "task %d ended while it made a system call for us", (int)r->tid);
@@ -297,8 +296,8 @@ int crimg_remote_end(struct crimg_remote *r, struct crimg_err *err)
 		rc = set_regs(r, &r->regs, err);
 	if (r->rseq_cs != 0 && rc == 0)
 		rc = crimg_proc_put(r->tid, r->rseq, &r->rseq_cs, sizeof r->rseq_cs, err);
-	if (put_back_memory(r, err) < 0)
-		rc = -1;
+	if (rc == 0) // else it may be on the frame still, which takes it back
+		rc = put_back_memory(r, err);
 	release(r);
 	return rc;
 }

@@ -64,7 +64,7 @@ refused() { # TEXT COMMAND…: exit 2, and the text is in what it says
 # Killed at many of the steps that touch a task: it goes on, and can be taken again.
 begin killed "$work/blocked8"
 DIE_COUNT=$dir/steps LD_PRELOAD=$work/die_at.so "$crimg" checkpoint -q --leave-running "$pid" x.crimg || not_ok "counting steps"
-steps=$(cat steps)
+read -r steps _ <steps
 [ "$steps" -gt 500 ] && ok || not_ok "$steps steps counted"
 for at in $(seq 1 $((steps / 60 + 1)) $((steps * 4 / 5))); do
 	(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>/dev/null

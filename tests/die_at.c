@@ -1,5 +1,5 @@
 // Stands between crimg and the C library, and kills crimg before the call number DIE_AT to what touches
-// another task. Prints how many there were when it gets through.
+// another task, or a control group. Tells how many there were when it gets through.
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static long calls;
+#define STATE_BYTES 6u // of a control group: "0", "1", "FROZEN", "THAWED"
+
+static long calls, states; // of the former, those that told a control group its state
+static pid_t main_process; // those that it forks live on
+
+static __attribute__((constructor)) void remember(void)
+{
+	main_process = getpid();
+}
 
 static void step(void)
 {
@@ -17,16 +25,16 @@ static void step(void)
 	const char *text = getenv("DIE_AT");
 	if (at < 0)
 		at = text != NULL ? atol(text) : 0;
-	if (++calls == at)
+	if (++calls == at && getpid() == main_process)
 		kill(getpid(), SIGKILL);
 }
 
 static __attribute__((destructor)) void tell(void)
 {
 	const char *path = getenv("DIE_COUNT");
-	FILE *f = path != NULL ? fopen(path, "w") : NULL;
+	FILE *f = path != NULL && getpid() == main_process ? fopen(path, "w") : NULL;
 	if (f != NULL) {
-		fprintf(f, "%ld\n", calls);
+		fprintf(f, "%ld %ld\n", calls, states);
 		fclose(f);
 	}
 }
@@ -48,6 +56,18 @@ pid_t waitpid(pid_t pid, int *status, int options)
 	if ((options & WNOHANG) == 0) // how often we look is a matter of time
 		step();
 	return real(pid, status, options);
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+	static ssize_t (*real)(int, const void *, size_t);
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "write");
+	if (size > 0 && size <= STATE_BYTES) {
+		states += *(const char *)data != '\0';
+		step();
+	}
+	return real(fd, data, size);
 }
 
 #define TRANSFER(name)                                                                               \
