@@ -68,6 +68,10 @@ static int run(const struct crimg_remote *r, int how, int *status, struct crimg_
 		return fail_ptrace(r, "cannot be let run", err);
 	if (waitpid(r->tid, status, __WALL) < 0)
 		return fail_ptrace(r, "cannot be waited for", err);
+	if (WIFSIGNALED(*status))
+		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
+				  "task %d was killed by signal %d while it made a system call for us",
+				  (int)r->tid, WTERMSIG(*status));
 	if (!WIFSTOPPED(*status))
 		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
 				  "task %d ended while it made a system call for us", (int)r->tid);
