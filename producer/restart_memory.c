@@ -11,6 +11,7 @@
 
 #include "format/limits.h"
 #include "producer/restart_memory.h"
+#include "producer/restart_sysv.h"
 
 #define USER_END UINT64_C(0x7ffffffff000)
 #define GUARD_INSTALL 102 // MADV_GUARD_INSTALL, Linux 6.13
@@ -193,13 +194,21 @@ static bool has_pages(const struct crimg_restart *r, const struct crimg_actor *a
 	return false;
 }
 
+// What is mapped there: a guard region is no mapping, but pages of one.
+static const VmaEntry *mapping_of(const struct crimg_area *area)
+{
+	return area->under != NULL ? area->under : area->vma;
+}
+
 static int map_area(struct crimg_restart *r, struct crimg_actor *a, const struct crimg_area *area,
                     struct crimg_err *err)
 {
-	const VmaEntry *v = area->vma;
+	const VmaEntry *v = mapping_of(area);
 	const char *name;
 	uint64_t flags = MAP_FIXED | (v->flags & FLAGS_KEPT);
 	uint64_t prot = v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	if ((v->status & CRIMG_VMA_SYSV) != 0)
+		return crimg_restart_attach(r, a, area, err);
 	int fd = backing(r, v, &name);
 	if (fd == -2)
 		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
@@ -225,7 +234,7 @@ static int map_area(struct crimg_restart *r, struct crimg_actor *a, const struct
 
 static int advise(struct crimg_puppet *p, const struct crimg_area *area, struct crimg_err *err)
 {
-	const VmaEntry *v = area->vma;
+	const VmaEntry *v = mapping_of(area);
 	for (unsigned bit = 0; v->has_madv && bit < 64; bit++)
 		if (((v->madv & ADVICE_KEPT) >> bit & 1) != 0
 		    && CRIMG_DO(p, err, "advising about memory", NULL, SYS_madvise, area->start,

@@ -16,10 +16,10 @@
 #define THREAD_FLAGS                                                                               \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 
-static int set_name(struct crimg_puppet *p, const char *name, struct crimg_err *err)
+int crimg_restart_name(struct crimg_puppet *p, struct crimg_err *err)
 {
 	char comm[16] = "";
-	snprintf(comm, sizeof comm, "%s", name);
+	snprintf(comm, sizeof comm, "%s", p->name);
 	return CRIMG_DO(p, err, "its name", NULL, SYS_prctl, PR_SET_NAME,
 	                crimg_puppet_lend(p, comm, sizeof comm));
 }
@@ -70,7 +70,7 @@ static int set_thread(struct crimg_puppet *p, const CoreEntry *core, struct crim
 {
 	const ThreadCoreEntry *t = core->thread_core;
 	if (set_pointers(p, core, err) < 0
-	    || set_altstack(p, t != NULL ? t->sas : NULL, err) < 0 || set_name(p, p->name, err) < 0)
+	    || set_altstack(p, t != NULL ? t->sas : NULL, err) < 0 || crimg_restart_name(p, err) < 0)
 		return -1;
 	if (t != NULL && set_schedule(p, t, err) < 0)
 		return -1;
