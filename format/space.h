@@ -17,7 +17,7 @@ enum {
 	CRIMG_VMA_FILE = CRIMG_VMA_FILE_PRIVATE | CRIMG_VMA_FILE_SHARED,
 };
 
-// The shared memory that stands for a vDSO whose contents no image has (convert/filter_vdso.c), of 64-bit and
+// The shared memory that stands for a vDSO whose contents no image has (filter_vdso.c), of 64-bit and
 // of 32-bit tasks: above the number of every segment and inode.
 #define CRIMG_VDSO_SEGMENT (UINT64_C(1) << 32)
 #define CRIMG_VDSO_SEGMENT_32 (CRIMG_VDSO_SEGMENT + 1)
@@ -43,6 +43,7 @@ enum crimg_bytes {
 struct crimg_area {
 	uint64_t start, end;   // end exclusive; within those of vma
 	const VmaEntry *vma;   // lives as long as the image
+	const VmaEntry *under; // of a guard region: the area that it lies in; else NULL
 	const struct crimg_image_object *segment; // pages by offset (PAGEMAP_SHMEM), or NULL
 	struct crimg_payload_ref contents; // of old System V segments and deleted files: payload by offset
 };

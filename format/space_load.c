@@ -162,6 +162,8 @@ static void take_piece(struct sweep *s, uint64_t end)
 	struct crimg_area piece = *s->open[s->open_count - 1];
 	piece.start = piece.start > s->at ? piece.start : s->at;
 	piece.end = crimg_min_u64(piece.end, end);
+	if ((piece.vma->status & CRIMG_VMA_GUARD) != 0 && s->open_count > 1)
+		piece.under = s->open[s->open_count - 2]->vma;
 	if (piece.end <= piece.start)
 		return;
 	s->out[s->count++] = piece;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "producer/clocks.h"
 #include "producer/proc.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
@@ -131,11 +132,9 @@ static int put_inventory(struct crimg_capture *c, struct crimg_err *err)
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_INVENTORY, 0, &e.base, err);
 }
 
-static Timespec timespec_of(clockid_t clock)
+static Timespec timespec_of(struct timespec t)
 {
 	Timespec e = TIMESPEC__INIT;
-	struct timespec t = {0};
-	clock_gettime(clock, &t);
 	e.tv_sec = (uint64_t)t.tv_sec;
 	e.tv_nsec = (uint64_t)t.tv_nsec;
 	return e;
@@ -144,7 +143,8 @@ static Timespec timespec_of(clockid_t clock)
 static int put_clocks(struct crimg_capture *c, struct crimg_err *err)
 {
 	TimensEntry e = TIMENS_ENTRY__INIT;
-	Timespec monotonic = timespec_of(CLOCK_MONOTONIC), boottime = timespec_of(CLOCK_BOOTTIME);
+	struct crimg_clocks clocks = crimg_clocks_of(c->tree.tasks[0].pid);
+	Timespec monotonic = timespec_of(clocks.monotonic), boottime = timespec_of(clocks.boottime);
 	e.monotonic = &monotonic;
 	e.boottime = &boottime;
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_TIMENS, 0, &e.base, err);

@@ -54,6 +54,7 @@ struct crimg_capture {
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
 	struct crimg_remote_gate gate; // of the process in work
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
+	bool compat;                   // its program is a 32-bit one
 	uint64_t pages_scanned, pages_written, shared_written; // for the statistics
 	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
 	bool without_stats;  // who asks for the image writes them
@@ -150,8 +151,9 @@ CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct cr
 // A regular file, directory or device: fills name, size, mode and build-id of an entry, from a link of
 // /proc ("/proc/7/fd/3"), and takes the contents when no name is left of it. Refuses what another file has
 // the name of.
-CRIMG_MUST_CHECK int crimg_capture_path(struct crimg_capture *c, const char *link, RegFileEntry *reg,
-                                        struct crimg_err *err);
+// fd: a duplicate of the open file, so that nothing has to be opened, which would break a lease; -1: none.
+CRIMG_MUST_CHECK int crimg_capture_path(struct crimg_capture *c, const char *link, int fd,
+                                        RegFileEntry *reg, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name,
                                          uint32_t file_id, struct crimg_err *err);
 // Who gets SIGIO of an open file (borrowed); nobody for fd -1.

@@ -1,4 +1,5 @@
-// Locks on files, as fdinfo tells of them. A lock of POSIX belongs to a process, the others to an open file.
+// Locks and leases on files, as fdinfo tells of them. A lock of POSIX belongs to a process, the others to an open
+// file.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 #define LINE_BYTES 256u // of fdinfo
 
-enum { POSIX_LOCK = 1, FLOCK_LOCK = 2, OPEN_FILE_LOCK = 4 }; // file_lock_entry.flag
+enum { POSIX_LOCK = 1, FLOCK_LOCK = 2, OPEN_FILE_LOCK = 4, LEASE = 8 }; // file_lock_entry.flag
 
 // "lock:	1: POSIX  ADVISORY  WRITE 9486 fe:00:11239 10 29"
 static bool parse(const char *line, FileLockEntry *e)
@@ -17,14 +18,16 @@ static bool parse(const char *line, FileLockEntry *e)
 	static const struct {
 		const char *word;
 		uint32_t flag;
-	} kinds[] = {{"POSIX", POSIX_LOCK}, {"FLOCK", FLOCK_LOCK}, {"OFDLCK", OPEN_FILE_LOCK}};
-	char kind[16], how[16], end[24];
+	} kinds[] = {{"POSIX", POSIX_LOCK}, {"FLOCK", FLOCK_LOCK}, {"OFDLCK", OPEN_FILE_LOCK}, {"LEASE", LEASE}};
+	char kind[16], state[16], how[16], end[24];
 	long long start;
-	if (sscanf(line, "lock: %*d: %15s %*s %15s %*d %*s %lld %23s", kind, how, &start, end) != 4)
+	if (sscanf(line, "lock: %*d: %15s %15s %15s %*d %*s %lld %23s", kind, state, how, &start, end) != 5)
 		return false;
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		if (strcmp(kind, kinds[i].word) == 0)
 			e->flag = kinds[i].flag;
+	if (e->flag == LEASE && strcmp(state, "ACTIVE") != 0)
+		e->flag = 0; // somebody waits for it to be given up
 	e->type = strcmp(how, "WRITE") == 0 ? F_WRLCK : F_RDLCK;
 	e->start = start;
 	e->len = strcmp(end, "EOF") == 0 ? 0 : atoll(end) - start + 1;

@@ -40,15 +40,16 @@ FownEntry *crimg_capture_owner(struct crimg_capture *c, int fd, struct crimg_err
 }
 
 // CRIU keeps the build-id as words.
-static int put_build_id(struct crimg_capture *c, const char *link, RegFileEntry *reg,
+static int put_build_id(struct crimg_capture *c, const char *link, int fd, RegFileEntry *reg,
 			struct crimg_err *err)
 {
 	uint8_t id[CRIMG_BUILD_ID_MAX];
-	int fd = open(link, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
+	int opened = fd < 0 ? open(link, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : fd;
+	if (opened < 0)
 		return 0; // not ours to read: CRIU restores it by its size
-	size_t length = crimg_build_id_read(fd, id);
-	close(fd);
+	size_t length = crimg_build_id_read(opened, id);
+	if (opened != fd)
+		close(opened);
 	reg->build_id = crimg_capture_alloc(c, CRIMG_BUILD_ID_MAX, err);
 	if (reg->build_id == NULL)
 		return -1;
@@ -74,7 +75,7 @@ static int settle_name(struct crimg_capture *c, const char *link, const struct s
 {
 	struct stat now;
 	if (!ends_with(reg->name, DELETED)) {
-		if (stat(reg->name, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
+		if (lstat(reg->name, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
 			return 0;
 		return fail_name(link, reg->name, "is no longer the name of that file", err);
 	}
@@ -96,7 +97,7 @@ static int follow(const char *link, char out[PATH_MAX + 1], struct stat *st, str
 	return 0;
 }
 
-int crimg_capture_path(struct crimg_capture *c, const char *link, RegFileEntry *reg,
+int crimg_capture_path(struct crimg_capture *c, const char *link, int fd, RegFileEntry *reg,
 		       struct crimg_err *err)
 {
 	char path[PATH_MAX + 1];
@@ -110,7 +111,7 @@ int crimg_capture_path(struct crimg_capture *c, const char *link, RegFileEntry *
 	reg->mode = st.st_mode;
 	reg->has_size = S_ISREG(st.st_mode) && (reg->flags & O_APPEND) == 0;
 	reg->size = reg->has_size ? (uint64_t)st.st_size : 0;
-	if (S_ISREG(st.st_mode) && put_build_id(c, link, reg, err) < 0)
+	if (S_ISREG(st.st_mode) && put_build_id(c, link, fd, reg, err) < 0)
 		return -1;
 	return settle_name(c, link, &st, reg, err);
 }
@@ -149,7 +150,7 @@ static int put(struct crimg_capture *c, const char *link, uint32_t id, struct cr
 	reg.id = e.id = id;
 	e.type = FD_TYPES__REG;
 	e.reg = &reg;
-	if (reg.fown == NULL || crimg_capture_path(c, link, &reg, err) < 0)
+	if (reg.fown == NULL || crimg_capture_path(c, link, -1, &reg, err) < 0)
 		return -1;
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_FILES, 0, &e.base, err);
 }

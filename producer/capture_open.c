@@ -30,7 +30,7 @@ static int put_path(struct crimg_capture *c, const struct crimg_open_file *f, ui
 	reg.flags = f->flags;
 	reg.pos = f->pos;
 	reg.fown = crimg_capture_owner(c, f->ours, err);
-	if (reg.fown == NULL || crimg_capture_path(c, f->link, &reg, err) < 0)
+	if (reg.fown == NULL || crimg_capture_path(c, f->link, f->ours, &reg, err) < 0)
 		return -1;
 	e.type = FD_TYPES__REG;
 	e.reg = &reg;
@@ -220,6 +220,7 @@ static const struct {
 	{S_IFREG, "/memfd:", NULL, FD_TYPES__MEMFD, put_memfd},
 	{S_IFREG, "/", NULL, FD_TYPES__REG, put_reg},
 	{S_IFDIR, "/", NULL, FD_TYPES__REG, put_reg},
+	{S_IFLNK, "/", NULL, FD_TYPES__REG, put_reg}, // opened as a path
 	{S_IFIFO, "pipe:", NULL, FD_TYPES__PIPE, put_pipe},
 	{S_IFIFO, "/", NULL, FD_TYPES__FIFO, put_fifo},
 	{S_IFCHR, "/", is_memory_device, FD_TYPES__REG, put_reg},

@@ -1,5 +1,4 @@
 // What no image of ours can hold, found in /proc before a process is touched. A table of reasons.
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,11 +50,10 @@ static int refuse_by_status(pid_t pid, struct crimg_buf *text, struct crimg_err 
 	return 0;
 }
 
-// Also what tells that it is not ours to look at: the link is hidden then.
+// What tells that it is not ours to look at: the link is hidden then.
 static int refuse_by_exe(pid_t pid, struct crimg_err *err)
 {
 	char path[64];
-	unsigned char head[EI_NIDENT] = {0};
 	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
@@ -66,17 +64,14 @@ static int refuse_by_exe(pid_t pid, struct crimg_err *err)
 					  ? "process %d belongs to another user, and we are not privileged"
 					  : "process %d has no program that can be opened",
 				  (int)pid);
-	ssize_t n = read(fd, head, sizeof head);
 	close(fd);
-	if (n == EI_NIDENT && head[EI_CLASS] == ELFCLASS32)
-		return refuse(pid, "is a 32-bit program", err);
 	return 0;
 }
 
 static int refuse_by_namespaces(pid_t pid, struct crimg_err *err)
 {
-	static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children",
-					    "time", "time_for_children", "user", "uts"};
+	static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "user",
+					    "uts"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char theirs[64], ours[64];
 		struct stat a, b;
@@ -195,10 +190,36 @@ int crimg_task_refuse(pid_t pid, struct crimg_err *err)
 	return rc;
 }
 
+static bool shares_clocks(pid_t a, pid_t b, const char *name)
+{
+	char path[64];
+	struct stat x, y;
+	snprintf(path, sizeof path, "/proc/%d/ns/time", (int)a);
+	bool known = stat(path, &x) == 0;
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)b, name);
+	return !known || stat(path, &y) < 0 || (x.st_ino == y.st_ino && x.st_dev == y.st_dev);
+}
+
+struct tree_walk {
+	pid_t root;
+	struct crimg_err *err;
+};
+
+// The tree may have a time namespace of its own, but only one.
+static int refuse_by_clocks(const struct tree_walk *w, pid_t pid)
+{
+	if (shares_clocks(w->root, pid, "time") && shares_clocks(w->root, pid, "time_for_children"))
+		return 0;
+	return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			  "process %d, or its children, are in another time namespace than process %d",
+			  (int)pid, (int)w->root);
+}
+
 // A process that ends while we look is none.
 static int refuse_down(void *context, int pid)
 {
-	struct crimg_err *err = context, gone = CRIMG_ERR_INIT;
+	const struct tree_walk *w = context;
+	struct crimg_err *err = w->err, gone = CRIMG_ERR_INIT;
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%d", pid);
 	if (pid == getpid())
@@ -210,7 +231,9 @@ static int refuse_down(void *context, int pid)
 		*err = gone;
 		return -1;
 	}
-	return crimg_each_child(pid, refuse_down, err, &gone) < 0 && err->code != CRIMG_OK ? -1 : 0;
+	if (refuse_by_clocks(w, pid) < 0)
+		return -1;
+	return crimg_each_child(pid, refuse_down, context, &gone) < 0 && err->code != CRIMG_OK ? -1 : 0;
 }
 
 int crimg_tree_refuse(pid_t root, struct crimg_err *err)
@@ -220,5 +243,5 @@ int crimg_tree_refuse(pid_t root, struct crimg_err *err)
 				  "there is no process %d", (int)root);
 	if (crimg_task_refuse(root, err) < 0)
 		return -1;
-	return refuse_down(err, root);
+	return refuse_down(&(struct tree_walk){root, err}, root);
 }

@@ -1,6 +1,7 @@
-// The birth of the root, with or without a pid namespace around it, and the end of tasks that must be dead.
+// The birth of the root, with or without namespaces around it, and the end of tasks that must be dead.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "producer/restart_birth.h"
+#include "producer/restart_clock.h"
 
 #define OPTIONS (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE)
 
@@ -45,8 +47,9 @@ static char await_gate(int gate)
 	return go;
 }
 
-// What a new task runs: it waits until crimg has it, and ends with crimg.
-static _Noreturn void wait_at_gate(int gate, bool keeper, uint32_t root)
+// What a new task runs: it waits until crimg has it, and ends with crimg. clocks: what those of the keeper's
+// children are to say; or NULL.
+static _Noreturn void wait_at_gate(int gate, bool keeper, uint32_t root, const struct crimg_clocks *clocks)
 {
 	if (!keeper || await_gate(gate) != 'm') {
 		await_gate(gate);
@@ -54,6 +57,8 @@ static _Noreturn void wait_at_gate(int gate, bool keeper, uint32_t root)
 	}
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	if (clocks != NULL)
+		(void)crimg_clocks_set(clocks); // crimg looks whether it could
 	if (await_gate(gate) != 'g')
 		_exit(127);
 	int null = open("/dev/null", O_RDWR);
@@ -101,11 +106,16 @@ static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool
                   pid_t *out, struct crimg_err *err)
 {
 	sigset_t old;
+	struct crimg_clocks clocks;
+	bool has_clocks = crimg_restart_clocks(r, &clocks);
 	block_signals(&old);
-	long pid = clone_here(flags, number);
+	// The root, when it is crimg's child, has what crimg sets for its children.
+	if (!keeper && has_clocks)
+		(void)crimg_clocks_set(&clocks);
+	long pid = clone_here(flags | CLONE_CLEAR_SIGHAND, number);
 	if (pid == 0) {
 		close(r->gate_in);
-		wait_at_gate(r->gate, keeper, r->tasks.list[0].pid);
+		wait_at_gate(r->gate, keeper, r->tasks.list[0].pid, has_clocks ? &clocks : NULL);
 	}
 	int error = errno;
 	sigprocmask(SIG_SETMASK, &old, NULL);
@@ -119,7 +129,8 @@ static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool
 
 static uint64_t namespaces(const struct crimg_restart *r)
 {
-	return (r->new_pids ? CLONE_NEWPID : 0) | (r->new_user ? CLONE_NEWUSER : 0);
+	return (r->namespaces & ~(uint64_t)CLONE_NEWPID) | (r->new_pids ? CLONE_NEWPID : 0)
+		| (r->new_user ? CLONE_NEWUSER : 0);
 }
 
 static int seize(struct crimg_restart *r, struct crimg_puppet *p, pid_t pid, struct crimg_err *err)
@@ -191,6 +202,7 @@ int crimg_restart_first(struct crimg_restart *r, struct crimg_err *err)
 			return -1;
 	}
 	a->count = 1;
+	crimg_restart_note_clocks(r, r->root);
 	return drop_rseq(p, err);
 }
 
@@ -218,6 +230,10 @@ static int prepare_for_signal(struct crimg_puppet *p, int signal, struct crimg_e
 int crimg_restart_end(struct crimg_puppet *p, uint32_t status, struct crimg_err *err)
 {
 	int signal = WTERMSIG((int)status);
+	char comm[16] = "";
+	snprintf(comm, sizeof comm, "%s", p->name);
+	if (CRIMG_DO(p, err, "its name", NULL, SYS_prctl, PR_SET_NAME, crimg_puppet_lend(p, comm, sizeof comm)) < 0)
+		return -1;
 	if (signal != 0 && prepare_for_signal(p, signal, err) < 0)
 		return -1;
 	return crimg_puppet_end(p, (int)status, err);

@@ -10,6 +10,8 @@
 
 #include "producer/restart_parts.h"
 
+enum { FLOCK_LOCK = 2, OPEN_FILE_LOCK = 4, LEASE = 8 }; // file_lock_entry.flag; else one of POSIX
+
 static const char *file_name(const struct crimg_restart *r, uint32_t id)
 {
 	const struct crimg_file *file = crimg_files_find(&r->files, id);
@@ -128,10 +130,14 @@ static int lock(struct crimg_restart *r, struct crimg_puppet *p, const FileLockE
 	(void)r;
 	if (lock_entry->type > 2)
 		return 0;
-	if ((lock_entry->flag & 2) != 0)
+	if ((lock_entry->flag & LEASE) != 0)
+		return CRIMG_DO(p, err, "a lease", NULL, SYS_fcntl, (uint64_t)lock_entry->fd, F_SETLEASE,
+		                (uint64_t)lock_entry->type);
+	if ((lock_entry->flag & FLOCK_LOCK) != 0)
 		return CRIMG_DO(p, err, "a lock", NULL, SYS_flock, (uint64_t)lock_entry->fd,
 		                (uint64_t)flock_of[lock_entry->type]);
-	return CRIMG_DO(p, err, "a lock", NULL, SYS_fcntl, (uint64_t)lock_entry->fd, F_SETLK,
+	return CRIMG_DO(p, err, "a lock", NULL, SYS_fcntl, (uint64_t)lock_entry->fd,
+	                (lock_entry->flag & OPEN_FILE_LOCK) != 0 ? F_OFD_SETLK : F_SETLK,
 	                crimg_puppet_lend(p, &l, sizeof l));
 }
 

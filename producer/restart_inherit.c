@@ -17,7 +17,8 @@ static bool same_area(const struct crimg_area *a, const struct crimg_area *b)
 {
 	const VmaEntry *x = a->vma, *y = b->vma;
 	uint64_t advice = (x->has_madv ? x->madv : 0) | (y->has_madv ? y->madv : 0);
-	return a->start == b->start && a->end == b->end && x->prot == y->prot && x->flags == y->flags
+	return a->start == b->start && a->end == b->end && a->under == NULL && b->under == NULL
+		&& x->prot == y->prot && x->flags == y->flags
 		&& x->status == y->status && x->shmid == y->shmid
 		&& x->pgoff - x->start == y->pgoff - y->start && (advice & NOT_BORN_WITH) == 0;
 }

@@ -69,7 +69,7 @@ static void refuse_regular(struct crimg_restart *r, const struct crimg_file *fil
 		refuse(r, file, "has no path: bring it along with --inherit");
 	else if (strncmp(reg->name, "/proc/", 6) == 0 && reg->name[6] >= '0' && reg->name[6] <= '9')
 		refuse(r, file, "belongs to a process: not restarted yet");
-	else if (stat(reg->name, &st) < 0)
+	else if ((reg->has_mode && S_ISLNK(reg->mode) ? lstat(reg->name, &st) : stat(reg->name, &st)) < 0)
 		refuse(r, file, "is not there: bring it along, under the same path");
 	else if (reg->has_mode && (reg->mode & S_IFMT) != (st.st_mode & S_IFMT))
 		refuse(r, file, "is of another kind now: bring the old one along");
@@ -150,10 +150,10 @@ static void refuse_locks(struct crimg_restart *r)
 	for (size_t i = 0; o != NULL && i < o->count; i++) {
 		const FileLockEntry *lock = crimg_image_message(
 			r->image, crimg_image_first(r->image, CRIMG_KIND_FILE_LOCKS), i, NULL);
-		if (lock != NULL && (lock->flag & 3) == 0)
+		if (lock != NULL && ((lock->flag & 15) == 0 || ((lock->flag & 8) != 0 && lock->type > F_UNLCK)))
 			crimg_lines_add(&r->refused,
-			                "task %d: descriptor %d: a lease or lock of an open file: not "
-			                "restarted yet", lock->pid, lock->fd);
+			                "task %d: descriptor %d: a lease that was being given up, or an "
+			                "unknown lock: not restarted yet", lock->pid, lock->fd);
 	}
 }
 

@@ -11,15 +11,16 @@
 #include <sys/syscall.h>
 
 #include "format/limits.h"
+#include "format/x86.h"
 #include "producer/restart_birth.h"
 
 #define THREAD_FLAGS                                                                               \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 
-static int set_name(struct crimg_puppet *p, const char *name, struct crimg_err *err)
+int crimg_restart_name(struct crimg_puppet *p, struct crimg_err *err)
 {
 	char comm[16] = "";
-	snprintf(comm, sizeof comm, "%s", name);
+	snprintf(comm, sizeof comm, "%s", p->name);
 	return CRIMG_DO(p, err, "its name", NULL, SYS_prctl, PR_SET_NAME,
 	                crimg_puppet_lend(p, comm, sizeof comm));
 }
@@ -56,7 +57,11 @@ static int set_pointers(struct crimg_puppet *p, const CoreEntry *core, struct cr
 	if (CRIMG_DO(p, err, "the word that its end clears", NULL, SYS_set_tid_address,
 	             core->thread_info->clear_tid_addr) < 0)
 		return -1;
-	if (t != NULL && t->futex_rla != 0
+	bool is_32 = crimg_x86_is_32(core->thread_info->gpregs);
+	if (t != NULL && t->futex_rla != 0 && is_32
+	    && crimg_puppet_add(p, crimg_restart_robust_32(t->futex_rla, t->futex_rla_len), err) < 0)
+		return -1;
+	if (t != NULL && t->futex_rla != 0 && !is_32
 	    && CRIMG_DO(p, err, "its robust futexes", NULL, SYS_set_robust_list, t->futex_rla,
 	                t->futex_rla_len) < 0)
 		return -1;
@@ -70,7 +75,7 @@ static int set_thread(struct crimg_puppet *p, const CoreEntry *core, struct crim
 {
 	const ThreadCoreEntry *t = core->thread_core;
 	if (set_pointers(p, core, err) < 0
-	    || set_altstack(p, t != NULL ? t->sas : NULL, err) < 0 || set_name(p, p->name, err) < 0)
+	    || set_altstack(p, t != NULL ? t->sas : NULL, err) < 0 || crimg_restart_name(p, err) < 0)
 		return -1;
 	if (t != NULL && set_schedule(p, t, err) < 0)
 		return -1;

@@ -329,7 +329,8 @@ static int end_zombies(struct crimg_restart *r, struct crimg_err *err)
 		struct crimg_actor *a = &r->actors[i];
 		if (a->task->state != CRIMG_TASK_DEAD)
 			continue;
-		if (crimg_restart_end(&a->puppets[0], a->task->core->tc->exit_code, err) < 0)
+		if (crimg_restart_name(&a->puppets[0], err) < 0
+		    || crimg_restart_end(&a->puppets[0], a->task->core->tc->exit_code, err) < 0)
 			return -1;
 		a->count = 0;
 	}
@@ -338,7 +339,7 @@ static int end_zombies(struct crimg_restart *r, struct crimg_err *err)
 
 int crimg_restart_create(struct crimg_restart *r, struct crimg_err *err)
 {
-	if (crimg_restart_first(r, err) < 0)
+	if (crimg_restart_first(r, err) < 0 || crimg_restart_fill_namespaces(r, err) < 0)
 		return -1;
 	if (bear_tree(r, err) < 0 || make_groups(r, err) < 0)
 		return -1;

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "convert/filters.h"
 #include "format/checked.h"
+#include "format/filter.h"
 #include "format/layout_linuxcr.h"
 #include "format/limits.h"
 #include "format/space.h"
