@@ -114,6 +114,7 @@ int crimg_capture_actions(struct crimg_capture *c, struct crimg_remote *r, TaskC
 			continue;
 		sa_entry__init(e);
 		e->has_compat_sigaction = true;
+		e->compat_sigaction = c->compat;
 		if ((asked >> (i - 1) & 1) != 0 && read_action(r, i, e, err) < 0)
 			return -1;
 		tc->sigactions[tc->n_sigactions++] = e;
