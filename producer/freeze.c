@@ -70,11 +70,17 @@ static int wait_until_still(pid_t tid, int *stop_signal, struct crimg_err *err)
 		if (!WIFSTOPPED(status))
 			return 0;
 		if (status >> 16 == PTRACE_EVENT_STOP) {
+			struct crimg_err mine = CRIMG_ERR_INIT;
 			*stop_signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-			return crimg_undo_interruption(tid, err) < 0 ? -1 : 1;
+			if (crimg_undo_interruption(tid, &mine) == 0)
+				return 1;
+			if (mine.sys_errno == ESRCH) // killed: its end is still to be told
+				continue;
+			*err = mine;
+			return -1;
 		}
 		// A signal was on its way: it is delivered, and the task stops behind that.
-		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) < 0)
+		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) < 0 && errno != ESRCH)
 			return crimg_fail_sys(err, errno, NULL, "task %d cannot go on", (int)tid);
 	}
 }

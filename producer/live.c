@@ -97,12 +97,20 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	}
 	i->next = images;
 	images = i;
-	if (crimg_capture_all(&i->capture, err) < 0) {
+	if (crimg_capture_all(&i->capture, err) < 0 || crimg_tree_check(&i->capture.tree, err) < 0) {
+		crimg_tree_explain(&i->capture.tree, err);
 		drop(i);
 		return -1;
 	}
 	*out = i;
 	return 0;
+}
+
+static int read_payload(const struct live_image *i, uint64_t payload, uint64_t offset, void *buf, size_t length,
+			struct crimg_err *err)
+{
+	int rc = crimg_shelf_read(&i->capture.shelf, payload, offset, buf, length, err);
+	return rc < 0 && !i->thawed ? crimg_tree_explain(&i->capture.tree, err) : rc;
 }
 
 // The payload in work as a source, so that its bytes are read to where they are wanted.
@@ -111,7 +119,7 @@ static int payload_read(struct crimg_source *source, uint64_t offset, void *buf,
 {
 	const struct live_state *s = source->state;
 	*got = offset < source->size ? (size_t)crimg_min_u64(length, source->size - offset) : 0;
-	return crimg_shelf_read(&s->image->capture.shelf, s->payload, offset, buf, *got, err);
+	return read_payload(s->image, s->payload, offset, buf, *got, err);
 }
 
 static void payload_close(struct crimg_source *source)
@@ -135,6 +143,8 @@ static int live_open(struct crimg_reader *reader, struct crimg_input *in, struct
 	int rc = s->origin != NULL ? 0 : crimg_fail_nomem(err, strlen(in->path));
 	if (rc == 0)
 		rc = crimg_source_make(&payload_ops, in->path, s, &s->source, err);
+	if (rc == 0)
+		s->source->parallel = true;
 	if (rc == 0 && s->image != NULL)
 		s->image->readers++;
 	else if (rc == 0)
@@ -189,7 +199,8 @@ static void yield_entry(struct live_state *s, const struct crimg_shelf_object *o
 	s->entry++;
 }
 
-static int next_content(struct live_state *s, struct crimg_record *record)
+// Behind the last one, all must still stand: what was read is of one moment then.
+static int next_content(struct live_state *s, struct crimg_record *record, struct crimg_err *err)
 {
 	const struct crimg_shelf *shelf = &s->image->capture.shelf;
 	s->payload = s->begun ? s->payload + 1 : 0;
@@ -197,7 +208,7 @@ static int next_content(struct live_state *s, struct crimg_record *record)
 	while (s->payload < shelf->payload_count && shelf->payloads[s->payload].length == 0)
 		s->payload++;
 	if (s->payload >= shelf->payload_count)
-		return 0;
+		return s->image->thawed ? 0 : crimg_tree_check(&s->image->capture.tree, err);
 	s->source->size = shelf->payloads[s->payload].length;
 	*record = (struct crimg_record){
 		.type = CRIMG_RECORD_CONTENT, .payload = {s->payload, s->source->size},
@@ -224,9 +235,8 @@ static int live_next(struct crimg_reader *reader, struct crimg_record *record, s
 		s->object++;
 		s->opened = false;
 	}
-	(void)err;
 	if (s->metadata_over)
-		return next_content(s, record);
+		return next_content(s, record, err);
 	s->metadata_over = true;
 	*record = (struct crimg_record){
 		.type = CRIMG_RECORD_CONTENT, .payload = {.number = CRIMG_NO_PAYLOAD}, .origin = s->origin,
@@ -238,7 +248,7 @@ static int live_read(struct crimg_reader *reader, uint64_t payload, uint64_t off
 		     size_t length, struct crimg_err *err)
 {
 	const struct live_state *s = reader->state;
-	return crimg_shelf_read(&s->image->capture.shelf, payload, offset, buf, length, err);
+	return read_payload(s->image, payload, offset, buf, length, err);
 }
 
 static void live_close(struct crimg_reader *reader)

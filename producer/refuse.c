@@ -1,5 +1,4 @@
 // What no image of ours can hold, found in /proc before a process is touched. A table of reasons.
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,11 +50,10 @@ static int refuse_by_status(pid_t pid, struct crimg_buf *text, struct crimg_err 
 	return 0;
 }
 
-// Also what tells that it is not ours to look at: the link is hidden then.
+// What tells that it is not ours to look at: the link is hidden then.
 static int refuse_by_exe(pid_t pid, struct crimg_err *err)
 {
 	char path[64];
-	unsigned char head[EI_NIDENT] = {0};
 	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
@@ -66,10 +64,7 @@ static int refuse_by_exe(pid_t pid, struct crimg_err *err)
 					  ? "process %d belongs to another user, and we are not privileged"
 					  : "process %d has no program that can be opened",
 				  (int)pid);
-	ssize_t n = read(fd, head, sizeof head);
 	close(fd);
-	if (n == EI_NIDENT && head[EI_CLASS] == ELFCLASS32)
-		return refuse(pid, "is a 32-bit program", err);
 	return 0;
 }
 

@@ -17,7 +17,6 @@
 #include "producer/proc.h"
 #include "producer/remote_frame.h"
 
-#define USER_CODE_64 0x33u
 #define RED_ZONE_BYTES 128u
 #define XSTATE_MAX_BYTES 14336u // far more than AMX and AVX-512 take
 #define FRAME_MAX_BYTES 16384u  // with everything else
@@ -68,6 +67,10 @@ static int run(const struct crimg_remote *r, int how, int *status, struct crimg_
 		return fail_ptrace(r, "cannot be let run", err);
 	if (waitpid(r->tid, status, __WALL) < 0)
 		return fail_ptrace(r, "cannot be waited for", err);
+	if (WIFSIGNALED(*status))
+		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
+				  "task %d was killed by signal %d while it made a system call for us",
+				  (int)r->tid, WTERMSIG(*status));
 	if (!WIFSTOPPED(*status))
 		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
 				  "task %d ended while it made a system call for us", (int)r->tid);
@@ -91,10 +94,12 @@ static int run_to_syscall(struct crimg_remote *r, struct crimg_err *err)
 			  r->signal);
 }
 
-// In front of rt_sigreturn, on the frame.
+// In front of rt_sigreturn, on the frame. A 32-bit task makes 64-bit calls in 64-bit mode, and goes back through a frame
+// that says which mode it was in.
 static struct user_regs_struct start_regs(const struct crimg_remote *r)
 {
 	struct user_regs_struct regs = r->regs;
+	regs.cs = CRIMG_USER_CODE_64;
 	regs.rip = r->gate.start;
 	regs.rsp = r->context - (r->gate.syscall != 0 ? 16 : 0);
 	regs.eflags &= ~(unsigned long long)TRAP_AND_RESUME_FLAGS;
@@ -109,10 +114,9 @@ static int read_state(struct crimg_remote *r, struct crimg_err *err)
 	    || ptrace(PTRACE_GETSIGMASK, r->tid, sizeof r->mask, &r->mask) < 0
 	    || ptrace(PTRACE_GETREGSET, r->tid, (void *)NT_X86_XSTATE, &xstate) < 0)
 		return fail_ptrace(r, "registers cannot be read", err);
-	if (r->regs.cs != USER_CODE_64)
+	if (r->regs.cs != CRIMG_USER_CODE_64 && r->regs.cs != CRIMG_USER_CODE_32)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "task %d runs 32-bit code: only 64-bit tasks make system calls for us",
-				  (int)r->tid);
+				  "task %d runs in a code segment of its own: 0x%llx", (int)r->tid, r->regs.cs);
 	r->xstate_bytes = crimg_remote_xstate_bytes(r->xstate, xstate.iov_len);
 	return 0;
 }

@@ -371,6 +371,7 @@ static const MODEL_STEP(struct cpt_image) steps[] = {
 	{CRIMG_KIND_PIPES_DATA, .entry = cpt_put_pipe_data},
 	{CRIMG_KIND_FIFO_DATA, .entry = cpt_put_fifo_data},
 	{CRIMG_KIND_SK_QUEUES, .entry = cpt_put_queue},
+	{CRIMG_KIND_TCP_STREAM, cpt_count_sockets, from_one, .entry = cpt_put_tcp},
 	{CRIMG_KIND_IPCNS_SHM, NULL, ipc_id, .entry = cpt_put_ipc_shm},
 	{CRIMG_KIND_IPCNS_SEM, NULL, ipc_id, .entry = cpt_put_ipc_sem},
 	{CRIMG_KIND_IPCNS_MSG, NULL, ipc_id, .entry = cpt_put_ipc_msg},

@@ -20,6 +20,11 @@ static void fini(void *model)
 	cpt_image_fini(model);
 }
 
+static int cpt_tell(struct crimg_reader *reader, struct crimg_ledger *ledger, struct crimg_err *err)
+{
+	return cpt_notes(model_reader_model(reader), ledger, err);
+}
+
 static int cpt_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)
 {
 	static const struct model_loader loader = {&cpt_format, sizeof(struct cpt_image),
@@ -36,12 +41,13 @@ const struct crimg_reader_driver crimg_reader_cpt = {
 	.name = "cpt",
 	.summary = "OpenVZ CPT 0x302 to 0x803, x86-64 and i386",
 	.keeps = "every byte, and what CRIU's messages can say of it; of other images tasks, memory, "
-		 "files, signals, timers",
-	.loses = "in CRIU's messages: states of TCP, beancounters, connection tracking; of other "
-		 "images sockets, terminals, rseq",
+		 "files, sockets and connections, signals, timers",
+	.loses = "in CRIU's messages: beancounters, connection tracking, connections not yet accepted; "
+		 "of other images terminals, rseq",
 	.probe = cpt_probe,
 	.open = cpt_open,
 	.next = model_reader_next,
 	.read = model_reader_read,
+	.notes = cpt_tell,
 	.close = model_reader_close,
 };

@@ -1,5 +1,5 @@
-// Stands between crimg and the C library, and kills crimg before the call number DIE_AT to what touches
-// another task, or a control group. Tells how many there were when it gets through.
+// Stands between crimg and the C library, and kills crimg (or process DIE_PID, with DIE_SIGNAL if that is given) before
+// the call number DIE_AT to what touches another task, or a control group. Tells how many there were when it gets through.
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,14 +19,19 @@ static __attribute__((constructor)) void remember(void)
 	main_process = getpid();
 }
 
+static int number(const char *variable, int otherwise)
+{
+	const char *text = getenv(variable);
+	return text != NULL ? atoi(text) : otherwise;
+}
+
 static void step(void)
 {
 	static long at = -1;
-	const char *text = getenv("DIE_AT");
 	if (at < 0)
-		at = text != NULL ? atol(text) : 0;
+		at = number("DIE_AT", 0);
 	if (++calls == at && getpid() == main_process)
-		kill(getpid(), SIGKILL);
+		kill(number("DIE_PID", getpid()), number("DIE_SIGNAL", SIGKILL));
 }
 
 static __attribute__((destructor)) void tell(void)
