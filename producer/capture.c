@@ -14,7 +14,7 @@
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 #define OUR_ID 1u        // of what crimg itself has: no task shares it
 
-// Numbers of namespaces, which the whole tree shares with us.
+// Numbers of our namespaces, which the whole tree shares, but for those of its own.
 enum { NS_PID = 1, NS_NET, NS_IPC, NS_UTS, NS_TIME, NS_MNT, NS_USER, NS_CGROUP };
 
 void *crimg_capture_alloc(struct crimg_capture *c, size_t size, struct crimg_err *err)
@@ -93,6 +93,10 @@ static int put_ids(struct crimg_capture *c, pid_t pid, uint32_t *files_id, bool 
 				  "process %d shares its memory with another process (vfork, or clone "
 				  "with CLONE_VM)", (int)pid);
 	fill_namespaces(&e);
+	if (c->own_ipc)
+		e.ipc_ns_id = CRIMG_CAPTURE_OWN_IPC;
+	if (c->own_uts)
+		e.uts_ns_id = CRIMG_CAPTURE_OWN_UTS;
 	*files_id = e.files_id;
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_IDS, (uint64_t)pid, &e.base, err);
 }
@@ -187,7 +191,7 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->fs = (struct crimg_sharing){.type = KCMP_FS, .last = OUR_ID};
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
-	if (put_inventory(c, err) < 0)
+	if (put_inventory(c, err) < 0 || crimg_capture_namespaces(c, err) < 0)
 		return -1;
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
