@@ -98,7 +98,7 @@ static int read_registers(struct crimg_capture *c, struct crimg_remote *r, CoreE
 		return -1;
 	thread_info_x86__init(info);
 	user_x86_regs_entry__init(gp);
-	regs.orig_rax = r->regs.orig_rax;
+	regs.orig_rax = (unsigned long long)r->call;
 	put_regs(gp, &regs);
 	info->gpregs = gp;
 	if (read_fpregs(c, r->tid, info, err) < 0 || read_tls(c, r->tid, info, err) < 0)
