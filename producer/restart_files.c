@@ -17,8 +17,8 @@
 #include "format/limits.h"
 #include "producer/restart_outside.h"
 
-// What F_SETFL can set.
-#define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+// What F_SETFL can set; O_ASYNC is the business of the task that the descriptor is of.
+#define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 #define POUR_BYTES (64u << 10)
 
 int crimg_restart_pour(struct crimg_image *image, struct crimg_payload_ref from, int fd,

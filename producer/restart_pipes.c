@@ -87,12 +87,11 @@ static int make_pipe(struct crimg_restart *r, uint32_t pipe_id, struct crimg_err
 	return rc;
 }
 
-// open() takes no O_DIRECT for a pipe, and passes over O_ASYNC.
+// open() takes no O_DIRECT for a pipe.
 static int reopen(int end, int flags)
 {
-	int later = flags & (O_DIRECT | O_ASYNC);
-	int fd = crimg_handles_reopen(end, flags & ~later);
-	if (fd < 0 || later == 0 || fcntl(fd, F_SETFL, later | (flags & O_NONBLOCK)) == 0)
+	int fd = crimg_handles_reopen(end, flags & ~O_DIRECT);
+	if (fd < 0 || (flags & O_DIRECT) == 0 || fcntl(fd, F_SETFL, flags & (O_DIRECT | O_NONBLOCK)) == 0)
 		return fd;
 	close(fd);
 	return -1;

@@ -9,6 +9,8 @@ programs=$here/../samples/programs
 criu=none
 if [ "$peer" = none ] || [ ! -x "$peer/criu" ]; then skip "the peer criu could not be fetched: crimg restarts its own"
 else criu=$(realpath "$peer")/criu; fi
+w=$work
+python=$(PATH=/usr/bin:/bin command -v python3) # of the system: nobody may not run any other
 apart="unshare --pid --fork --mount-proc --kill-child"
 if [ "$(id -u)" != 0 ] || ! $apart true 2>/dev/null; then
 	skip "no pid namespace can be made here"
@@ -33,14 +35,13 @@ rounds() { # HOW CRIU ROUNDS [UNSHARE…] -- PROGRAM…
 	shift
 	folder=$(mktemp -d "$work/rounds.XXXXXX")
 	chmod 777 "$folder"
-	read -r good bad < <("${within[@]}" python3 "$work/rounds.py" "$how" "$work/crimg" "$criu" "$folder" "$count" "$@" |
+	read -r good bad < <("${within[@]}" "$python" "$work/rounds.py" "$how" "$work/crimg" "$criu" "$folder" "$count" "$@" |
 		tee "$work/said" | tail -n 1)
 	grep FAILED -A 8 "$work/said"
 	passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-1}))
 	rm -rf "$folder"
 }
-w=$work
-scripts=("/bin/bash $w/pipeline.sh" "/usr/bin/env python3 $w/sums.py")
+scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
