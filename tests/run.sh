@@ -63,6 +63,7 @@ with_peer() {
 	script host "$here/host.sh" "$build/crimg" "$peer"
 	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
 	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
+	script rounds "$here/rounds.sh" "$build/crimg" "$peer"
 }
 alone() {
 	for t in "$asan"/tests/test_*; do [ -x "$t" ] && suite "$t"; done
@@ -86,6 +87,7 @@ alone() {
 	script report_data "$here/report.sh" "$asan/crimg" "$samples" data
 	script report_page "$here/report.sh" "$build/crimg" "$samples" page
 	script damage "$here/damage.sh" "$asan" "$samples"
+	script refused "$here/refused.sh" "$build/crimg"
 	script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
 }
 with_peer &
