@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "producer/restart_parts.h"
+#include "producer/restart_ptys.h"
 
 enum { FLOCK_LOCK = 2, OPEN_FILE_LOCK = 4, LEASE = 8 }; // file_lock_entry.flag; else one of POSIX
 
@@ -186,6 +186,8 @@ int crimg_restart_fds(struct crimg_restart *r, struct crimg_actor *a, struct cri
 {
 	struct crimg_list fds;
 	struct crimg_puppet *p = &a->puppets[0];
+	if (crimg_restart_foreground(r, a, err) < 0)
+		return -1;
 	if (has_own_table(r, a)) {
 		if (crimg_task_list(r->image, a->task, CRIMG_PART_FDS, &fds, err) < 0
 		    || arrange(r, a, &fds, err) < 0)

@@ -40,6 +40,7 @@ enum crimg_handle_sort {
 	CRIMG_HANDLE_SEGMENT, // id: shmid; anonymous shared memory, or a memory file
 	CRIMG_HANDLE_PIPE_IN, // id: pipe_id; the end to read from
 	CRIMG_HANDLE_PIPE_OUT,
+	CRIMG_HANDLE_PTY,     // id: number of the pair in the image; its master
 	CRIMG_HANDLE_SOCKET,  // id: file in the image; the other end of a pair that was made
 	CRIMG_HANDLE_PAGES,   // id: inode of the image's file, more: its device
 };
