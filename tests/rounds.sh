@@ -35,31 +35,39 @@ rounds() { # HOW CRIU ROUNDS [UNSHARE…] -- PROGRAM…
 	shift
 	folder=$(mktemp -d "$work/rounds.XXXXXX")
 	chmod 777 "$folder"
-	read -r good bad < <("${within[@]}" "$python" "$work/rounds.py" "$how" "$work/crimg" "$criu" "$folder" "$count" "$@" |
-		tee "$work/said" | tail -n 1)
-	grep FAILED -A 8 "$work/said"
-	passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-1}))
+	"${within[@]}" "$python" "$work/rounds.py" "$how" "$work/crimg" "$criu" "$folder" "$count" "$@" >"$folder.said"
+	grep FAILED -A 8 "$folder.said"
+	read -r good bad < <(tail -n 1 "$folder.said")
+	echo "${good:-0} ${bad:-1}" >>"$work/counted"
 	rm -rf "$folder"
 }
 scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# criu takes no personality, no pipe in packet mode, and ends calls that wait for a time with EINTR; it does not bring
-# back all orphans, nor a time that is left.
-rounds chain "$criu" 10 $apart -- "still:$w/"{blocked8,common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/rarefiles plain" "still:own:$w/"{identity,rarefiles,tree9} "$w/"{chain,churn,forks} "undumped:$w/calls" \
-	"own:$w/naps 5 30" "${scripts[@]}"
-rounds fresh none 2 $apart -- "$w/heap 1024"
-
+# criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
+# orphans, a time that is left, nor a terminal whose group in front has ended.
+rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
+	"still:$w/rarefiles plain" "still:own:$w/"{identity,rarefiles,tree9} "$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
+	"own:$w/naps 5 30" "${scripts[@]}" &
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers.
-own=("$w/"{blocked8,calls,chain,churn,naps,plainfiles,timers,vectors} "${scripts[@]}")
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 if $nobody unshare --user true 2>/dev/null; then
-	rounds fresh none 10 $apart $nobody -- "${own[@]}"
+	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,plainfiles,timers,vectors} \
+		"$w/naps 3 3" "${scripts[@]}"
 	rounds chain none 10 $nobody unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child -- \
-		"still:$w/"{blocked8,plainfiles,timers,vectors} "$w/"{chain,churn} "${scripts[@]}"
+		"still:$w/"{plainfiles,timers,vectors} "$w/"{blocked8,chain,churn} "${scripts[@]}"
 else
 	skip "no user namespace can be made here"
 fi
+# Terminals have numbers, which nobody else may take meanwhile.
+terminals=($apart sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
+rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals"
+if command -v script >/dev/null; then rounds chain "$criu" 10 "${terminals[@]}" -- "own:/bin/bash $w/prompt.sh"
+else skip "there is no script(1) to make a terminal with"; fi
+rounds fresh none 1 $apart -- "$w/heap 1024"
+wait
+while read -r good bad; do
+	passed=$((passed + good)) failed=$((failed + bad))
+done <"$work/counted"
 finish

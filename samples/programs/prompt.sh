@@ -6,4 +6,4 @@ before=$(tty)
 echo ready
 while [ ! -e go ]; do sleep 0.02; done
 front=$(ps -o tpgid= -p $$)
-[ "$(tty)" = "$before" ] && [ "$front" -gt 0 ] && [ "$(ps -o sid= -p $$)" = "$(ps -o sid= -p "$front")" ]
+[ "$(tty)" = "$before" ] && [ "$front" -gt 0 ] && [ "$(ps -o sid= -p $$)" = "$(ps -o sid= -p $front)" ]
