@@ -138,6 +138,21 @@ for p in $("$crimg" inspect z.crimg tree --json | grep -o '"pid": *[0-9]*' | gre
 done
 proves "modes"
 
+# A checkpoint is a conversion from pid:N, a restart one to pid:, also through a pipe.
+begin converted "$work/heap" 8
+claim "convert from pid:" "$crimg" convert "pid:$pid" x.crimg
+claim "convert from pid: to a pipe" sh -c '"$1" convert "pid:$2" - >y.crimg && "$1" validate y.crimg' sh "$crimg" "$pid"
+kill -9 -- "-$pid" # it has a child
+wait "$job" 2>/dev/null
+gone() { for _ in $(seq 500); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.01; done; }
+gone
+refused "made without options" "$crimg" convert --pretty x.crimg pid:
+claim "convert to pid:" sh -c '[ "$("$1" convert x.crimg pid:)" = "$2" ]' sh "$crimg" "$pid"
+touch go
+gone
+claim "it ends, and complains of nothing" sh -c '! kill -0 -- "-$1" 2>/dev/null && ! grep "not so" out' sh "$pid"
+claim "restart from a pipe" sh -c 'cat y.crimg | "$1" restart --wait -' sh "$crimg"
+
 # What is refused is named before anything is touched.
 sleep 60 & sleeper=$!
 refused "there is no process" "$crimg" checkpoint 4194000 x
