@@ -163,6 +163,7 @@ static int single_open(struct crimg_store *store, const struct crimg_member *mem
 	if (crimg_source_make(&view_ops, whole->name, whole, out, err) < 0)
 		return -1;
 	(*out)->size = whole->size;
+	(*out)->parallel = whole->parallel;
 	(*out)->fd = whole->fd;
 	(*out)->fd_offset = whole->fd_offset;
 	(*out)->forward_only = whole->forward_only;

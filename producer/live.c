@@ -143,6 +143,8 @@ static int live_open(struct crimg_reader *reader, struct crimg_input *in, struct
 	int rc = s->origin != NULL ? 0 : crimg_fail_nomem(err, strlen(in->path));
 	if (rc == 0)
 		rc = crimg_source_make(&payload_ops, in->path, s, &s->source, err);
+	if (rc == 0)
+		s->source->parallel = true;
 	if (rc == 0 && s->image != NULL)
 		s->image->readers++;
 	else if (rc == 0)

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "format/limits.h"
+#include "producer/restart_memory.h"
 #include "producer/restart_sysv.h"
 
 // Where the segment would begin; wraps for hostile ones, which were refused.
@@ -22,20 +23,6 @@ static bool together(const struct crimg_area *a, const struct crimg_area *b)
 static uint64_t protection(const struct crimg_area *area)
 {
 	return area->vma->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
-}
-
-// A place for bytes that no area of the task's, and no stage, will have.
-static uint64_t find_gap(const struct crimg_restart *r, const struct crimg_space *space, uint64_t bytes)
-{
-	uint64_t at = r->stage.end;
-	for (size_t i = 0; i < space->count; i++) {
-		const struct crimg_area *a = &space->areas[i];
-		if (a->start >= at && a->start - at >= bytes)
-			return at;
-		if (a->end > at)
-			at = a->end;
-	}
-	return at;
 }
 
 // One piece from where the segment is attached to its place; at: its first byte there.
@@ -66,7 +53,7 @@ int crimg_restart_attach(struct crimg_restart *r, struct crimg_actor *a, const s
 		if (together(other, area))
 			attached |= protection(other) & (PROT_WRITE | PROT_EXEC);
 	bool whole = area->end - area->start == size;
-	uint64_t at = whole ? area->start : find_gap(r, &a->space, size);
+	uint64_t at = whole ? area->start : crimg_restart_gap(r, &a->space, size);
 	uint64_t flags = ((attached & PROT_WRITE) == 0 ? SHM_RDONLY : 0) | ((attached & PROT_EXEC) != 0 ? SHM_EXEC : 0);
 	struct crimg_call call = { .what = "attaching a System V segment", .number = SYS_shmat, .exact = true,
 		                   .wanted = (int64_t)at,

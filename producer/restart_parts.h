@@ -66,6 +66,7 @@ struct crimg_actor {
 	uint32_t birth;               // session that it must be born in; 0: whichever
 	bool bore;                    // its children exist, and it leads its session if it is to
 	const struct crimg_actor *mother; // who bore it; NULL of the root
+	bool vdso_32;                 // the vDSO that it has is that of 32-bit tasks
 	bool *kept;                   // an area of space each: it has it from its mother; NULL: none
 };
 
@@ -109,6 +110,12 @@ void crimg_restart_refuse_files(struct crimg_restart *r);
 void crimg_restart_refuse_namespaces(struct crimg_restart *r);
 CRIMG_MUST_CHECK int crimg_restart_fill_namespaces(struct crimg_restart *r, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_seal_namespaces(struct crimg_restart *r, struct crimg_err *err);
+
+// restart_compat.c: whether its code is 32-bit code, and whether that runs here; calls as a 32-bit task makes them.
+bool crimg_restart_is_32(const struct crimg_task *t);
+bool crimg_restart_can_32(void);
+struct crimg_call crimg_restart_action_32(struct crimg_puppet *p, unsigned signal, const SaEntry *e);
+struct crimg_call crimg_restart_robust_32(uint64_t list, uint64_t length);
 
 // restart_handles.c
 CRIMG_MUST_CHECK int crimg_handles_open(struct crimg_restart *r, struct crimg_err *err);

@@ -200,6 +200,9 @@ static int choose_stage(struct crimg_restart *r, uint64_t *start, struct crimg_e
 	free(self);
 	qsort(all, n, sizeof *all, by_start);
 	uint64_t at = UINT64_C(1) << 20, end = UINT64_C(0x7fffff000000);
+	for (size_t i = 0; i < r->tasks.count; i++)
+		if (crimg_restart_is_32(&r->tasks.list[i])) // their calls point at it
+			end = (UINT64_C(1) << 32) - CRIMG_STAGE_BYTES;
 	for (size_t i = 0; i < n && at + CRIMG_STAGE_BYTES > all[i].start; i++)
 		if (all[i].end > at)
 			at = all[i].end;

@@ -7,7 +7,6 @@
 
 #include "format/limits.h"
 #include "format/names.h"
-#include "format/x86.h"
 #include "producer/restart_parts.h"
 
 #define USER_END UINT64_C(0x7ffffffff000) // of addresses that a task may have mapped
@@ -156,13 +155,23 @@ static void refuse_thread(struct crimg_restart *r, const struct crimg_task *t,
 		refuse(r, t, "has no registers of an x86-64 CPU", "restart it where it ran");
 		return;
 	}
-	if (crimg_x86_is_32(info->gpregs))
-		refuse(r, t, "runs 32-bit code", "32-bit tasks are not restarted yet; criu restore does");
 	if (creds != NULL && creds->lsm_profile != NULL && creds->lsm_profile[0] != '\0'
 	    && strcmp(creds->lsm_profile, "unconfined") != 0)
 		refuse(r, t, "is confined by a security module",
 		       "such a profile is not restarted yet; criu restore does");
 	crimg_restart_refuse_regs(r, t, thread);
+}
+
+static void refuse_32(struct crimg_restart *r)
+{
+	for (size_t i = 0; i < r->tasks.count; i++)
+		if (crimg_restart_is_32(&r->tasks.list[i])) {
+			if (!crimg_restart_can_32())
+				refuse(r, &r->tasks.list[i], "runs 32-bit code",
+				       "this kernel runs none: restart it under one with CONFIG_IA32_EMULATION, not "
+				       "switched off (ia32_emulation=0)");
+			return;
+		}
 }
 
 static void refuse_task(struct crimg_restart *r, size_t i)
@@ -190,6 +199,7 @@ void crimg_restart_refuse_tasks(struct crimg_restart *r)
 	refuse_objects(r);
 	refuse_sharing(r);
 	crimg_restart_refuse_namespaces(r);
+	refuse_32(r);
 	for (size_t i = 0; i < r->tasks.count; i++)
 		refuse_task(r, i);
 	for (size_t i = 0; i < r->tasks.count; i++)

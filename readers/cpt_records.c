@@ -372,6 +372,7 @@ const struct cpt_step cpt_steps[CPT_STEPS] = {
 	{CRIMG_KIND_PIPES_DATA, NULL, NULL, cpt_put_pipe_data, NULL},
 	{CRIMG_KIND_FIFO_DATA, NULL, NULL, cpt_put_fifo_data, NULL},
 	{CRIMG_KIND_SK_QUEUES, NULL, NULL, cpt_put_queue, NULL},
+	{CRIMG_KIND_TCP_STREAM, cpt_count_sockets, from_one, cpt_put_tcp, NULL},
 	{CRIMG_KIND_IPCNS_SHM, NULL, ipc_id, cpt_put_ipc_shm, NULL},
 	{CRIMG_KIND_IPCNS_SEM, NULL, ipc_id, cpt_put_ipc_sem, NULL},
 	{CRIMG_KIND_IPCNS_MSG, NULL, ipc_id, cpt_put_ipc_msg, NULL},

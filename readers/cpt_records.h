@@ -73,7 +73,7 @@ struct cpt_step {
 	int (*announce)(struct cpt_image *m, size_t object, struct crimg_err *err); // raw kinds
 };
 
-#define CPT_STEPS 31
+#define CPT_STEPS 32
 extern const struct cpt_step cpt_steps[CPT_STEPS];
 
 CRIMG_MUST_CHECK int cpt_image_build(struct cpt_image *m, struct crimg_err *err);
@@ -109,6 +109,11 @@ uint64_t cpt_pending(const struct cpt *c, const struct cpt_object *task);
 const struct cpt_object *cpt_handler(const struct cpt *c, const struct cpt_object *task,
 				     uint32_t signal);
 
+// Fills in the registers with which the task goes on. What became of the system call that was interrupted, as words
+// for the ledger; NULL: none was.
+const char *cpt_registers(const struct cpt *c, const struct cpt_object *task, UserX86RegsEntry *out);
+const char *cpt_restart(const struct cpt *c, const struct cpt_object *task,
+			UserX86RegsEntry *regs); // the latter part of that
 // In the image's arena; NULL with err filled.
 ThreadInfoX86 *cpt_thread_info(struct cpt_image *m, const struct cpt_object *task,
 			       struct crimg_err *err);
@@ -149,6 +154,7 @@ CPT_ENTRY(cpt_put_ghost);
 CPT_ENTRY(cpt_put_pipe_data);
 CPT_ENTRY(cpt_put_fifo_data);
 CPT_ENTRY(cpt_put_queue);
+CPT_ENTRY(cpt_put_tcp);
 CPT_ENTRY(cpt_put_tty_info);
 CPT_ENTRY(cpt_put_tty_data);
 CPT_ENTRY(cpt_put_ipc_var);
@@ -163,6 +169,21 @@ int cpt_put_special(struct cpt_image *m, const struct cpt_object *file, FileEntr
 		    struct crimg_err *err);
 int cpt_put_socket(struct cpt_image *m, const struct cpt_object *file, FileEntry *e,
 		   struct crimg_err *err);
+SkOptsEntry *cpt_socket_options(struct cpt_image *m, const struct cpt_object *socket, struct crimg_err *err);
+int cpt_put_packet(struct cpt_image *m, const struct cpt_object *file, const struct cpt_object *socket,
+		   FileEntry *e, struct crimg_err *err);
+int cpt_put_netlink(struct cpt_image *m, const struct cpt_object *file, const struct cpt_object *socket,
+		    FileEntry *e, struct crimg_err *err);
+bool cpt_is_tcp(const struct cpt *c, const struct cpt_object *socket);
+size_t cpt_count_sockets(const struct cpt_image *m);
+// Where an SKB's data lie, behind its head room. False: they are not all there.
+bool cpt_skb_data(const struct cpt *c, const struct cpt_object *skb, uint64_t *at, uint64_t *length);
+// Notes what the messages approximate or leave out.
+struct crimg_ledger;
+CRIMG_MUST_CHECK int cpt_notes(const struct cpt_image *m, struct crimg_ledger *ledger, struct crimg_err *err);
+// The network device behind an open tun file, or NULL; the name of one.
+const struct cpt_object *cpt_tun_of(const struct cpt_image *m, const struct cpt_object *file);
+char *cpt_device_name(struct cpt_image *m, const struct cpt_object *device, struct crimg_err *err);
 // Number of the cgroup set of a process; 0: it is in no cgroup.
 uint32_t cpt_cgroup_set(const struct cpt_image *m, uint32_t pid);
 // The bytes of the name that begins what stands in a CGROUP; 0: it has none.

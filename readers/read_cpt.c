@@ -60,6 +60,11 @@ static int cpt_read_payload(struct crimg_reader *reader, uint64_t payload, uint6
 	return model_records_read(&s->records, payload, offset, buf, length, err);
 }
 
+static int cpt_tell(struct crimg_reader *reader, struct crimg_ledger *ledger, struct crimg_err *err)
+{
+	return cpt_notes(&((struct cpt_state *)reader->state)->image, ledger, err);
+}
+
 static void state_free(struct cpt_state *s)
 {
 	cpt_image_fini(&s->image);
@@ -117,11 +122,12 @@ const struct crimg_reader_driver crimg_reader_cpt = {
 	.summary = "OpenVZ CPT 0x302 to 0x803, x86-64 and i386",
 	.keeps = "every byte, and what CRIU's messages can say of it; of other images tasks, memory, "
 		 "files, signals, timers",
-	.loses = "in CRIU's messages: states of TCP, beancounters, connection tracking; of other "
-		 "images sockets, terminals, rseq",
+	.loses = "in CRIU's messages: beancounters, connection tracking, connections not yet accepted; "
+		 "of other images terminals, rseq",
 	.probe = cpt_probe,
 	.open = cpt_open,
 	.next = cpt_next,
 	.read = cpt_read_payload,
+	.notes = cpt_tell,
 	.close = cpt_close,
 };

@@ -132,9 +132,26 @@ if dump sysv; then
 	fails "a long name" 'a host or domain name of 70 bytes found' sysv "$work/sysv/other"
 fi
 
+# 32-bit code, alone and between a 64-bit mother and a 64-bit child.
+flags32="-m32 -O1 -msse2 -nostdlib -static -ffreestanding -fno-pie -no-pie -fno-stack-protector -w"
+if cc $flags32 -o "$build/samples/whole32" "$here/../samples/programs/whole32.c" 2>/dev/null && cd "$work" &&
+	touch go && "$build/samples/whole32" >/dev/null; then
+	begin whole32 "$build/samples/whole32"
+	begin between sh -c "'$build/samples/whole32' /bin/sh -c 'until [ -e go ]; do sleep 0.05; done; exit 9'; exit \$?"
+	for p in whole32 between; do
+		await_ready $p
+		dump $p || continue
+		dumped="$dumped $p"
+		proves $p "restart from a directory" "$work/$p/img"
+		proves $p "restart in a pid namespace" --new-pids "$work/$p/img"
+	done
+else
+	skip "this machine makes or runs no 32-bit programs"
+fi
+
 # As kernel streams, whose losses these do not miss.
 for p in $dumped sysv; do
-	case $p in vectors | tree9 | common | sysv) ;; *) continue ;; esac
+	case $p in vectors | tree9 | common | sysv | whole32) ;; *) continue ;; esac
 	[ -e "$work/$p/img/inventory.img" ] || continue
 	"$crimg" convert --allow-loss "$work/$p/img" "$work/$p/x.ckpt" 2>/dev/null || not_ok "$p as a kernel stream"
 	proves "$p" "restart from a kernel stream" "$work/$p/x.ckpt"
@@ -346,7 +363,6 @@ refused() { # TEXT PATTERN SAMPLE
 refused "unix sockets" 'unix stream.*not restarted yet' criu/e-sockets
 refused "TCP" 'TCP connections: not restarted yet' criu/e-tcp
 refused "namespaces" 'has a net namespace of its own' criu/g-ns
-refused "32-bit tasks" 'runs 32-bit code' criu/j-compat32
 refused "a podman archive" 'has a mnt namespace of its own' archives/podman-zstd.tar
 refused "one file of an image" 'whole image' criu/a-regs/pstree.img
 finish

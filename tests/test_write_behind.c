@@ -35,7 +35,7 @@ static void test_pieces(void)
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct crimg_write_behind *b;
 	int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
-	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, &b, &err) == 0);
+	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, NULL, &b, &err) == 0);
 	for (int late = 0; late < 2; late++) {
 		size_t at = 0, n = 1;
 		for (unsigned i = 0; at < FILE_BYTES; i++, at += n, n = n * 3 % 1500007 + 1) {
@@ -60,7 +60,7 @@ static void test_spans(void)
 	int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
 	memset(found, 0, FILE_BYTES);
 	CU_ASSERT_FATAL(crimg_source_open_memory(wanted, FILE_BYTES, "memory", &source, &err) == 0);
-	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, &b, &err) == 0);
+	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, NULL, &b, &err) == 0);
 	for (size_t at = 0, n = 700001; at < FILE_BYTES; at += n, n = 3500017 - n) {
 		size_t length = n < FILE_BYTES - at ? n : FILE_BYTES - at;
 		struct crimg_span span = { source, at, length };
@@ -101,7 +101,7 @@ static void test_abandoned(void)
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct crimg_write_behind *b;
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, &b, &err) == 0);
+	CU_ASSERT_FATAL(crimg_write_behind_open(fd, path, NULL, &b, &err) == 0);
 	CU_ASSERT(crimg_write_behind_put(b, 0, wanted, 3 << 20, &err) == 0);
 	crimg_write_behind_close(b);
 	crimg_write_behind_close(NULL);

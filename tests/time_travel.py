@@ -211,6 +211,7 @@ def tree(pid=167):
     same("shape", shape, {167: [1, 167, 167], 168: [167, 168, 167], 169: [167, 167, 167], 170: [167, 167, 167],
                           171: [167, 167, 167], 172: [168, 168, 167]})
     same("the dead", [(stat(p)[0], int(stat(p)[49])) for p in (170, 171)], [("Z", 0x2a00), ("Z", 9)])
+    same("their names", [status(p)["Name"] for p in (170, 171)], ["tree", "tree"])
     for p, byte in ((167, b"\0"), (168, b"A"), (172, b"G"), (169, b"B")):
         waits_in(p, 34)
         in_memory(p, 0x42b000, byte * 4096)

@@ -67,7 +67,7 @@ goes_on() { # NAME STREAM
 	case $1 in *sockets*) return ;; esac # crimg restarts pairs of them alone
 	anew
 	# shellcheck disable=SC2086
-	claim "$1: [R-0825] crimg restarts it" $apart setsid -w python3 "$here/time_travel.py" "$crimg" - "$root" "$2"
+	claim "$1: [R-0827] crimg restarts it" $apart setsid -w python3 "$here/time_travel.py" "$crimg" - "$root" "$2"
 }
 n=0
 for stream in "$samples"/linux-cr/*.ckpt; do
