@@ -192,6 +192,7 @@ DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c)
 	e.frozen_time = time32(now - c->tree.frozen_at);
 	e.memdump_time = c->taken_at != 0 ? time32(now - c->taken_at) : 0;
 	e.pages_scanned = c->pages_scanned;
+	e.pages_skipped_parent = c->pages_skipped;
 	e.pages_written = c->pages_written;
 	e.has_shpages_written = true;
 	e.shpages_written = c->shared_written;
@@ -216,7 +217,8 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->fs = (struct crimg_sharing){.type = KCMP_FS, .last = OUR_ID};
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
-	if (put_inventory(c, err) < 0)
+	if (put_inventory(c, err) < 0
+	    || (c->parent != NULL && crimg_shelf_put_link(&c->shelf, "parent", c->parent->link, err) < 0))
 		return -1;
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)

@@ -3,6 +3,7 @@
 #ifndef CRIMG_PRODUCER_CAPTURE_H
 #define CRIMG_PRODUCER_CAPTURE_H
 
+#include "producer/parent.h"
 #include "producer/remote.h"
 #include "producer/sharing.h"
 #include "producer/shelf.h"
@@ -55,7 +56,8 @@ struct crimg_capture {
 	struct crimg_remote_gate gate; // of the process in work
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
 	bool compat;                   // its program is a 32-bit one
-	uint64_t pages_scanned, pages_written, shared_written; // for the statistics
+	const struct crimg_parent *parent; // or NULL
+	uint64_t pages_scanned, pages_written, pages_skipped, shared_written; // for the statistics
 	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
 	bool without_stats;  // who asks for the image writes them
 };
