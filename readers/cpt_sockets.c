@@ -14,6 +14,7 @@ enum { QUEUE_RECEIVE = 1 };
 
 #define BUFFER_LOCKS 3u // of userlocks: sizes of buffers that were asked for
 
+#define NAME_GONE 1u
 #define NAME_BYTES 128u // of an address
 #define US_PER_S 1000000u
 
@@ -94,6 +95,20 @@ static ProtobufCBinaryData unix_name(struct cpt_image *m, const struct cpt_objec
 	return name;
 }
 
+// Owner and mode of the file that is the name; there are none of others.
+static FilePermsEntry *permissions(struct cpt_image *m, const struct cpt_object *s, struct crimg_err *err)
+{
+	const struct cpt *c = &m->c;
+	FilePermsEntry *e = cpt_make(m, 1, sizeof *e, err);
+	if (e == NULL)
+		return NULL;
+	file_perms_entry__init(e);
+	e->mode = cpt_u32(c, s, CRIMG_CPT_SOCKET_I_MODE);
+	e->uid = cpt_u32(c, s, CRIMG_CPT_SOCKET_I_UID);
+	e->gid = cpt_u32(c, s, CRIMG_CPT_SOCKET_I_GID);
+	return e;
+}
+
 static int put_unix(struct cpt_image *m, const struct cpt_object *file, const struct cpt_object *s,
 		    FileEntry *e, struct crimg_err *err)
 {
@@ -117,6 +132,11 @@ static int put_unix(struct cpt_image *m, const struct cpt_object *file, const st
 	u->has_ns_id = true;
 	u->ns_id = CPT_NS_NET;
 	u->name = unix_name(m, s, err);
+	u->has_deleted = u->deleted = (cpt_get(c, s, CRIMG_CPT_SOCKET_SOCKFLAGS) & NAME_GONE) != 0;
+	bool owned = cpt_has(c, s, CRIMG_CPT_SOCKET_I_UID)
+		     && cpt_get(c, s, CRIMG_CPT_SOCKET_I_UID) != UINT32_MAX;
+	if (owned && (u->file_perms = permissions(m, s, err)) == NULL)
+		return -1;
 	if (u->name.data == NULL || (u->fown = cpt_fown(m, file, err)) == NULL
 	    || (u->opts = cpt_socket_options(m, s, err)) == NULL)
 		return -1;

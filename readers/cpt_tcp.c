@@ -90,10 +90,6 @@ static void put_options(TcpStreamEntry *e, const struct cpt *c, const struct cpt
 	e->timestamp = !e->has_timestamp ? 0
 		       : ticks != 0      ? (uint32_t)ticks
 					 : field(c, s, CRIMG_CPT_SOCKET_RCV_TSECR);
-	e->has_nodelay = (field(c, s, CRIMG_CPT_SOCKET_NONAGLE) & CRIMG_TCP_NODELAY) != 0;
-	e->has_cork = (field(c, s, CRIMG_CPT_SOCKET_NONAGLE) & CRIMG_TCP_CORK) != 0;
-	e->nodelay = e->has_nodelay;
-	e->cork = e->has_cork;
 }
 
 static void put_windows(TcpStreamEntry *e, const struct cpt *c, const struct cpt_object *s)

@@ -121,7 +121,7 @@ const struct crimg_reader_driver crimg_reader_cpt = {
 	.name = "cpt",
 	.summary = "OpenVZ CPT 0x302 to 0x803, x86-64 and i386",
 	.keeps = "every byte, and what CRIU's messages can say of it; of other images tasks, memory, "
-		 "files, signals, timers",
+		 "files, sockets and connections, signals, timers",
 	.loses = "in CRIU's messages: beancounters, connection tracking, connections not yet accepted; "
 		 "of other images terminals, rseq",
 	.probe = cpt_probe,

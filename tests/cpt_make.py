@@ -338,8 +338,9 @@ def sockets(im):
     im.section("SOCKET")
     un = lambda text: struct.pack("<H", 1) + text
     inet = lambda a, port: struct.pack("<H", 2) + struct.pack(">H", port) + bytes(map(int, a.split("."))) + bytes(8)
-    socket(im, "unix1", 0, 1, 1, 1, 0, un(b"/run/sock"), peer=1, flags=8, children=[lambda: skb(im, b"waiting bytes")])
-    socket(im, "unix2", 1, 1, 1, 1, 0, un(b""), peer=0)
+    socket(im, "unix1", 0, 1, 1, 1, 0, un(b"/run/sock"), peer=1, flags=8, children=[lambda: skb(im, b"waiting bytes")],
+           _912=("H", 0o640), _920=("I", [5, 6]))
+    socket(im, "unix2", 1, 1, 1, 1, 0, un(b""), peer=0, _920=("I", [-1, -1]))
     socket(im, "listen", 2, 1, 2, 10, 6, inet("127.0.0.1", 8080), backlog=5)
     socket(im, "udp", 3, 2, 2, 7, 17, inet("10.1.2.3", 53), inet("10.9.8.7", 999), flags=0x40,
            children=[lambda: skb(im, b"datagram")])

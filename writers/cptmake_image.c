@@ -28,7 +28,10 @@ static const enum crimg_kind used[] = {
 	CRIMG_KIND_REMAP_FPATH,  CRIMG_KIND_UTSNS,         CRIMG_KIND_IPC_VAR,
 	CRIMG_KIND_MNTS,         CRIMG_KIND_PAGEMAP,       CRIMG_KIND_PAGEMAP_SHMEM,
 	CRIMG_KIND_PIPES_DATA,   CRIMG_KIND_FIFO_DATA,     CRIMG_KIND_GHOST_FILE,
-	CRIMG_KIND_IPCNS_SHM,    CRIMG_KIND_PAGES,        CRIMG_KIND_STATS_DUMP,    CRIMG_KIND_KERNEL_RECORDS,
+	CRIMG_KIND_IPCNS_SHM,    CRIMG_KIND_PAGES,         CRIMG_KIND_STATS_DUMP,
+	CRIMG_KIND_UNIXSK,       CRIMG_KIND_INETSK,        CRIMG_KIND_PACKETSK,
+	CRIMG_KIND_NETLINK_SK,   CRIMG_KIND_TUNFILE,       CRIMG_KIND_NETDEV,
+	CRIMG_KIND_SK_QUEUES,    CRIMG_KIND_TCP_STREAM,    CRIMG_KIND_KERNEL_RECORDS,
 };
 
 static int tell_unused(struct cptmake *k, struct crimg_err *err)
@@ -59,6 +62,8 @@ static int tell_always(struct cptmake *k, struct crimg_err *err)
 		{CRIMG_KIND_IDS, "", "an OpenVZ image is one container: namespaces become its own"},
 		{CRIMG_KIND_PIPES_DATA, "size", "left out"},
 		{CRIMG_KIND_IPC_VAR, "", "limits beyond 32 bits and those of message queues are left out"},
+		{CRIMG_KIND_NETDEV, "", "settings, peers and masters of devices are left out, and those "
+					"of other network namespaces"},
 		{CRIMG_KIND_MNTS, "", "options, sharing and devices of mounts are left out"},
 	};
 	for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
@@ -304,6 +309,8 @@ static int collect(struct cptmake *k, struct crimg_err *err)
 	cptmake_map_seal(&k->inodes);
 	cptmake_map_seal(&k->opened);
 	cptmake_map_seal(&k->shared);
+	if (cptmake_find_sockets(k, err) < 0)
+		return -1;
 	for (size_t i = 0; i < k->tasks.count; i++)
 		if (measure(k, &k->tasks.list[i], err) < 0)
 			return -1;
@@ -314,9 +321,9 @@ int cptmake_image(struct cptmake *k, struct crimg_err *err)
 {
 	static int (*const parts[])(struct cptmake *, struct crimg_err *) = {
 		collect,         tell_unused,       tell_always,      put_major,   put_veinfo,
-		put_namespace,   cptmake_inodes,    cptmake_open_files, cptmake_tables,
-		cptmake_handlers, cptmake_timers,   cptmake_memory,   cptmake_tasks,
-		put_names,       put_trailer,
+		put_namespace,   cptmake_inodes,    cptmake_open_files, cptmake_sockets,
+		cptmake_tables,  cptmake_devices,   cptmake_handlers, cptmake_timers,
+		cptmake_memory,  cptmake_tasks,     put_names,        put_trailer,
 	};
 	memset(k->sections, 0xff, sizeof k->sections);
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -333,5 +340,7 @@ void cptmake_fini(struct cptmake *k)
 	free(k->opened.list);
 	free(k->shared.list);
 	free(k->mounts.list);
+	free(k->sockets.list);
+	free(k->packets.list);
 	free(k->timers);
 }
