@@ -24,7 +24,10 @@ static int future_path(const char *path, char out[PATH_MAX], struct crimg_err *e
 	int rc = first != NULL && second != NULL ? 0 : crimg_fail_nomem(err, strlen(path));
 	if (rc == 0 && realpath(dirname(first), folder) == NULL)
 		rc = fail_path(path, err);
-	if (rc == 0 && snprintf(out, PATH_MAX, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, basename(second)) >= PATH_MAX) {
+	if (rc == 0
+	    && snprintf(out, PATH_MAX, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder,
+			basename(second))
+		       >= PATH_MAX) {
 		errno = ENAMETOOLONG;
 		rc = fail_path(path, err);
 	}
@@ -34,7 +37,8 @@ static int future_path(const char *path, char out[PATH_MAX], struct crimg_err *e
 }
 
 // What a link in the directory from says to lead to the directory to; both are absolute.
-static int relative_link(const char *from, const char *to, char out[PATH_MAX], struct crimg_err *err)
+static int relative_link(const char *from, const char *to, char out[PATH_MAX],
+			 struct crimg_err *err)
 {
 	size_t common = 0, used = 0;
 	for (size_t i = 0; from[i] == to[i] && from[i] != '\0'; i++)
@@ -52,7 +56,8 @@ static int relative_link(const char *from, const char *to, char out[PATH_MAX], s
 	return fail_path(to, err);
 }
 
-static int link_to(const char *target, const char *parent, char out[PATH_MAX], struct crimg_err *err)
+static int link_to(const char *target, const char *parent, char out[PATH_MAX],
+		   struct crimg_err *err)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 	if (future_path(target, from, err) < 0)
@@ -70,22 +75,30 @@ static int trouble(const struct crimg_err *err)
 	return 2;
 }
 
-int crimg_checkpoint_predump(const struct crimg_convert_options *o, pid_t pid, const char *dir, uint64_t *stopped_us)
+int crimg_checkpoint_predump(const struct crimg_convert_options *o, pid_t pid, const char *dir,
+			     uint64_t *stopped_us)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
 	char link[PATH_MAX];
 	const struct crimg_convert_options memory = {
-		.source = o->source, .target = dir, .to = "criu", .allow_incomplete = true, .progress = o->progress,
+		.source = o->source,
+		.target = dir,
+		.to = "criu",
+		.allow_incomplete = true,
+		.progress = o->progress,
 	};
 	if (crimg_live_predump(pid, stopped_us, &err) < 0)
 		return trouble(&err);
 	int code = crimg_convert("checkpoint", &memory, &(struct crimg_convert_events){NULL});
-	if (code == 0 && (link_to(o->target, dir, link, &err) < 0 || crimg_live_predumped(pid, link, &err) < 0))
+	if (code == 0
+	    && (link_to(o->target, dir, link, &err) < 0
+		|| crimg_live_predumped(pid, link, &err) < 0))
 		return trouble(&err);
 	return code;
 }
 
-int crimg_checkpoint_parent(const struct crimg_convert_options *o, pid_t pid, const char *dir, struct crimg_err *err)
+int crimg_checkpoint_parent(const struct crimg_convert_options *o, pid_t pid, const char *dir,
+			    struct crimg_err *err)
 {
 	struct crimg_image *image = NULL;
 	char link[PATH_MAX];

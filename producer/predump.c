@@ -20,7 +20,8 @@ static int put_inventory(struct crimg_shelf *shelf, struct crimg_err *err)
 	return crimg_shelf_put(shelf, CRIMG_KIND_INVENTORY, 0, &e.base, err);
 }
 
-static int put_pages(struct crimg_shelf *shelf, const struct crimg_watch *w, uint32_t pages_id, struct crimg_err *err)
+static int put_pages(struct crimg_shelf *shelf, const struct crimg_watch *w, uint32_t pages_id,
+		     struct crimg_err *err)
 {
 	PagemapHead head = PAGEMAP_HEAD__INIT;
 	size_t payload;
@@ -36,7 +37,10 @@ static int put_pages(struct crimg_shelf *shelf, const struct crimg_watch *w, uin
 		e.nr_pages = (r->end - r->start) / CRIMG_PAGE_BYTES;
 		e.flags = CRIMG_PE_PRESENT;
 		struct crimg_shelf_run run = {
-			.where = CRIMG_SHELF_TASK, .place = w->pid, .address = r->start, .length = r->end - r->start,
+			.where = CRIMG_SHELF_TASK,
+			.place = w->pid,
+			.address = r->start,
+			.length = r->end - r->start,
 		};
 		if (crimg_shelf_put(shelf, CRIMG_KIND_PAGEMAP, (uint64_t)w->pid, &e.base, err) < 0
 		    || crimg_shelf_add(shelf, payload, run, err) < 0)
@@ -45,14 +49,16 @@ static int put_pages(struct crimg_shelf *shelf, const struct crimg_watch *w, uin
 	return 0;
 }
 
-static int watch_all(const struct crimg_tree *tree, struct crimg_parent *parent, struct crimg_shelf *shelf,
-		     struct crimg_err *err)
+static int watch_all(const struct crimg_tree *tree, struct crimg_parent *parent,
+		     struct crimg_shelf *shelf, struct crimg_err *err)
 {
 	for (size_t i = 0; i < tree->count; i++) {
 		void *array = parent->watches;
 		if (tree->tasks[i].state == CRIMG_LIVE_ZOMBIE)
 			continue;
-		if (crimg_grow(&array, &parent->capacity, parent->count, sizeof *parent->watches, err) < 0)
+		if (crimg_grow(&array, &parent->capacity, parent->count, sizeof *parent->watches,
+			       err)
+		    < 0)
 			return -1;
 		parent->watches = array;
 		struct crimg_watch *w = &parent->watches[parent->count];
@@ -65,8 +71,8 @@ static int watch_all(const struct crimg_tree *tree, struct crimg_parent *parent,
 	return 0;
 }
 
-int crimg_predump(pid_t root, struct crimg_parent *parent, struct crimg_shelf *shelf, uint64_t *stopped_us,
-		  struct crimg_err *err)
+int crimg_predump(pid_t root, struct crimg_parent *parent, struct crimg_shelf *shelf,
+		  uint64_t *stopped_us, struct crimg_err *err)
 {
 	struct crimg_tree tree;
 	crimg_shelf_init(shelf);

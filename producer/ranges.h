@@ -22,8 +22,8 @@ static inline void crimg_ranges_fini(struct crimg_ranges *r)
 }
 
 // Behind the last one, or joined to it.
-CRIMG_MUST_CHECK static inline int crimg_ranges_add(struct crimg_ranges *r, uint64_t start, uint64_t end,
-						    struct crimg_err *err)
+CRIMG_MUST_CHECK static inline int crimg_ranges_add(struct crimg_ranges *r, uint64_t start,
+						    uint64_t end, struct crimg_err *err)
 {
 	void *array = r->list;
 	if (r->count > 0 && r->list[r->count - 1].end == start) {

@@ -1,5 +1,5 @@
-// Sources: Linux Documentation/admin-guide/mm/userfaultfd.rst, pagemap.rst; uapi/linux/userfaultfd.h, whose newest parts
-// headers for programs may lack.
+// Sources: Linux Documentation/admin-guide/mm/userfaultfd.rst, pagemap.rst;
+// uapi/linux/userfaultfd.h, whose newest parts headers for programs may lack.
 #include "producer/watch.h"
 
 #include <errno.h>
@@ -18,16 +18,17 @@
 #include "producer/remote.h"
 #include "producer/tree.h"
 
-#define USER_MODE_ONLY 1u                 // of userfaultfd(): allowed to everybody
-#define WP_ASYNC (UINT64_C(1) << 15)      // a feature: nobody is asked, the page is noted
+#define USER_MODE_ONLY 1u            // of userfaultfd(): allowed to everybody
+#define WP_ASYNC (UINT64_C(1) << 15) // a feature: nobody is asked, the page is noted
 #define LINE_BYTES 256u
-#define START_TIME 22u                    // field of stat
+#define START_TIME 22u // field of stat
 
 static int fail_old(struct crimg_err *err)
 {
-	return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-			  "this kernel does not tell which pages are written (userfaultfd with WP_ASYNC and "
-			  "PAGEMAP_SCAN, Linux 6.7): --parent compares pages instead");
+	return crimg_fail(
+		err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+		"this kernel does not tell which pages are written (userfaultfd with WP_ASYNC and "
+		"PAGEMAP_SCAN, Linux 6.7): --parent compares pages instead");
 }
 
 static int read_born(pid_t pid, uint64_t *out, struct crimg_err *err)
@@ -52,7 +53,8 @@ static int fetch(struct crimg_remote *r, pid_t pid, int64_t theirs, int *out, st
 	int64_t ignored;
 	int rc = crimg_remote_call(r, SYS_close, args, &ignored, err);
 	if (*out < 0)
-		return crimg_fail_sys(err, number, NULL, "process %d: its userfaultfd cannot be taken over", (int)pid);
+		return crimg_fail_sys(err, number, NULL,
+				      "process %d: its userfaultfd cannot be taken over", (int)pid);
 	return rc;
 }
 
@@ -79,7 +81,9 @@ static bool is_watched(const char *line, uint64_t *start, uint64_t *end)
 	char perms[5];
 	unsigned long inode;
 	int name = 0;
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*x %*s %lu %n", start, end, perms, &inode, &name) != 4)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*x %*s %lu %n", start, end, perms, &inode,
+		   &name)
+	    != 4)
 		return false;
 	return perms[3] == 'p' && inode == 0 && strncmp(line + name, "[v", 2) != 0;
 }
@@ -95,18 +99,21 @@ static int note_pages(void *context, uint64_t start, uint64_t end)
 	return crimg_ranges_add(&n->watch->pages, start, end, n->err);
 }
 
-static int watch_area(struct crimg_watch *w, struct crimg_page_scan *scan, uint64_t start, uint64_t end,
-		      struct crimg_err *err)
+static int watch_area(struct crimg_watch *w, struct crimg_page_scan *scan, uint64_t start,
+		      uint64_t end, struct crimg_err *err)
 {
 	struct note note = {w, err};
-	struct uffdio_register area = {.range = {start, end - start}, .mode = UFFDIO_REGISTER_MODE_WP};
+	struct uffdio_register area = {.range = {start, end - start},
+				       .mode = UFFDIO_REGISTER_MODE_WP};
 	if (ioctl(w->uffd, UFFDIO_REGISTER, &area) < 0)
-		return crimg_fail_sys(err, errno, NULL, "process %d: memory at 0x%" PRIx64 " cannot be watched",
+		return crimg_fail_sys(err, errno, NULL,
+				      "process %d: memory at 0x%" PRIx64 " cannot be watched",
 				      (int)w->pid, start);
 	return crimg_page_scan(scan, start, end, CRIMG_PAGES_PROTECT, note_pages, &note, err);
 }
 
-static int watch_areas(struct crimg_watch *w, const char *maps, struct crimg_page_scan *scan, struct crimg_err *err)
+static int watch_areas(struct crimg_watch *w, const char *maps, struct crimg_page_scan *scan,
+		       struct crimg_err *err)
 {
 	char line[LINE_BYTES];
 	uint64_t start, end;
@@ -154,16 +161,16 @@ void crimg_watch_end(struct crimg_watch *w)
 }
 
 // What is still protected is of those pages: nobody else protects any.
-int crimg_watch_unwritten(const struct crimg_watch *w, struct crimg_page_scan *scan, struct crimg_ranges *out,
-			  struct crimg_err *err)
+int crimg_watch_unwritten(const struct crimg_watch *w, struct crimg_page_scan *scan,
+			  struct crimg_ranges *out, struct crimg_err *err)
 {
 	struct crimg_watch found = {.pages = *out};
 	struct note note = {&found, err};
 	uint64_t born;
 	int rc = read_born(w->pid, &born, err);
 	for (size_t i = 0; rc == 0 && born == w->born && i < w->pages.count; i++)
-		rc = crimg_page_scan(scan, w->pages.list[i].start, w->pages.list[i].end, CRIMG_PAGES_UNWRITTEN,
-				     note_pages, &note, err);
+		rc = crimg_page_scan(scan, w->pages.list[i].start, w->pages.list[i].end,
+				     CRIMG_PAGES_UNWRITTEN, note_pages, &note, err);
 	*out = found.pages;
 	return rc;
 }
