@@ -17,8 +17,8 @@ static const char usage[] =
 	"                       a crimg stream)\n"
 	"      --leave-running  let them go on as if nothing had been\n"
 	"      --leave-stopped  leave them, stopped by SIGSTOP\n"
-	"      --pre-dump DIR   first write the memory to DIR while they run, then stop them and write to DST\n"
-	"                       only what has changed since; DST needs DIR then\n"
+	"      --pre-dump DIR   first write the memory to DIR while they run, then stop them and\n"
+	"                       write to DST only what has changed since; DST needs DIR then\n"
 	"      --parent DIR     write only what is not equal in DIR, an earlier image of theirs\n"
 	"      --compress=C[:N] zstd, lz4 (criu pages) or none; N: level\n"
 	"      --allow-loss     go on although something would be lost (core)\n"
@@ -26,7 +26,8 @@ static const char usage[] =
 	"  -q, --quiet          do not say how long they stood still\n"
 	"exit: 0 done, 1 would lose something, 2 trouble: the processes then go on as before\n";
 
-enum { OPT_RUNNING = 256, OPT_STOPPED, OPT_PREDUMP, OPT_PARENT, OPT_COMPRESS, OPT_LOSSY, OPT_PROGRESS };
+enum { OPT_RUNNING = 256, OPT_STOPPED, OPT_PREDUMP, OPT_PARENT, OPT_COMPRESS, OPT_LOSSY,
+       OPT_PROGRESS };
 
 static const struct option long_options[] = {
 	{"to", required_argument, NULL, 't'},
@@ -83,11 +84,13 @@ static int set_operands(struct checkpoint *c, const char *pid, const char *targe
 	if (c->options.to == NULL && crimg_writer_by_suffix(target) == NULL)
 		c->options.to = incremental ? "criu" : "crimg";
 	if (incremental
-	    && (c->options.to == NULL || strcmp(c->options.to, "criu") != 0 || crimg_writer_by_suffix(target) != NULL
+	    && (c->options.to == NULL || strcmp(c->options.to, "criu") != 0
+		|| crimg_writer_by_suffix(target) != NULL
 		|| (c->predump != NULL && c->parent != NULL)))
-		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
-				  "--pre-dump or --parent make a CRIU directory, which names one parent");
-	c->options.allow_incomplete = incremental; // it is told by what it is beside, which is not there yet
+		return crimg_fail(
+			err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+			"--pre-dump or --parent make a CRIU directory, which names one parent");
+	c->options.allow_incomplete = incremental; // its parent is beside DST, not beside pid:N
 	return 0;
 }
 
@@ -175,7 +178,8 @@ static int prepare(const struct checkpoint *c)
 		return 0;
 	int code = crimg_checkpoint_predump(&c->options, c->pid, c->predump, &stopped_us);
 	if (code == 0 && !c->quiet)
-		fprintf(stderr, "process %d stood still for %.1f ms, and runs on while its memory is written\n",
+		fprintf(stderr,
+			"process %d stood still for %.1f ms, and runs on while memory is written\n",
 			(int)c->pid, (double)stopped_us / 1000);
 	return code;
 }
@@ -199,7 +203,8 @@ int crimg_checkpoint_main(int argc, char **argv)
 		crimg_live_without_stats();
 	int code = prepare(&c);
 	if (code == 0)
-		code = crimg_convert("checkpoint", &c.options, &(struct crimg_convert_events){taken, stored, &c});
+		code = crimg_convert("checkpoint", &c.options,
+				     &(struct crimg_convert_events){taken, stored, &c});
 	crimg_live_forget_parent();
 	return code;
 }

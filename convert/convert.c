@@ -331,13 +331,14 @@ int crimg_convert(const char *verb, const struct crimg_convert_options *options,
 	return rc < 0 ? trouble(verb, &err) : 0;
 }
 
-// To "pid:": processes are made of the image. What a file would be written like has no meaning there.
+// To "pid:": processes are made of the image. What a file would be written like has no meaning
+// there.
 static int convert_to_processes(const struct crimg_convert_options *o)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
-	if (o->compress == NULL && o->criu_version == 0 && o->posting == NULL && o->loss_file == NULL
-	    && o->sysroot == NULL && !o->pretty && !o->allow_loss && !o->allow_incomplete && !o->merge_parents
-	    && !o->has_pid)
+	if (o->compress == NULL && o->criu_version == 0 && o->posting == NULL
+	    && o->loss_file == NULL && o->sysroot == NULL && !o->pretty && !o->allow_loss
+	    && !o->allow_incomplete && !o->merge_parents && !o->has_pid)
 		return crimg_restart_image(o->source, o->from);
 	crimg_fail(&err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		   "processes are made without options but --from: see crimg restart --help");

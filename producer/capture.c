@@ -134,7 +134,8 @@ static int put_inventory(struct crimg_capture *c, struct crimg_err *err)
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_INVENTORY, 0, &e.base, err);
 }
 
-// What this processor is: programs have chosen their code by it. CRIU's mask has no bit for SSE, which every x86-64 has.
+// What this processor is: programs have chosen their code by it. CRIU's mask has no bit for SSE,
+// which every x86-64 has.
 static int put_cpu(struct crimg_capture *c, struct crimg_err *err)
 {
 	CpuinfoEntry e = CPUINFO_ENTRY__INIT;
@@ -142,9 +143,10 @@ static int put_cpu(struct crimg_capture *c, struct crimg_err *err)
 	struct crimg_x86_cpu cpu;
 	if (!crimg_x86_cpu_here(&cpu))
 		return 0;
-	x86.vendor_id = strcmp(cpu.vendor, "GenuineIntel") == 0   ? CPUINFO_X86_ENTRY__VENDOR__INTEL
-			: strcmp(cpu.vendor, "AuthenticAMD") == 0 ? CPUINFO_X86_ENTRY__VENDOR__AMD
-								  : CPUINFO_X86_ENTRY__VENDOR__UNKNOWN;
+	x86.vendor_id = strcmp(cpu.vendor, "GenuineIntel") == 0 ? CPUINFO_X86_ENTRY__VENDOR__INTEL
+			: strcmp(cpu.vendor, "AuthenticAMD") == 0
+				? CPUINFO_X86_ENTRY__VENDOR__AMD
+				: CPUINFO_X86_ENTRY__VENDOR__UNKNOWN;
 	x86.cpu_family = cpu.family;
 	x86.model = cpu.model;
 	x86.stepping = cpu.stepping;
@@ -218,7 +220,8 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
 	if (put_inventory(c, err) < 0
-	    || (c->parent != NULL && crimg_shelf_put_link(&c->shelf, "parent", c->parent->link, err) < 0))
+	    || (c->parent != NULL
+		&& crimg_shelf_put_link(&c->shelf, "parent", c->parent->link, err) < 0))
 		return -1;
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)

@@ -210,7 +210,8 @@ static bool joins_vvar(const VmaEntry *last, const VmaEntry *v)
 	return last != NULL && (last->status & v->status & CRIMG_VMA_VVAR) != 0 && last->end == v->start;
 }
 
-static int refuse_area(const struct crimg_capture *c, pid_t pid, const struct live_area *a, struct crimg_err *err)
+static int refuse_area(const struct crimg_capture *c, pid_t pid, const struct live_area *a,
+		       struct crimg_err *err)
 {
 	bool watched_by_us = c->parent != NULL && c->parent->count > 0;
 	bool device = has_flag(a, "io") || has_flag(a, "pf");
@@ -282,7 +283,8 @@ static int read_class(struct crimg_capture *c, pid_t pid, struct crimg_err *err)
 	return n < 0 ? crimg_fail_sys(err, number, path, "cannot be read") : 0;
 }
 
-// Pairs of type and value, up to the one that ends them. A pair of a 32-bit program is one word of CRIU's.
+// Pairs of type and value, up to the one that ends them. A pair of a 32-bit program is one word of
+// CRIU's.
 static int read_auxv(struct crimg_capture *c, pid_t pid, MmEntry *mm, struct crimg_err *err)
 {
 	if (crimg_capture_text(c, pid, "auxv", err) == NULL)

@@ -37,7 +37,8 @@ static int put_run(struct collect *c)
 	e.flags = c->flags;
 	if (c->flags == CRIMG_PE_PARENT) {
 		c->capture->pages_skipped += e.nr_pages;
-		return crimg_shelf_put(shelf, CRIMG_KIND_PAGEMAP, (uint64_t)c->task->pid, &e.base, c->err);
+		return crimg_shelf_put(shelf, CRIMG_KIND_PAGEMAP, (uint64_t)c->task->pid, &e.base,
+				       c->err);
 	}
 	c->capture->pages_written += e.nr_pages;
 	struct crimg_shelf_run run = {
@@ -70,8 +71,9 @@ static int divide_run(struct collect *c, uint64_t start, uint64_t end)
 	while (start < end) {
 		while (c->next_kept < kept->count && kept->list[c->next_kept].end <= start)
 			c->next_kept++;
-		struct crimg_range r = c->next_kept < kept->count ? kept->list[c->next_kept]
-								  : (struct crimg_range){UINT64_MAX, UINT64_MAX};
+		struct crimg_range r = c->next_kept < kept->count
+					       ? kept->list[c->next_kept]
+					       : (struct crimg_range){UINT64_MAX, UINT64_MAX};
 		bool in_parent = r.start <= start;
 		uint64_t to = crimg_min_u64(end, in_parent ? r.end : r.start);
 		if (add_run(c, start, to, in_parent ? CRIMG_PE_PARENT : c->area_flags) < 0)

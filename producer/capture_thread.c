@@ -175,7 +175,8 @@ static int read_death_signal(struct crimg_remote *r, ThreadCoreEntry *e, struct 
 	return 0;
 }
 
-static int read_robust_list(const struct crimg_capture *c, pid_t tid, ThreadCoreEntry *e, struct crimg_err *err)
+static int read_robust_list(const struct crimg_capture *c, pid_t tid, ThreadCoreEntry *e,
+			    struct crimg_err *err)
 {
 	uint64_t head = 0;
 	size_t length = 0;

@@ -132,8 +132,10 @@ int crimg_live_parent(pid_t pid, struct crimg_image *image, const char *link, st
 {
 	parent.image = image;
 	if (crimg_image_find(image, CRIMG_KIND_PAGEMAP, (uint64_t)pid) == NULL)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, image->path, CRIMG_NO_OFFSET,
-				  "no memory of process %d is in it: it is not the parent of its image", (int)pid);
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, image->path, CRIMG_NO_OFFSET,
+			"no memory of process %d is in it: it is not the parent of its image",
+			(int)pid);
 	return set_link(link, err);
 }
 
@@ -154,7 +156,8 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 		return -1;
 	}
 	enlist(i);
-	if (crimg_capture_all(&i->capture, err) < 0 || crimg_tree_check(&i->capture.tree, err) < 0) {
+	if (crimg_capture_all(&i->capture, err) < 0
+	    || crimg_tree_check(&i->capture.tree, err) < 0) {
 		crimg_tree_explain(&i->capture.tree, err);
 		drop(i);
 		return -1;
@@ -163,8 +166,8 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	return 0;
 }
 
-static int read_payload(const struct live_image *i, uint64_t payload, uint64_t offset, void *buf, size_t length,
-			struct crimg_err *err)
+static int read_payload(const struct live_image *i, uint64_t payload, uint64_t offset, void *buf,
+			size_t length, struct crimg_err *err)
 {
 	int rc = crimg_shelf_read(&i->capture.shelf, payload, offset, buf, length, err);
 	return rc < 0 && !i->thawed ? crimg_tree_explain(&i->capture.tree, err) : rc;

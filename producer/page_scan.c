@@ -24,7 +24,12 @@ struct scan_arg {
 #define SCAN_PROTECTS 1u // a flag: write-protect what is found
 
 enum { // categories
-	IS_WRITTEN = 1 << 1, IS_FILE = 1 << 2, IS_PRESENT = 1 << 3, IS_SWAPPED = 1 << 4, IS_ZERO = 1 << 5, IS_GUARD = 1 << 8,
+	IS_WRITTEN = 1 << 1,
+	IS_FILE = 1 << 2,
+	IS_PRESENT = 1 << 3,
+	IS_SWAPPED = 1 << 4,
+	IS_ZERO = 1 << 5,
+	IS_GUARD = 1 << 8,
 };
 
 #define WORD_PRESENT (UINT64_C(1) << 63)

@@ -69,8 +69,8 @@ CRIMG_MUST_CHECK int crimg_shelf_put_payload(struct crimg_shelf *s, enum crimg_k
 CRIMG_MUST_CHECK int crimg_shelf_add(struct crimg_shelf *s, size_t payload,
                                      struct crimg_shelf_run run, struct crimg_err *err);
 // A symbolic link of the image; both texts live as long as the shelf.
-CRIMG_MUST_CHECK int crimg_shelf_put_link(struct crimg_shelf *s, const char *name, const char *target,
-                                          struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_shelf_put_link(struct crimg_shelf *s, const char *name,
+					  const char *target, struct crimg_err *err);
 // Takes fd over: it is closed with the shelf, or now when this fails.
 CRIMG_MUST_CHECK int crimg_shelf_keep(struct crimg_shelf *s, int fd, struct crimg_err *err);
 

@@ -149,7 +149,10 @@ int crimg_shelf_read(const struct crimg_shelf *s, uint64_t payload, uint64_t off
 				  "payload %" PRIu64 " has no %zu bytes at %" PRIu64, payload, length,
 				  offset);
 	struct gather g = {
-		.payload = &s->payloads[payload], .running = s->running, .buf = buf, .length = length,
+		.payload = &s->payloads[payload],
+		.running = s->running,
+		.buf = buf,
+		.length = length,
 	};
 	g.run = find_run(g.payload, offset);
 	g.skip = length > 0 ? offset - g.payload->runs[g.run].at : 0;

@@ -26,12 +26,14 @@ static const struct {
 	{ 18, 22, "amx_bf16" },  { 18, 23, "avx512fp16" }, { 18, 24, "amx_tile" }, { 18, 25, "amx_int8" },
 };
 
-static void check_features(struct crimg_checker *c, const CpuinfoX86Entry *cpu, const struct crimg_x86_cpu *here)
+static void check_features(struct crimg_checker *c, const CpuinfoX86Entry *cpu,
+			   const struct crimg_x86_cpu *here)
 {
 	for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
 		unsigned word = features[i].word, bit = features[i].bit;
 		if (cpu->capability_ver != 2 || word >= cpu->n_capability
-		    || (cpu->capability[word] >> bit & 1) == 0 || (here->capability[word] >> bit & 1) != 0)
+		    || (cpu->capability[word] >> bit & 1) == 0
+		    || (here->capability[word] >> bit & 1) != 0)
 			continue;
 		struct crimg_place at =
 			crimg_place_of(c, CRIMG_KIND_CPUINFO, 0, "x86_entry[0].capability[%u]", word);
@@ -40,8 +42,8 @@ static void check_features(struct crimg_checker *c, const CpuinfoX86Entry *cpu, 
 	}
 }
 
-static void check_components(struct crimg_checker *c, uint64_t used, const struct crimg_x86_cpu *here,
-                             const struct crimg_place *at)
+static void check_components(struct crimg_checker *c, uint64_t used,
+			     const struct crimg_x86_cpu *here, const struct crimg_place *at)
 {
 	uint64_t missing = used & ~here->components;
 	char text[256];
@@ -67,7 +69,8 @@ void crimg_host_cpu(struct crimg_checker *c)
 	const CoreEntry *core;
 	struct crimg_x86_cpu here;
 	if (!crimg_x86_cpu_here(&here))
-		return; // images of x86 do not restore on another machine: crimg_host_machine() tells
+		return; // images of x86 do not restore on another machine: crimg_host_machine()
+			// tells
 	if (info != NULL && info->n_x86_entry > 0)
 		check_features(c, info->x86_entry[0], &here);
 	while ((core = crimg_image_walk(c->image, &walk, NULL)) != NULL) {

@@ -1,12 +1,22 @@
-// Memory that is written all the time, and proves that not one write is lost or stale: which page was written how often
-// follows from the number of steps alone. Some pages are written often, most seldom; one mapping is replaced, one moves,
-// one is dropped now and then (also of a file, whose page is then as it was there).
+// Memory that is written all the time, and proves that not one write is lost or stale: which page
+// was written how often follows from the number of steps alone. Some pages are written often, most
+// seldom; one mapping is replaced, one moves, one is dropped now and then (also of a file, whose
+// page is then as it was there).
 #include "prove.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096, PAGES = 16384, HOT = 256, REPLACED = 16, MOVED = 16, DROPPED = 16, ROUND = 64, LONGER = 997 };
+enum {
+	PAGE = 4096,
+	PAGES = 16384,
+	HOT = 256,
+	REPLACED = 16,
+	MOVED = 16,
+	DROPPED = 16,
+	ROUND = 64,
+	LONGER = 997
+};
 
 static char *memory, *replaced, *moved, *places[2], *dropped, *file;
 static unsigned expected[PAGES]; // made when asked
@@ -28,7 +38,8 @@ static unsigned page_of(unsigned long step)
 static void *map(void *at, size_t pages)
 {
 	int fixed = at != NULL ? MAP_FIXED : 0;
-	void *p = mmap(at, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
+	void *p = mmap(at, pages * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
 	PROVE(p != MAP_FAILED);
 	return p;
 }
@@ -54,7 +65,8 @@ static void turn(unsigned long n)
 	fill(replaced, REPLACED / 2, n << 8 | 1); // the other half was never touched
 	if (n > 0) {
 		char *to = places[n % 2];
-		PROVE(mremap(moved, MOVED * PAGE, MOVED * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+		PROVE(mremap(moved, MOVED * PAGE, MOVED * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to)
+		      == to);
 		map(moved, MOVED); // keeps the place
 		moved = to;
 		if (n % 3 == 0)
@@ -89,7 +101,8 @@ static void set_up(void)
 	fill(moved, MOVED / 2, 7 << 8);
 	fill(moved + MOVED / 2 * PAGE, MOVED / 2, 9 << 8);
 	int fd = open("file", O_RDWR | O_CREAT, 0600);
-	PROVE(write(fd, "/ of a file", 11) == 11 && pwrite(fd, "a", 1, 8) == 1 && ftruncate(fd, PAGE) == 0);
+	PROVE(write(fd, "/ of a file", 11) == 11 && pwrite(fd, "a", 1, 8) == 1
+	      && ftruncate(fd, PAGE) == 0);
 	file = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	PROVE(file != MAP_FAILED);
 	turn(0);
@@ -105,7 +118,7 @@ int main(void)
 			++*(unsigned long *)(memory + page_of(step) * PAGE + 64);
 		if (step / ROUND % LONGER == 0)
 			turn(++turns);
-		nanosleep(&(struct timespec){ 0, 100000 }, NULL);
+		nanosleep(&(struct timespec){0, 100000}, NULL);
 	}
 	for (unsigned long i = 0; i < step; i++)
 		expected[page_of(i)]++;
