@@ -71,7 +71,7 @@ killed() { # PROGRAM
 	begin "killed-$(basename "$1")" "$1"
 	DIE_COUNT=$dir/steps LD_PRELOAD=$work/die_at.so "$crimg" checkpoint -q --leave-running "$pid" x.crimg || not_ok "counting steps"
 	read -r steps _ <steps
-	[ "$steps" -gt 500 ] && ok || not_ok "$steps steps counted"
+	[ "$steps" -gt 200 ] && ok || not_ok "$steps steps counted"
 	for at in $(seq 1 $((steps / 60 + 1)) $((steps * 4 / 5))); do
 		(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>/dev/null
 		[ $? = 137 ] && ok || not_ok "step $at: it was to be killed"

@@ -88,6 +88,14 @@ if [ -n "$watches" ]; then
 		restored "pre-dump $i" since
 	done
 
+	# Threads, a tree, guard regions, programs of others.
+	for p in blocked8 heap guards; do cc -O1 -w -pthread -I"$programs" -o "$p" "$programs/$p.c" || exit 2; done
+	read -r good bad < <(PREDUMP=1 python3 "$here/checkpoint_rounds.py" "$crimg" "$criu" "$work/rounds" 2 \
+		"$work"/{blocked8,heap,guards} "/bin/bash $programs/pipeline.sh" "/usr/bin/env python3 $programs/sums.py" |
+		tee told | tail -n 1)
+	grep FAILED -A 3 told
+	passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-1}))
+
 	begin
 	DIE_COUNT=$work/steps LD_PRELOAD=$work/die_at.so "$crimg" checkpoint -q --leave-running --pre-dump a "$pid" b || not_ok "counting"
 	read -r steps _ <steps
