@@ -73,8 +73,10 @@ killed() { # PROGRAM
 	read -r steps _ <steps
 	[ "$steps" -gt 200 ] && ok || not_ok "$steps steps counted"
 	for at in $(seq 1 $((steps / 60 + 1)) $((steps * 4 / 5))); do
-		(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>/dev/null
-		[ $? = 137 ] && ok || not_ok "step $at: it was to be killed"
+		(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>said
+		# Or the task has not come back yet from the last time, to its 32-bit code.
+		[ $? = 137 ] || grep -q "runs 64-bit code in a 32-bit program" said && ok ||
+			not_ok "step $at: it was to be killed: $(cat said)"
 	done 2>/dev/null
 	claim "taken after all that" "$crimg" checkpoint -q --leave-running "$pid" z.crimg
 	claim "one name and no more" sh -c '[ -e z.crimg ] && [ ! -e y.crimg ]'
@@ -110,10 +112,10 @@ claim "no image is left" sh -c '[ -z "$(find . -name "*crimg*")" ]'
 	&& "$crimg" validate zstd.crimg && ok || not_ok "compressed after it went on: $(cat said)"
 for image in zstd.crimg lz4; do
 	"$crimg" diff none.crimg "$image" >differs || # its stack, as it looks whether it may go
-		grep -q ": pages [1-9] changed" differs && ok || not_ok "$image has other pages: $(cat differs)"
+		grep -q ": \(pages\|registers\) [1-9] changed" differs && ok || not_ok "$image has other pages: $(cat differs)"
 done
 frozen=$("$crimg" inspect zstd.crimg stats --json | sed -n 's/.*"frozen_time": *"*\([0-9]*\).*/\1/p')
-claim "what it says of the time is in the image" grep -q "still for $((frozen / 1000))\." said
+claim "what it says of the time is in the image" grep -qF "still for $(awk -v us="$frozen" 'BEGIN { printf "%.1f", us / 1000 }') ms" said
 proves "interrupted"
 
 # Without privileges, one's own processes.
