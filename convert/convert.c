@@ -14,6 +14,7 @@
 #include "convert/meter.h"
 #include "convert/pump.h"
 #include "format/output.h"
+#include "producer/restart.h"
 
 static volatile sig_atomic_t stopped;
 
@@ -335,6 +336,25 @@ int crimg_convert(const char *verb, const struct crimg_convert_options *options,
 	return rc < 0 ? trouble(verb, &err) : 0;
 }
 
+// To "pid:": processes are made of the image. What a file would be written like has no meaning
+// there.
+static int convert_to_processes(const struct crimg_convert_options *o)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	if (o->compress == NULL && o->criu_version == 0 && o->posting == NULL
+	    && o->loss_file == NULL && o->sysroot == NULL && !o->pretty && !o->allow_loss
+	    && !o->allow_incomplete && !o->merge_parents && !o->has_pid)
+		return crimg_restart_image(o->source, o->from);
+	crimg_fail(&err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		   "processes are made without options but --from: see crimg restart --help");
+	return trouble("convert", &err);
+}
+
+static bool is_to_processes(const struct crimg_convert_options *o)
+{
+	return o->to != NULL ? strcmp(o->to, "live") == 0 : strcmp(o->target, "pid:") == 0;
+}
+
 int crimg_convert_main(int argc, char **argv)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
@@ -347,5 +367,7 @@ int crimg_convert_main(int argc, char **argv)
 		fputs(crimg_convert_usage, stdout);
 		return 0;
 	}
+	if (is_to_processes(&options))
+		return convert_to_processes(&options);
 	return crimg_convert("convert", &options, &none);
 }

@@ -8,7 +8,8 @@
 
 const char crimg_convert_usage[] =
 	"usage: crimg convert [options] SRC DST\n"
-	"  moves a checkpoint image from one format to another; - is standard input or output\n"
+	"  moves a checkpoint image from one format to another; - is standard input or output,\n"
+	"  SRC may be pid:N, a running process, and DST pid: (as crimg restart SRC)\n"
 	"  -f, --from FMT         format of SRC (else found by looking)\n"
 	"  -t, --to FMT           format of DST (else by its suffix: .crimg .json .core .ckpt\n"
 	"                         .tar .tar.gz .tar.zst; anything else is a criu directory)\n"

@@ -78,7 +78,7 @@ static int open_image(struct crimg_restart *r, struct crimg_err *err)
 {
 	const struct crimg_restart_options *o = r->options;
 	struct filtering filtering = { o->sysroot, CRIMG_LEDGER_INIT };
-	struct crimg_image_filters filters = { put_filters, &filtering };
+	struct crimg_image_filters filters = { put_filters, &filtering, true };
 	int rc = crimg_image_open_filtered(o->path, o->format, o->tmpdir, &filters, &r->image, err);
 	note_ledger(r, &filtering.ledger);
 	crimg_ledger_fini(&filtering.ledger);
