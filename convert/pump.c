@@ -3,8 +3,9 @@
 
 #include "format/checked.h"
 
-// A span is handed on in pieces, so that progress moves and a signal is heard.
-#define PIECE_BYTES (UINT64_C(8) << 20)
+// A span is handed on in pieces, so that progress moves and a signal is heard. Two threads that copy one
+// wait for each other at its end: not too often.
+#define PIECE_BYTES (UINT64_C(32) << 20)
 
 static int put_span(struct crimg_writer *writer, struct crimg_record *r, uint64_t *done,
                     uint64_t total, const struct crimg_progress *progress, struct crimg_err *err)

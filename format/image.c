@@ -75,9 +75,11 @@ static int read_metadata(struct crimg_image *image, const struct crimg_image_lis
 	return first->code == CRIMG_OK ? 0 : -1;
 }
 
-int crimg_image_open_all(struct crimg_input *in, const char *format,
-                         const struct crimg_image_listener *listener, struct crimg_image **out,
-                         struct crimg_err *err)
+// Both listener and filters may be NULL.
+static int open_image(struct crimg_input *in, const char *format,
+                      const struct crimg_image_listener *listener,
+                      const struct crimg_image_filters *filters, struct crimg_image **out,
+                      struct crimg_err *err)
 {
 	struct crimg_err first = CRIMG_ERR_INIT;
 	struct crimg_image *image;
@@ -98,6 +100,10 @@ int crimg_image_open_all(struct crimg_input *in, const char *format,
 	image->directory = directory;
 	image->archive = archive;
 	image->format = image->reader.driver->name;
+	if (filters != NULL && filters->put(filters->context, &image->reader, err) < 0) {
+		crimg_image_close(image);
+		return -1;
+	}
 	rc = read_metadata(image, listener, &first);
 	if (rc < 0 && err != NULL && err->code == CRIMG_OK)
 		*err = first;
@@ -106,20 +112,34 @@ int crimg_image_open_all(struct crimg_input *in, const char *format,
 	return rc;
 }
 
+int crimg_image_open_all(struct crimg_input *in, const char *format,
+                         const struct crimg_image_listener *listener, struct crimg_image **out,
+                         struct crimg_err *err)
+{
+	return open_image(in, format, listener, NULL, out, err);
+}
+
 int crimg_image_open_input(struct crimg_input *in, const char *format, struct crimg_image **out,
                            struct crimg_err *err)
 {
-	return crimg_image_open_all(in, format, NULL, out, err);
+	return open_image(in, format, NULL, NULL, out, err);
 }
 
-int crimg_image_open(const char *path, const char *format, const char *tmpdir,
-                     struct crimg_image **out, struct crimg_err *err)
+int crimg_image_open_filtered(const char *path, const char *format, const char *tmpdir,
+                              const struct crimg_image_filters *filters, struct crimg_image **out,
+                              struct crimg_err *err)
 {
 	struct crimg_input in;
 	*out = NULL;
 	if (crimg_input_open(path, tmpdir, &in, err) < 0)
 		return -1;
-	return crimg_image_open_input(&in, format, out, err);
+	return open_image(&in, format, NULL, filters, out, err);
+}
+
+int crimg_image_open(const char *path, const char *format, const char *tmpdir,
+                     struct crimg_image **out, struct crimg_err *err)
+{
+	return crimg_image_open_filtered(path, format, tmpdir, NULL, out, err);
 }
 
 void crimg_image_close(struct crimg_image *image)

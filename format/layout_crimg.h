@@ -26,6 +26,7 @@ enum {
 #define CRIMG_FEATURE_ZSTD (UINT64_C(1) << 0)           // incompatible
 #define CRIMG_FEATURE_ALIGNED_CHUNKS (UINT64_C(1) << 0) // compatible
 #define CRIMG_FEATURE_INDEX (UINT64_C(1) << 0)          // autoclear
+#define CRIMG_FEATURE_DIGESTS (UINT64_C(1) << 1)        // autoclear; counts only together with INDEX
 
 // Frame header, 40 bytes, then body.
 enum {
@@ -49,6 +50,7 @@ enum crimg_frame_type {
 	CRIMG_FRAME_CONTENT = 4,
 	CRIMG_FRAME_INDEX = 5,
 	CRIMG_FRAME_END = 6,
+	CRIMG_FRAME_DIGESTS = 7,
 };
 
 // OBJECT body.
@@ -96,6 +98,15 @@ enum { CRIMG_K_LENGTH = 0, CRIMG_K_FLAGS = 4, CRIMG_K_DIGEST = 8, CRIMG_K_BYTES 
 
 // INDEX body: u64 count; then count times u64 offset of a CONTENT frame, payload, offset, length.
 enum { CRIMG_I_BYTES = 8, CRIMG_I_ROW = 32 };
+
+// DIGESTS body: this, then the chunk rows of the CONTENT frames since the DIGESTS frame before it.
+enum {
+	CRIMG_D_BEFORE = 0,        // u64, offset of the DIGESTS frame before this one, 0: none
+	CRIMG_D_CONTENTS = 8,      // u32, CONTENT frames
+	CRIMG_D_CHUNKS = 12,       // u32, their chunks
+	CRIMG_D_BYTES = 16,
+};
+#define CRIMG_DIGESTS_CHUNKS_MAX 65536u
 
 // END body: u64 offset of INDEX (0: none), u64 frames before this one, u64 bytes of the whole stream,
 // u64 XXH3-64 over the checksums of all frames before this one, in order.

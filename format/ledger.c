@@ -28,6 +28,15 @@ int crimg_ledger_note(struct crimg_ledger *ledger, const char *object, const cha
 	return add_line(&ledger->notes, object, field, what, err);
 }
 
+int crimg_ledger_vnote_of(struct crimg_ledger *ledger, enum crimg_kind kind, uint64_t id, const char *field,
+                          struct crimg_err *err, const char *format, va_list args)
+{
+	char object[CRIMG_FILE_NAME_MAX], what[256];
+	vsnprintf(what, sizeof what, format, args);
+	crimg_kind_file(kind, id, object);
+	return crimg_ledger_note(ledger, object, field, what, err);
+}
+
 void crimg_ledger_fini(struct crimg_ledger *ledger)
 {
 	crimg_buf_fini(&ledger->text);

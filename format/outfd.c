@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "format/checked.h"
+#include "format/early_sync.h"
 #include "format/limits.h"
 #include "format/write_behind.h"
 
-#define WRITEBACK_BYTES ((uint64_t)8 << 20)
 #define PENDING_BYTES ((size_t)256 << 10)
 #define HOLE_BYTES ((uint64_t)64 << 10) // fewer zeros are written: a file of small holes is slow to make
-#define BEHIND_FROM ((uint64_t)32 << 20) // a file this large gets a thread for its large writes
+#define BEHIND_FROM ((uint64_t)8 << 20) // a file this large gets a thread for its large writes
 #define COPY_STEP ((uint64_t)8 << 20) // so that writeback starts while the rest is copied
 
 static const uint8_t zeros[64 << 10];
@@ -24,19 +24,15 @@ struct crimg_outfd crimg_outfd_make(int fd, bool at_offsets, const char *shown)
 	return (struct crimg_outfd){ .fd = fd, .at_offsets = at_offsets, .shown = shown };
 }
 
+void crimg_outfd_promise(struct crimg_outfd *f, uint64_t size)
+{
+	f->promised = size != CRIMG_SIZE_UNKNOWN ? size : 0;
+}
+
 static int fail_writing(struct crimg_outfd *f, int why, struct crimg_err *err)
 {
 	f->failed = true;
 	return crimg_fail_sys(err, why, f->shown, "cannot be written");
-}
-
-// Only asks: what cannot be written shows in the fsync.
-static void start_writeback(struct crimg_outfd *f)
-{
-	if (f->at_offsets && f->dirty_bytes > 0)
-		(void)sync_file_range(f->fd, (off_t)f->dirty_from,
-		                      (off_t)(f->dirty_to - f->dirty_from), SYNC_FILE_RANGE_WRITE);
-	f->dirty_bytes = 0;
 }
 
 static void note_length(struct crimg_outfd *f, uint64_t to)
@@ -47,15 +43,11 @@ static void note_length(struct crimg_outfd *f, uint64_t to)
 
 static void note_written(struct crimg_outfd *f, uint64_t offset, uint64_t length)
 {
-	uint64_t to = offset + length;
-	if (f->dirty_bytes == 0 || offset < f->dirty_from)
-		f->dirty_from = offset;
-	if (f->dirty_bytes == 0 || to > f->dirty_to)
-		f->dirty_to = to;
-	f->dirty_bytes += length;
-	note_length(f, to);
-	if (f->dirty_bytes >= WRITEBACK_BYTES)
-		start_writeback(f);
+	note_length(f, offset + length);
+	f->written += length;
+	if (f->at_offsets && f->sync == NULL && f->written >= CRIMG_EARLY_SYNC_BYTES)
+		f->sync = crimg_early_sync_open(f->fd);
+	crimg_early_sync_note(f->sync, offset, length);
 }
 
 static int write_through(struct crimg_outfd *f, uint64_t offset, const void *data, size_t length,
@@ -87,12 +79,17 @@ static int settle(struct crimg_outfd *f, struct crimg_err *err)
 
 static bool goes_behind(const struct crimg_outfd *f, uint64_t offset)
 {
-	return f->at_offsets && f->end >= BEHIND_FROM && offset >= f->held;
+	uint64_t size = f->end > f->promised ? f->end : f->promised;
+	return f->at_offsets && size >= BEHIND_FROM && offset >= f->held;
 }
 
 static int open_behind(struct crimg_outfd *f, struct crimg_err *err)
 {
-	return f->behind != NULL ? 0 : crimg_write_behind_open(f->fd, f->shown, &f->behind, err);
+	if (f->behind != NULL)
+		return 0;
+	if (f->sync == NULL)
+		f->sync = crimg_early_sync_open(f->fd);
+	return crimg_write_behind_open(f->fd, f->shown, f->sync, &f->behind, err);
 }
 
 static int write_behind(struct crimg_outfd *f, uint64_t offset, const void *data, size_t length,
@@ -155,7 +152,9 @@ int crimg_outfd_write(struct crimg_outfd *f, uint64_t offset, const void *data, 
 int crimg_outfd_close(struct crimg_outfd *f)
 {
 	crimg_write_behind_close(f->behind);
+	crimg_early_sync_close(f->sync);
 	f->behind = NULL;
+	f->sync = NULL;
 	int why = f->fd >= 0 && close(f->fd) < 0 && errno != EINTR ? errno : 0;
 	free(f->pending);
 	f->pending = NULL;
@@ -248,7 +247,6 @@ int crimg_outfd_finish(struct crimg_outfd *f, uint64_t wanted, struct crimg_err 
 		while (rc < 0 && errno == EINTR);
 	if (rc < 0)
 		return fail_writing(f, errno, err);
-	start_writeback(f);
 	return 0;
 }
 

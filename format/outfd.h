@@ -1,6 +1,6 @@
 // Bytes into a file descriptor: a new regular file at any offset, with holes and with copies made by the
-// kernel; or anything else, forwards. Small writes are gathered; data is handed to the disk early, so that
-// the last fsync is short.
+// kernel; or anything else, forwards. Small writes are gathered; a large file is handed to the disk
+// early, so that the last fsync is short.
 #ifndef CRIMG_FORMAT_OUTFD_H
 #define CRIMG_FORMAT_OUTFD_H
 
@@ -13,15 +13,19 @@ struct crimg_outfd {
 	const char *shown; // for errors, borrowed
 	uint64_t held;     // bytes that the file has
 	uint64_t end;      // bytes that it must have: what is missing are zeros, or pending
+	uint64_t promised; // bytes that it will have; 0: not known
 	uint8_t *pending;  // bytes [pending_at, + pending_length) not written yet; owned, made when needed
 	uint64_t pending_at;
 	size_t pending_length;
-	uint64_t dirty_from, dirty_to, dirty_bytes; // written, not handed to the disk yet
-	struct crimg_write_behind *behind; // takes the large writes of a large file; made when needed
+	uint64_t written;  // bytes in all
+	struct crimg_early_sync *sync;     // of a large file; made when needed
+	struct crimg_write_behind *behind; // takes the large writes of one; the same
 };
 
 // Takes over fd.
 struct crimg_outfd crimg_outfd_make(int fd, bool at_offsets, const char *shown);
+// Tells how large it will be (CRIMG_SIZE_UNKNOWN: who knows).
+void crimg_outfd_promise(struct crimg_outfd *f, uint64_t size);
 // Closes fd, if that is not -1, without writing what is pending. Returns 0 or an errno: network file
 // systems tell of a full disk only here.
 int crimg_outfd_close(struct crimg_outfd *f);

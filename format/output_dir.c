@@ -170,6 +170,7 @@ static int dir_create(struct crimg_output *o, const char *name, uint64_t size,
 	}
 	*m = (struct member){ .out = crimg_outfd_make(fd, true, shown), .next = d->open,
 	                      .shown = shown, .size = size };
+	crimg_outfd_promise(&m->out, size);
 	d->open = m;
 	sink->state = m;
 	return 0;
@@ -211,18 +212,36 @@ static int dir_mkdir(struct crimg_output *o, const char *name, struct crimg_err 
 	return make(o, name, MADE_DIR, NULL, err) < 0 ? -1 : 0;
 }
 
-static int sync_one(struct crimg_output *o, const struct made *made, struct crimg_err *err)
+// Opens a member that was made.
+static int open_made(struct crimg_output *o, const struct made *made, struct crimg_err *err)
 {
 	const char *base;
-	if (made->type == MADE_LINK) // lasts with its directory
-		return 0;
 	int parent = enter(o, made->name, false, &base, err);
 	if (parent < 0)
 		return -1;
 	int fd = openat(parent, base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), why = errno;
 	close(parent);
+	return fd < 0 ? fail_at(o, made->name, err, why) : fd;
+}
+
+// Asks the disk to begin with every member, so that it does not wait for each in turn.
+static int begin_sync(struct crimg_output *o, const struct made *made, struct crimg_err *err)
+{
+	int fd = made->type == MADE_FILE ? open_made(o, made, err) : 0;
+	if (fd <= 0)
+		return fd;
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	close(fd);
+	return 0;
+}
+
+static int sync_one(struct crimg_output *o, const struct made *made, struct crimg_err *err)
+{
+	if (made->type == MADE_LINK) // lasts with its directory
+		return 0;
+	int fd = open_made(o, made, err);
 	if (fd < 0)
-		return fail_at(o, made->name, err, why);
+		return -1;
 	char *shown = shown_name(o, made->name);
 	int rc = crimg_sync_fd(fd, shown != NULL ? shown : made->name, err);
 	free(shown);
@@ -236,6 +255,9 @@ static int dir_commit(struct crimg_output *o, struct crimg_err *err)
 	if (d->open != NULL)
 		return crimg_fail(err, CRIMG_E_USAGE, d->open->shown, CRIMG_NO_OFFSET,
 		                  "this member is still being written");
+	for (size_t i = 0; i < d->count; i++)
+		if (begin_sync(o, &d->made[i], err) < 0)
+			return -1;
 	for (size_t i = 0; i < d->count; i++)
 		if (sync_one(o, &d->made[i], err) < 0)
 			return -1;

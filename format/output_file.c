@@ -21,6 +21,7 @@ static int file_create(struct crimg_output *o, const char *name, uint64_t size,
 		                  "a single file holds one member, a second was begun");
 	f->created = true;
 	f->size = size;
+	crimg_outfd_promise(&f->out, size);
 	sink->state = &f->out;
 	return 0;
 }

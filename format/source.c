@@ -180,6 +180,7 @@ static int open_regular(int fd, uint64_t size, const char *shown, struct crimg_s
 		return -1;
 	(*out)->fd = fd;
 	(*out)->size = size;
+	(*out)->parallel = true;
 	return 0;
 }
 

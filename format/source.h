@@ -22,6 +22,7 @@ struct crimg_source {
 	uint64_t size;     // bytes; CRIMG_SIZE_UNKNOWN for a pipe
 	int fd;            // the kernel may copy from here; -1 when it cannot
 	uint64_t fd_offset; // where in fd the source begins
+	bool parallel;     // read() may run in several threads at once
 	bool forward_only; // reading backwards is refused (a pipe) or costs a new start (an archive)
 	void *state;
 };

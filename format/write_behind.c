@@ -1,19 +1,20 @@
 // Writing behind: one thread, a ring of buffers. Who waits for the other is woken late, for many slots
-// at once: a wake a slot costs as much as writing a tenth of it. The putter has more time than the
-// thread, so it is the one who asks the disk to begin.
+// at once: a wake a slot costs as much as writing a tenth of it.
 #include "format/write_behind.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "format/checked.h"
+#include "format/thread.h"
+
 #define SLOTS 8u
 #define SLOT_BYTES ((size_t)512 << 10)
-#define WRITEBACK_BYTES ((uint64_t)8 << 20)
+
+// When all slots are free, and a span is copied by both: whose buffer is whose.
+enum { CALLERS_SLOT, THREADS_SLOT };
 
 struct slot {
 	uint64_t offset;
@@ -32,72 +33,89 @@ struct crimg_write_behind {
 	struct slot slots[SLOTS];
 	unsigned first, filled;      // slots [first, first + filled) wait to be written
 	struct slot *filling;        // the one behind them, when it has some bytes; only ours
-	uint64_t dirty_from, dirty_to, dirty_bytes; // written since the disk was last asked to begin
+	struct crimg_early_sync *sync;
+	struct crimg_span shared;    // what is left of a span that both copy …
+	uint64_t shared_at;          // … to here
+	bool copying;                // the thread has a piece of it
 	bool ending;
 	int error;                   // errno of the first write that failed
+	struct crimg_err failure;    // of the first reading that failed
 	uint8_t *memory;
 };
 
-static int write_slot(int fd, const struct slot *s)
+// Returns 0 or an errno.
+static int write_slot(const struct crimg_write_behind *b, const struct slot *s)
 {
 	for (size_t done = 0; done < s->length;) {
-		ssize_t n = pwrite(fd, s->data + done, s->length - done, (off_t)(s->offset + done));
+		ssize_t n = pwrite(b->fd, s->data + done, s->length - done,
+		                   (off_t)(s->offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? errno : EIO;
 		done += (size_t)n;
 	}
+	crimg_early_sync_note(b->sync, s->offset, s->length);
 	return 0;
 }
 
-// With the lock held.
-static void note_written(struct crimg_write_behind *b, const struct slot *s)
+// The next piece of the shared span, through buffer data. With the lock held, but not meanwhile.
+static void copy_piece(struct crimg_write_behind *b, uint8_t *data)
 {
-	uint64_t to = s->offset + s->length;
-	b->dirty_from = b->dirty_bytes == 0 || s->offset < b->dirty_from ? s->offset : b->dirty_from;
-	b->dirty_to = b->dirty_bytes == 0 || to > b->dirty_to ? to : b->dirty_to;
-	b->dirty_bytes += s->length;
+	struct crimg_span from = b->shared;
+	struct slot s = { b->shared_at, (size_t)crimg_min_u64(from.length, SLOT_BYTES), data };
+	struct crimg_err failure = CRIMG_ERR_INIT;
+	b->shared.offset += s.length;
+	b->shared.length -= s.length;
+	b->shared_at += s.length;
+	pthread_mutex_unlock(&b->lock);
+	int rc = crimg_source_read_exact(from.source, from.offset, data, s.length, &failure);
+	int error = rc == 0 ? write_slot(b, &s) : 0;
+	pthread_mutex_lock(&b->lock);
+	b->error = b->error != 0 ? b->error : error;
+	if (rc < 0 && b->failure.code == CRIMG_OK)
+		b->failure = failure;
+	if (rc < 0 || error != 0)
+		b->shared.length = 0;
+}
+
+// With the lock held, but not meanwhile.
+static void write_first(struct crimg_write_behind *b)
+{
+	struct slot s = b->slots[b->first];
+	bool skip = b->error != 0;
+	pthread_mutex_unlock(&b->lock);
+	int error = skip ? 0 : write_slot(b, &s);
+	pthread_mutex_lock(&b->lock);
+	b->error = b->error != 0 ? b->error : error;
+	b->first = (b->first + 1) % SLOTS;
+	b->filled--;
+	if (b->filled <= b->room_at)
+		pthread_cond_signal(&b->room);
 }
 
 static void *writer(void *context)
 {
 	struct crimg_write_behind *b = context;
 	pthread_mutex_lock(&b->lock);
-	for (;;) {
-		while (b->filled == 0 && !b->ending)
-			pthread_cond_wait(&b->work, &b->lock);
-		if (b->ending)
-			break;
-		struct slot s = b->slots[b->first];
-		bool skip = b->error != 0;
-		pthread_mutex_unlock(&b->lock);
-		int error = skip ? 0 : write_slot(b->fd, &s);
-		pthread_mutex_lock(&b->lock);
-		b->error = b->error != 0 ? b->error : error;
-		note_written(b, &s);
-		b->first = (b->first + 1) % SLOTS;
-		b->filled--;
-		if (b->filled <= b->room_at)
+	while (!b->ending) {
+		if (b->filled > 0) {
+			write_first(b);
+		} else if (b->shared.length > 0) {
+			b->copying = true;
+			copy_piece(b, b->slots[THREADS_SLOT].data);
+			b->copying = false;
 			pthread_cond_signal(&b->room);
+		} else {
+			pthread_cond_wait(&b->work, &b->lock);
+		}
 	}
 	pthread_mutex_unlock(&b->lock);
 	return NULL;
 }
 
-// The thread takes no signals: whoever waits for one is elsewhere.
-static int start(struct crimg_write_behind *b)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&b->thread, NULL, writer, b);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return rc;
-}
-
-int crimg_write_behind_open(int fd, const char *shown, struct crimg_write_behind **out,
-                            struct crimg_err *err)
+int crimg_write_behind_open(int fd, const char *shown, struct crimg_early_sync *sync,
+                            struct crimg_write_behind **out, struct crimg_err *err)
 {
 	struct crimg_write_behind *b = calloc(1, sizeof *b);
 	uint8_t *memory = aligned_alloc(4096, SLOTS * SLOT_BYTES);
@@ -108,13 +126,14 @@ int crimg_write_behind_open(int fd, const char *shown, struct crimg_write_behind
 	}
 	b->fd = fd;
 	b->shown = shown;
+	b->sync = sync;
 	b->memory = memory;
 	for (unsigned i = 0; i < SLOTS; i++)
 		b->slots[i].data = memory + i * SLOT_BYTES;
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_cond_init(&b->work, NULL);
 	pthread_cond_init(&b->room, NULL);
-	int rc = start(b);
+	int rc = crimg_thread_begin(&b->thread, writer, b);
 	if (rc != 0) {
 		free(memory);
 		free(b);
@@ -158,13 +177,7 @@ static void hand_over(struct crimg_write_behind *b)
 	pthread_mutex_lock(&b->lock);
 	if (b->filled++ == 0)
 		pthread_cond_signal(&b->work);
-	uint64_t from = b->dirty_from, length = b->dirty_to - from;
-	bool begin = b->dirty_bytes >= WRITEBACK_BYTES;
-	if (begin)
-		b->dirty_bytes = 0;
 	pthread_mutex_unlock(&b->lock);
-	if (begin)
-		(void)sync_file_range(b->fd, (off_t)from, (off_t)length, SYNC_FILE_RANGE_WRITE);
 }
 
 // The slot that bytes at offset go into, with room for at least one; *error gets the thread's.
@@ -199,10 +212,33 @@ int crimg_write_behind_put(struct crimg_write_behind *b, uint64_t offset, const 
 	return fail_error(b, error, err);
 }
 
+static int copy_together(struct crimg_write_behind *b, uint64_t offset, struct crimg_span span,
+                         struct crimg_err *err)
+{
+	if (crimg_write_behind_drain(b, err) < 0)
+		return -1;
+	pthread_mutex_lock(&b->lock);
+	b->shared = span;
+	b->shared_at = offset;
+	pthread_cond_signal(&b->work);
+	while (b->shared.length > 0)
+		copy_piece(b, b->slots[CALLERS_SLOT].data);
+	while (b->copying)
+		pthread_cond_wait(&b->room, &b->lock);
+	int error = b->error;
+	if (b->failure.code != CRIMG_OK && err != NULL && err->code == CRIMG_OK)
+		*err = b->failure;
+	int rc = b->failure.code != CRIMG_OK ? -1 : 0;
+	pthread_mutex_unlock(&b->lock);
+	return rc < 0 ? -1 : fail_error(b, error, err);
+}
+
 int crimg_write_behind_copy(struct crimg_write_behind *b, uint64_t offset, struct crimg_span span,
                             struct crimg_err *err)
 {
 	int error = 0;
+	if (span.source->parallel)
+		return copy_together(b, offset, span, err);
 	for (uint64_t done = 0; done < span.length && error == 0;) {
 		struct slot *s = slot_for(b, offset + done, &error);
 		uint64_t left = span.length - done;

@@ -1,5 +1,6 @@
 // Claim: any bytes as a crimg stream end in records or in an error; from a pipe and from a file alike;
-// payload read at random is payload read in sequence; and what such a stream says never breaks a writer.
+// payload read at random is payload read in sequence, and has the digests that are told of it; and what such a
+// stream says never breaks a writer.
 //
 // A fuzzer cannot guess checksums, so every frame that begins where the one before it ends gets its
 // checksum put right first (the header too), unless the last byte is odd: then the bytes stay.
@@ -58,7 +59,29 @@ static void mend_content(uint8_t *body, uint32_t covered, uint8_t *stored, size_
 	}
 }
 
-static void mend_frames(uint8_t *p, size_t size, size_t at)
+// Rows of the CONTENT frames since the last DIGESTS frame.
+struct rows {
+	uint8_t *data; // as large as the stream
+	size_t length;
+};
+
+static void keep_rows(struct rows *rows, const uint8_t *body, uint32_t covered)
+{
+	if (covered <= CRIMG_C_BYTES)
+		return;
+	memcpy(rows->data + rows->length, body + CRIMG_C_BYTES, covered - CRIMG_C_BYTES);
+	rows->length += covered - CRIMG_C_BYTES;
+}
+
+static void mend_digests(struct rows *rows, uint8_t *body, uint32_t covered)
+{
+	size_t room = covered < CRIMG_D_BYTES ? 0 : covered - CRIMG_D_BYTES;
+	if (room > 0 && rows->length > 0)
+		memcpy(body + CRIMG_D_BYTES, rows->data, room < rows->length ? room : rows->length);
+	rows->length = 0;
+}
+
+static void mend_frames(uint8_t *p, size_t size, size_t at, struct rows *rows)
 {
 	for (uint64_t number = 0; size - at >= CRIMG_F_BYTES; number++) {
 		uint8_t *f = p + at;
@@ -66,10 +89,15 @@ static void mend_frames(uint8_t *p, size_t size, size_t at)
 		uint32_t covered = crimg_get_u32(f + CRIMG_F_COVERED);
 		if (body > size - at - CRIMG_F_BYTES || covered > body)
 			return;
+		uint16_t type = crimg_get_u16(f + CRIMG_F_TYPE);
 		crimg_put_u64(f + CRIMG_F_NUMBER, number);
-		if (crimg_get_u16(f + CRIMG_F_TYPE) == CRIMG_FRAME_CONTENT)
+		if (type == CRIMG_FRAME_CONTENT) {
 			mend_content(f + CRIMG_F_BYTES, covered, f + CRIMG_F_BYTES + covered,
 			             (size_t)body - covered);
+			keep_rows(rows, f + CRIMG_F_BYTES, covered);
+		} else if (type == CRIMG_FRAME_DIGESTS) {
+			mend_digests(rows, f + CRIMG_F_BYTES, covered);
+		}
 		crimg_put_u64(f + CRIMG_F_CHECKSUM, frame_sum(f, covered));
 		at += CRIMG_F_BYTES + (size_t)body;
 	}
@@ -93,13 +121,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct crimg_input in;
 	size_t header;
 	uint8_t *copy = malloc(size + 1);
-	if (copy == NULL)
+	struct rows rows = { malloc(size + 1), 0 };
+	if (copy == NULL || rows.data == NULL) {
+		free(copy);
+		free(rows.data);
 		return 0;
+	}
 	if (size > 0)
 		memcpy(copy, data, size);
 	if (size >= CRIMG_H_MIN && data[size - 1] % 2 == 0) {
 		mend_header(copy, size, &header);
-		mend_frames(copy, size, header);
+		mend_frames(copy, size, header, &rows);
 	}
 	int rc = 0, piped = 0;
 	if (harness_input_bytes(&in, "fuzz.crimg", copy, size, false))
@@ -114,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	file = CRIMG_ERR_INIT;
 	if (harness_input_bytes(&in, "fuzz.crimg", copy, size, false))
 		harness_claim_err(harness_index(&in, "crimg", &file), &file);
+	free(rows.data);
 	free(copy);
 	return 0;
 }

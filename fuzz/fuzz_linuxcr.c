@@ -2,7 +2,7 @@
 // in its pages; what such an image says never breaks the index or a writer; and one that is read
 // without an error comes back byte for byte, also through another format. What is put in for criu is
 // announced as all else is.
-#include "convert/filters.h"
+#include "format/filter.h"
 #include "fuzz/carried_claims.h"
 #include "fuzz/harness.h"
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "convert/pump.h"
 #include "format/checked.h"
@@ -218,6 +219,30 @@ static int take_record(struct drain *d, const struct crimg_record *r, struct cri
 	return take_content(d, r, err);
 }
 
+// A digest, told without the bytes, is that of the bytes. What cannot be had is an error, not a claim.
+static void look_at_digest(struct drain *d, uint64_t payload, uint64_t offset)
+{
+	struct crimg_digest told;
+	struct crimg_err err = CRIMG_ERR_INIT;
+	XXH128_canonical_t sum;
+	int rc = d->reader->driver->digest(d->reader, payload, offset, &told, &err);
+	harness_claim_err(rc, &err);
+	if (rc <= 0)
+		return;
+	harness_claim(told.offset <= offset && offset - told.offset < told.length,
+	              "a digest is of a piece that holds the byte");
+	uint8_t *bytes = malloc((size_t)told.length);
+	if (bytes != NULL
+	    && d->reader->driver->read(d->reader, payload, told.offset, bytes, (size_t)told.length,
+	                               &err) == 0) {
+		XXH128_canonicalFromHash(&sum, XXH3_128bits(bytes, (size_t)told.length));
+		harness_claim(told.zero ? crimg_all_zero(bytes, (size_t)told.length)
+		                        : memcmp(sum.digest, told.digest, sizeof sum.digest) == 0,
+		              "a digest is that of the bytes");
+	}
+	free(bytes);
+}
+
 // whole: all announcements were seen.
 static void read_again(struct drain *d, bool whole)
 {
@@ -233,6 +258,8 @@ static void read_again(struct drain *d, bool whole)
 		harness_claim_err(rc, &err);
 		harness_claim(rc < 0 || (ends[0] == sum->first && ends[1] == sum->last),
 		              "a payload at random holds what it held in sequence");
+		if (d->reader->driver->digest != NULL)
+			look_at_digest(d, i, sum->length - 1);
 	}
 	struct crimg_err err = CRIMG_ERR_INIT;
 	uint8_t byte;

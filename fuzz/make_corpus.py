@@ -203,6 +203,9 @@ def main():
                 if name.endswith(".cpt"):
                     with open(path, "rb") as f:
                         corpus.add("cpt", f.read())
+                if name.endswith(".crimg"):
+                    with open(path, "rb") as f:
+                        corpus.add("crimg", f.read() + b"\0")
                 if name.endswith(".kstate"):
                     with open(path, "rb") as f:
                         corpus.add("kstate", f.read())

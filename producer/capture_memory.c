@@ -1,5 +1,6 @@
 // The areas of a process's memory: /proc/PID/smaps to vma_entry. Which pages of them are kept is
 // capture_pages.c's business.
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "format/limits.h"
@@ -225,6 +227,22 @@ static int refuse_area(pid_t pid, const struct live_area *a, struct crimg_err *e
 	return 0;
 }
 
+// The kernel gives the number of a System V segment for its inode.
+static void name_sysv(const struct crimg_capture *c, pid_t pid, const struct live_area *a, VmaEntry *v)
+{
+	char link[128];
+	struct stat st;
+	uint64_t dev = makedev((unsigned)(a->dev >> 20), (unsigned)a->dev & 0xfffff);
+	if (!c->own_ipc || !is_named(a, "/SYSV") || dev != c->sysv_dev)
+		return;
+	v->status = CRIMG_VMA_REGULAR | CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV;
+	v->flags |= MAP_ANONYMOUS;
+	v->shmid = a->ino;
+	snprintf(link, sizeof link, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, a->start, a->end);
+	v->has_fdflags = true;
+	v->fdflags = lstat(link, &st) == 0 && (st.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;
+}
+
 static int put_areas(struct crimg_capture *c, pid_t pid, const struct live_area *areas,
 		     size_t count, struct crimg_err *err)
 {
@@ -236,6 +254,7 @@ static int put_areas(struct crimg_capture *c, pid_t pid, const struct live_area 
 		if (refuse_area(pid, &areas[i], err) < 0)
 			return -1;
 		fill_vma(&areas[i], &v[i]);
+		name_sysv(c, pid, &areas[i], &v[i]);
 		if (joins_vvar(last, &v[i])) {
 			last->end = v[i].end;
 			continue;
@@ -266,18 +285,32 @@ static int read_bounds(struct crimg_capture *c, pid_t pid, MmEntry *mm, struct c
 	return crimg_capture_link(c, pid, "exe", &mm->exe_file_id, err);
 }
 
-// Pairs of type and value, up to the one that ends them.
+static int read_class(struct crimg_capture *c, pid_t pid, struct crimg_err *err)
+{
+	char path[64];
+	unsigned char head[EI_NIDENT] = {0};
+	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof head);
+	int number = errno;
+	if (fd >= 0)
+		close(fd);
+	c->compat = n == EI_NIDENT && head[EI_CLASS] == ELFCLASS32;
+	return n < 0 ? crimg_fail_sys(err, number, path, "cannot be read") : 0;
+}
+
+// Pairs of type and value, up to the one that ends them. A pair of a 32-bit program is one word of CRIU's.
 static int read_auxv(struct crimg_capture *c, pid_t pid, MmEntry *mm, struct crimg_err *err)
 {
 	if (crimg_capture_text(c, pid, "auxv", err) == NULL)
 		return -1;
-	size_t words = c->text.length / 8;
+	size_t words = c->text.length / 8, step = c->compat ? 1 : 2;
 	mm->mm_saved_auxv = crimg_capture_alloc(c, (words + 1) * 8, err);
 	if (mm->mm_saved_auxv == NULL)
 		return -1;
 	memcpy(mm->mm_saved_auxv, c->text.data, words * 8);
-	while (mm->n_mm_saved_auxv + 1 < words && mm->mm_saved_auxv[mm->n_mm_saved_auxv] != 0)
-		mm->n_mm_saved_auxv += 2;
+	while (mm->n_mm_saved_auxv + step <= words && mm->mm_saved_auxv[mm->n_mm_saved_auxv] != 0)
+		mm->n_mm_saved_auxv += step;
 	return 0;
 }
 
@@ -294,8 +327,8 @@ int crimg_capture_memory(struct crimg_capture *c, const struct crimg_live_task *
 	if (areas == NULL)
 		return -1;
 	size_t count = parse_areas((char *)c->maps.data, areas);
-	if (read_bounds(c, t->pid, c->mm, err) < 0 || read_auxv(c, t->pid, c->mm, err) < 0
-	    || put_areas(c, t->pid, areas, count, err) < 0)
+	if (read_class(c, t->pid, err) < 0 || read_bounds(c, t->pid, c->mm, err) < 0
+	    || read_auxv(c, t->pid, c->mm, err) < 0 || put_areas(c, t->pid, areas, count, err) < 0)
 		return -1;
 	return crimg_capture_pages(c, t, err);
 }

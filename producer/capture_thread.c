@@ -16,12 +16,25 @@
 
 #include "format/x86.h"
 #include "producer/capture.h"
+#include "producer/compat_call.h"
 #include "producer/proc.h"
 
 #define XSTATE_MAX_BYTES 16384u
 #define FIRST_TLS_ENTRY 12u // of the global descriptor table
 #define TLS_ENTRIES 3u
 #define ROOT_CGROUP_SET 1u
+
+// What a 32-bit task has of them, as CRIU has it.
+static struct user_regs_struct compat_regs(const struct user_regs_struct *r)
+{
+	return (struct user_regs_struct){
+		.rax = (uint32_t)r->rax, .rbx = (uint32_t)r->rbx, .rcx = (uint32_t)r->rcx,
+		.rdx = (uint32_t)r->rdx, .rsi = (uint32_t)r->rsi, .rdi = (uint32_t)r->rdi,
+		.rbp = (uint32_t)r->rbp, .rsp = (uint32_t)r->rsp, .rip = (uint32_t)r->rip,
+		.orig_rax = (uint32_t)r->orig_rax, .eflags = r->eflags, .cs = r->cs, .ss = r->ss,
+		.ds = r->ds, .es = r->es, .fs = r->fs, .gs = r->gs,
+	};
+}
 
 // In the order of user_regs_struct, as crimg_x86_regs64 is.
 static void put_regs(UserX86RegsEntry *e, const struct user_regs_struct *regs)
@@ -31,8 +44,6 @@ static void put_regs(UserX86RegsEntry *e, const struct user_regs_struct *regs)
 	memcpy(words, regs, sizeof words);
 	for (size_t i = 0; i < CRIMG_X86_REGS64; i++)
 		crimg_x86_set_reg(e, &crimg_x86_regs64[i], words[i]);
-	e->has_mode = true;
-	e->mode = USER_X86_REGS_MODE__NATIVE;
 }
 
 static int read_fpregs(struct crimg_capture *c, pid_t tid, ThreadInfoX86 *info, struct crimg_err *err)
@@ -99,7 +110,15 @@ static int read_registers(struct crimg_capture *c, struct crimg_remote *r, CoreE
 	thread_info_x86__init(info);
 	user_x86_regs_entry__init(gp);
 	regs.orig_rax = (unsigned long long)r->call;
+	if (c->compat != (regs.cs == CRIMG_USER_CODE_32))
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  "task %d runs %d-bit code in a %d-bit program", (int)r->tid,
+				  c->compat ? 64 : 32, c->compat ? 32 : 64);
+	if (c->compat)
+		regs = compat_regs(&regs);
 	put_regs(gp, &regs);
+	gp->has_mode = true;
+	gp->mode = c->compat ? USER_X86_REGS_MODE__COMPAT : USER_X86_REGS_MODE__NATIVE;
 	info->gpregs = gp;
 	if (read_fpregs(c, r->tid, info, err) < 0 || read_tls(c, r->tid, info, err) < 0)
 		return -1;
@@ -156,18 +175,28 @@ static int read_death_signal(struct crimg_remote *r, ThreadCoreEntry *e, struct 
 	return 0;
 }
 
+static int read_robust_list(const struct crimg_capture *c, pid_t tid, ThreadCoreEntry *e, struct crimg_err *err)
+{
+	uint64_t head = 0;
+	size_t length = 0;
+	uint32_t head32, length32;
+	if (c->compat && crimg_compat_robust_list(tid, &head32, &length32, err) < 0)
+		return -1;
+	if (!c->compat && syscall(SYS_get_robust_list, tid, &head, &length) < 0)
+		return crimg_fail_sys(err, errno, NULL, "task %d: its robust list cannot be read",
+				      (int)tid);
+	e->futex_rla = c->compat ? head32 : head;
+	e->futex_rla_len = e->futex_rla == 0 ? 0 : c->compat ? length32 : (uint32_t)length;
+	return 0;
+}
+
 // What the C library told the kernel of: the robust list, and the area of restartable sequences.
 static int read_library_areas(struct crimg_capture *c, pid_t tid, ThreadCoreEntry *e,
 			      struct crimg_err *err)
 {
-	void *head = NULL;
-	size_t length = 0;
 	struct __ptrace_rseq_configuration q = {0};
-	if (syscall(SYS_get_robust_list, tid, &head, &length) < 0)
-		return crimg_fail_sys(err, errno, NULL, "task %d: its robust list cannot be read",
-				      (int)tid);
-	e->futex_rla = (uint64_t)(uintptr_t)head;
-	e->futex_rla_len = head != NULL ? (uint32_t)length : 0;
+	if (read_robust_list(c, tid, e, err) < 0)
+		return -1;
 	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, (void *)sizeof q, &q) < 0
 	    || q.rseq_abi_pointer == 0)
 		return 0;

@@ -71,11 +71,17 @@ static int wait_until_still(struct crimg_live_thread *t, int *stop_signal, struc
 		if (!WIFSTOPPED(status))
 			return 0;
 		if (status >> 16 == PTRACE_EVENT_STOP) {
+			struct crimg_err mine = CRIMG_ERR_INIT;
 			*stop_signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-			return crimg_undo_interruption(tid, &t->wait, err) < 0 ? -1 : 1;
+			if (crimg_undo_interruption(tid, &t->wait, &mine) == 0)
+				return 1;
+			if (mine.sys_errno == ESRCH) // killed: its end is still to be told
+				continue;
+			*err = mine;
+			return -1;
 		}
 		// A signal was on its way: it is delivered, and the task stops behind that.
-		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) < 0)
+		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) < 0 && errno != ESRCH)
 			return crimg_fail_sys(err, errno, NULL, "task %d cannot go on", (int)tid);
 	}
 }
@@ -192,6 +198,8 @@ static int freeze_task(struct crimg_live_task *t, struct crimg_err *err)
 	struct thread_walk w = {t, err};
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%d/task", (int)t->pid);
+	if (settle(t, 0, err) < 0) // those that were seized while their control group stood
+		return -1;
 	for (size_t from = SIZE_MAX; from != t->count;) {
 		from = t->count;
 		if (crimg_each_number(path, seize, &w, err) < 0 || settle(t, from, err) < 0)
@@ -251,13 +259,40 @@ static int list_children(struct crimg_tree *tree, size_t first, size_t end, stru
 	return 0;
 }
 
+// All threads of a tree whose control group stands: nobody is new. They come into their stops once it is thawed.
+static int seize_all(pid_t root, struct crimg_tree *tree, struct crimg_err *err)
+{
+	struct child_list list = {tree, err};
+	int rc = add_task(&list, root);
+	for (size_t i = 0; rc == 0 && i < tree->count; i++) {
+		struct thread_walk w = {&tree->tasks[i], err};
+		char path[64];
+		snprintf(path, sizeof path, "/proc/%d/task", (int)w.task->pid);
+		if (access(path, F_OK) < 0)
+			continue; // killed, or a child of somebody who was
+		rc = crimg_each_number(path, seize, &w, err);
+		if (rc == 0)
+			rc = crimg_each_child(tree->tasks[i].pid, add_task, &list, err);
+	}
+	return rc;
+}
+
+static int freeze_groups(pid_t root, struct crimg_tree *tree, struct crimg_err *err)
+{
+	if (crimg_freezer_freeze(&tree->freezer, root, err) < 0)
+		return -1;
+	if (tree->freezer.count == 0)
+		return 0;
+	return seize_all(root, tree, err) < 0 ? -1 : crimg_freezer_release(&tree->freezer, err);
+}
+
 // Parents first: whoever stands can make no more children. But it can inherit some, from a child that ends
 // before it is stopped: so all are asked again until nobody is new.
 static int freeze_all(pid_t root, struct crimg_tree *tree, struct crimg_err *err)
 {
 	struct child_list list = {tree, err};
 	size_t frozen = 0;
-	if (add_task(&list, root) < 0)
+	if (add_task(&list, root) < 0) // unless it is the first already
 		return -1;
 	while (frozen < tree->count) {
 		while (frozen < tree->count) {
@@ -278,7 +313,7 @@ static int freeze_all(pid_t root, struct crimg_tree *tree, struct crimg_err *err
 int crimg_tree_freeze(pid_t root, struct crimg_tree *out, struct crimg_err *err)
 {
 	struct crimg_tree tree = {.frozen_at = crimg_now_us()};
-	int rc = freeze_all(root, &tree, err);
+	int rc = freeze_groups(root, &tree, err) < 0 ? -1 : freeze_all(root, &tree, err);
 	crimg_wait_looked();
 	if (rc < 0) {
 		crimg_tree_thaw(&tree, CRIMG_THAW_RUN);
@@ -319,11 +354,14 @@ static void wait_until_gone(const struct crimg_tree *tree)
 	}
 }
 
+// A control group that was frozen is frozen again before anybody can run.
 void crimg_tree_thaw(struct crimg_tree *tree, enum crimg_thaw how)
 {
 	for (size_t i = 0; how == CRIMG_THAW_KILL && i < tree->count; i++)
 		if (tree->tasks[i].count > 0)
 			kill(tree->tasks[i].pid, SIGKILL);
+	if (how != CRIMG_THAW_KILL)
+		crimg_freezer_restore(&tree->freezer);
 	for (size_t i = 0; i < tree->count; i++) {
 		if (how == CRIMG_THAW_KILL)
 			reap(&tree->tasks[i]);
@@ -333,6 +371,10 @@ void crimg_tree_thaw(struct crimg_tree *tree, enum crimg_thaw how)
 	}
 	if (how == CRIMG_THAW_KILL)
 		wait_until_gone(tree);
+	crimg_freezer_restore(&tree->freezer);
 	free(tree->tasks);
-	*tree = (struct crimg_tree){.tasks = NULL};
+	*tree = (struct crimg_tree){
+		.froze_us = tree->froze_us, .frozen_at = tree->frozen_at,
+		.thawed_at = tree->thawed_at != 0 ? tree->thawed_at : crimg_now_us(),
+	};
 }

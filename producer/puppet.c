@@ -34,12 +34,17 @@ struct crimg_listed {
 
 _Static_assert(sizeof(struct slot) == 64, "the instructions step by 64");
 
-// rbx: the next slot; r12: the end of the list. The first error ends it.
+// rbx: the next slot; r12: the end of the list. The first error ends it. The top bit of a number says
+// that it is one of the 32-bit kernel's.
+#define CALL_32 (UINT64_C(1) << 63)
+
 __asm__(".pushsection .rodata\n"
         "crimg_puppet_code:\n"
         "1:	cmp %r12, %rbx\n"
         "	jae 2f\n"
         "	mov (%rbx), %rax\n"
+        "	btr $63, %rax\n"
+        "	jc 4f\n"
         "	mov 8(%rbx), %rdi\n"
         "	mov 16(%rbx), %rsi\n"
         "	mov 24(%rbx), %rdx\n"
@@ -48,15 +53,26 @@ __asm__(".pushsection .rodata\n"
         "	mov 48(%rbx), %r9\n"
         "crimg_puppet_syscall:\n"
         "	syscall\n"
-        "	mov %rax, 56(%rbx)\n"
+        "3:	mov %rax, 56(%rbx)\n"
         "	add $64, %rbx\n"
         "	cmp $-4095, %rax\n"
         "	jb 1b\n"
         "2:	int3\n"
+        "4:	mov %rbx, %r13\n"
+        "	mov 16(%r13), %rcx\n"
+        "	mov 24(%r13), %rdx\n"
+        "	mov 32(%r13), %rsi\n"
+        "	mov 8(%r13), %rbx\n"
+        "crimg_puppet_syscall_32:\n"
+        "	int $0x80\n"
+        "	movslq %eax, %rax\n"
+        "	mov %r13, %rbx\n"
+        "	jmp 3b\n"
         "crimg_puppet_code_end:\n"
         ".popsection\n");
 
-extern const uint8_t crimg_puppet_code[], crimg_puppet_syscall[], crimg_puppet_code_end[];
+extern const uint8_t crimg_puppet_code[], crimg_puppet_syscall[], crimg_puppet_syscall_32[],
+	crimg_puppet_code_end[];
 
 int crimg_stage_open(struct crimg_stage *stage, uint64_t start, struct crimg_err *err)
 {
@@ -100,7 +116,8 @@ int crimg_puppet_fail(const struct crimg_puppet *p, const struct crimg_call *cal
 {
 	char task[80], args[160] = "";
 	const struct crimg_syscall *known =
-		crimg_syscall_find(CRIMG_ABI_X86_64, (uint64_t)call->number);
+		crimg_syscall_find(call->is_32 ? CRIMG_ABI_I386 : CRIMG_ABI_X86_64,
+		                   (uint64_t)call->number);
 	const char *object = call->object != NULL ? call->object : "";
 	size_t n = 0;
 	name_puppet(p, task, sizeof task);
@@ -311,6 +328,7 @@ static void put_on_list(struct crimg_stage *s, const struct crimg_call *call)
 	struct crimg_listed *l = &s->list[s->count++];
 	l->call = *call;
 	l->slot = (struct slot){ .number = (uint64_t)call->number, .result = (uint64_t)NO_RESULT };
+	l->slot.number |= call->is_32 ? CALL_32 : 0;
 	memcpy(l->slot.args, call->args, sizeof l->slot.args);
 }
 
@@ -362,9 +380,13 @@ static int set_out_for(struct crimg_puppet *p, const struct crimg_call *call, st
 	    || crimg_puppet_write(p, s->start + LENT_AT, s->lent, s->lent_bytes, err) < 0)
 		return -1;
 	s->lent_bytes = 0;
-	r.rip = s->start + (uint64_t)(crimg_puppet_syscall - crimg_puppet_code);
+	const uint8_t *entry = call->is_32 ? crimg_puppet_syscall_32 : crimg_puppet_syscall;
+	r.rip = s->start + (uint64_t)(entry - crimg_puppet_code);
 	r.rax = (uint64_t)call->number;
-	r.rdi = a[0], r.rsi = a[1], r.rdx = a[2], r.r10 = a[3], r.r8 = a[4], r.r9 = a[5];
+	if (call->is_32)
+		r.rbx = a[0], r.rcx = a[1], r.rdx = a[2], r.rsi = a[3];
+	else
+		r.rdi = a[0], r.rsi = a[1], r.rdx = a[2], r.r10 = a[3], r.r8 = a[4], r.r9 = a[5];
 	if (ptrace(PTRACE_SETREGS, p->tid, NULL, &r) < 0)
 		return fail_ptrace(p, "setting its registers", err);
 	return 0;

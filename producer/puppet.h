@@ -57,6 +57,7 @@ struct crimg_call {
 	const char *object;       // the same: "/usr/lib/libc.so"; or NULL. Lives as long as the puppet.
 	long number;
 	uint64_t args[6];
+	bool is_32;               // as 32-bit programs make it: its number, of four arguments at most
 	bool exact;               // the result must be wanted; else anything but an error will do
 	int64_t wanted;
 };

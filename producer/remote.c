@@ -19,7 +19,6 @@
 #include "producer/remote_frame.h"
 #include "producer/waits.h"
 
-#define USER_CODE_64 0x33u
 #define RED_ZONE_BYTES 128u
 #define XSTATE_MAX_BYTES 14336u // far more than AMX and AVX-512 take
 #define FRAME_MAX_BYTES 16384u  // with everything else
@@ -63,14 +62,17 @@ static int set_mask(const struct crimg_remote *r, uint64_t mask, struct crimg_er
 		       ? fail_ptrace(r, "the signal mask cannot be set", err) : 0;
 }
 
-// Runs on to the next stop: *status.
+// Runs on to the next stop: *status. A signal to us ends the wait, which would be long if somebody froze the task.
 static int run(const struct crimg_remote *r, int how, int *status, struct crimg_err *err)
 {
 	if (ptrace(how, r->tid, NULL, NULL) < 0)
 		return fail_ptrace(r, "cannot be let run", err);
-	while (waitpid(r->tid, status, __WALL) < 0)
-		if (errno != EINTR)
-			return fail_ptrace(r, "cannot be waited for", err);
+	if (waitpid(r->tid, status, __WALL) < 0)
+		return fail_ptrace(r, "cannot be waited for", err);
+	if (WIFSIGNALED(*status))
+		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
+				  "task %d was killed by signal %d while it made a system call for us",
+				  (int)r->tid, WTERMSIG(*status));
 	if (!WIFSTOPPED(*status))
 		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
 				  "task %d ended while it made a system call for us", (int)r->tid);
@@ -94,10 +96,12 @@ static int run_to_syscall(struct crimg_remote *r, struct crimg_err *err)
 			  r->signal);
 }
 
-// In front of rt_sigreturn, on the frame.
+// In front of rt_sigreturn, on the frame. A 32-bit task makes 64-bit calls in 64-bit mode, and goes back through a frame
+// that says which mode it was in.
 static struct user_regs_struct start_regs(const struct crimg_remote *r)
 {
 	struct user_regs_struct regs = r->regs;
+	regs.cs = CRIMG_USER_CODE_64;
 	regs.rip = r->gate.start;
 	regs.rsp = r->context - (r->gate.syscall != 0 ? 16 : 0);
 	regs.eflags &= ~(unsigned long long)TRAP_AND_RESUME_FLAGS;
@@ -112,12 +116,11 @@ static int read_state(struct crimg_remote *r, struct crimg_err *err)
 	    || ptrace(PTRACE_GETSIGMASK, r->tid, sizeof r->mask, &r->mask) < 0
 	    || ptrace(PTRACE_GETREGSET, r->tid, (void *)NT_X86_XSTATE, &xstate) < 0)
 		return fail_ptrace(r, "registers cannot be read", err);
-	if (r->regs.cs != USER_CODE_64)
+	if (r->regs.cs != CRIMG_USER_CODE_64 && r->regs.cs != CRIMG_USER_CODE_32)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "task %d runs 32-bit code: only 64-bit tasks make system calls for us",
-				  (int)r->tid);
+				  "task %d runs in a code segment of its own: 0x%llx", (int)r->tid, r->regs.cs);
 	r->call = (long)r->regs.orig_rax;
-	if (r->call == SYS_restart_syscall)
+	if (r->call == SYS_restart_syscall && r->regs.cs == CRIMG_USER_CODE_64)
 		r->call = crimg_wait_restarted(r->tid, r->regs.rip);
 	r->xstate_bytes = crimg_remote_xstate_bytes(r->xstate, xstate.iov_len);
 	return 0;
@@ -138,7 +141,7 @@ static int read_rseq(struct crimg_remote *r, struct crimg_err *err)
 struct user_regs_struct crimg_remote_healed(const struct crimg_remote *r)
 {
 	struct user_regs_struct regs = crimg_remote_resumed(&r->regs);
-	if ((long)regs.rax == SYS_restart_syscall && r->regs.orig_rax == regs.rax) {
+	if (regs.cs == CRIMG_USER_CODE_64 && (long)regs.rax == SYS_restart_syscall && r->regs.orig_rax == regs.rax) {
 		regs.rax = r->call >= 0 ? (unsigned long long)r->call : (unsigned long long)-EINTR;
 		regs.rip = r->call >= 0 ? regs.rip : r->regs.rip;
 	}
@@ -306,8 +309,8 @@ int crimg_remote_end(struct crimg_remote *r, struct crimg_err *err)
 		rc = set_regs(r, &r->regs, err);
 	if (r->rseq_cs != 0 && rc == 0)
 		rc = crimg_proc_put(r->tid, r->rseq, &r->rseq_cs, sizeof r->rseq_cs, err);
-	if (put_back_memory(r, err) < 0)
-		rc = -1;
+	if (rc == 0) // else it may be on the frame still, which takes it back
+		rc = put_back_memory(r, err);
 	release(r);
 	return rc;
 }

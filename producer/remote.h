@@ -12,7 +12,8 @@
 // call.)
 //
 // The task is one that this thread has seized and that stands in a ptrace-stop which signals can be
-// delivered from (PTRACE_EVENT_STOP, signal-delivery-stop). 64-bit tasks only.
+// delivered from (PTRACE_EVENT_STOP, signal-delivery-stop). A 32-bit one makes 64-bit system calls, too: they answer in
+// 64-bit structures.
 #ifndef CRIMG_PRODUCER_REMOTE_H
 #define CRIMG_PRODUCER_REMOTE_H
 
@@ -22,6 +23,9 @@
 #include "format/err.h"
 
 #define CRIMG_REMOTE_DATA_BYTES 1024u
+// Code segments of programs.
+#define CRIMG_USER_CODE_32 0x23u
+#define CRIMG_USER_CODE_64 0x33u
 
 // What remote calls need to know of the memory of a task. All tasks that share memory share it.
 struct crimg_remote_gate {

@@ -28,6 +28,7 @@ static const char usage[] =
 	"  --inherit FD:NAME\n"
 	"                   the tasks' file NAME (as `crimg inspect IMAGE files` calls it, or its\n"
 	"                   number there) is what crimg has open as FD\n"
+	"  --sysroot DIR    the tasks find their files under DIR, which is their root\n"
 	"  -f FORMAT        do not probe the format (`crimg formats` lists them)\n"
 	"  -h, --help       this text\n\n"
 	"Prints the number of the root, unless it waits. Exit: 0 they run (with --wait: the root\n"
@@ -40,7 +41,7 @@ static void on_signal(int number)
 	stopped = number;
 }
 
-enum { OPT_WAIT = 256, OPT_STOPPED, OPT_PIDFILE, OPT_INHERIT, OPT_NEW_PIDS };
+enum { OPT_WAIT = 256, OPT_STOPPED, OPT_PIDFILE, OPT_INHERIT, OPT_NEW_PIDS, OPT_SYSROOT };
 
 static const struct option long_options[] = {
 	{ "wait", no_argument, NULL, OPT_WAIT },
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
 	{ "new-pids", no_argument, NULL, OPT_NEW_PIDS },
 	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
 	{ "inherit", required_argument, NULL, OPT_INHERIT },
+	{ "sysroot", required_argument, NULL, OPT_SYSROOT },
 	{ "format", required_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -112,6 +114,7 @@ static int take_option(struct crimg_restart_options *o, int option, bool *help,
 	case OPT_STOPPED: o->stopped = true; return 0;
 	case OPT_NEW_PIDS: o->new_pids = true; return 0;
 	case OPT_PIDFILE: o->pidfile = optarg; return 0;
+	case OPT_SYSROOT: o->sysroot = optarg; return 0;
 	case OPT_INHERIT: return add_inherit(o, optarg, err);
 	case 'f': o->format = optarg; return 0;
 	case 'h': *help = true; return 0;
@@ -163,7 +166,7 @@ static int make(struct crimg_restart *r, struct crimg_err *err)
 {
 	if (crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
 		return -1;
-	if (crimg_restart_seal_segments(r, err) < 0)
+	if (crimg_restart_seal_segments(r, err) < 0 || crimg_restart_seal_namespaces(r, err) < 0)
 		return -1;
 	if (each(r, crimg_restart_directories, err) < 0 || each(r, crimg_restart_fds, err) < 0
 	    || each(r, crimg_restart_threads, err) < 0 || each(r, crimg_restart_process, err) < 0)

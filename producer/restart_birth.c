@@ -1,6 +1,7 @@
-// The birth of the root, with or without a pid namespace around it, and the end of tasks that must be dead.
+// The birth of the root, with or without namespaces around it, and the end of tasks that must be dead.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -129,7 +130,8 @@ static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool
 
 static uint64_t namespaces(const struct crimg_restart *r)
 {
-	return (r->new_pids ? CLONE_NEWPID : 0) | (r->new_user ? CLONE_NEWUSER : 0);
+	return (r->namespaces & ~(uint64_t)CLONE_NEWPID) | (r->new_pids ? CLONE_NEWPID : 0)
+		| (r->new_user ? CLONE_NEWUSER : 0);
 }
 
 static int seize(struct crimg_restart *r, struct crimg_puppet *p, pid_t pid, struct crimg_err *err)
@@ -242,6 +244,11 @@ static int prepare_for_signal(struct crimg_puppet *p, int signal, struct crimg_e
 int crimg_restart_end(struct crimg_puppet *p, uint32_t status, struct crimg_err *err)
 {
 	int signal = WTERMSIG((int)status);
+	char comm[16] = "";
+	snprintf(comm, sizeof comm, "%s", p->name);
+	if (CRIMG_DO(p, err, "its name", NULL, SYS_prctl, PR_SET_NAME,
+	             crimg_puppet_lend(p, comm, sizeof comm)) < 0)
+		return -1;
 	if (signal != 0 && prepare_for_signal(p, signal, err) < 0)
 		return -1;
 	return crimg_puppet_end(p, (int)status, err);

@@ -105,19 +105,38 @@ static int drop_bounds(struct crimg_puppet *p, uint64_t wanted, uint64_t own, st
 	return 0;
 }
 
-static int set_caps(struct crimg_puppet *p, const CredsEntry *c, bool new_user,
-                    struct crimg_err *err)
+// What it had and this kernel knows, but crimg has not and so cannot give.
+static void note_lacking(struct crimg_restart *r, const struct crimg_puppet *p, uint64_t lacking)
 {
-	struct caps own = own_caps(new_user);
-	uint64_t inh = crimg_caps_mask(c->cap_inh, c->n_cap_inh);
-	uint64_t prm = crimg_caps_mask(c->cap_prm, c->n_cap_prm);
-	uint64_t eff = crimg_caps_mask(c->cap_eff, c->n_cap_eff);
+	char text[512];
+	uint32_t words[2];
+	for (unsigned i = 0; i < CAPS_MAX; i++)
+		if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) < 0)
+			lacking &= ~(UINT64_C(1) << i);
+	words[0] = (uint32_t)lacking;
+	words[1] = (uint32_t)(lacking >> 32);
+	if (lacking != 0)
+		crimg_lines_add(&r->notes, "task %u had capabilities that crimg has not got: it goes on "
+		                "without them: %s", p->shown,
+		                crimg_caps_text(words, 2, text, sizeof text));
+}
+
+static int set_caps(struct crimg_restart *r, const struct crimg_actor *a, struct crimg_puppet *p,
+                    const CredsEntry *c, struct crimg_err *err)
+{
+	struct caps own = own_caps(r->new_user);
+	uint64_t wanted = crimg_caps_mask(c->cap_prm, c->n_cap_prm);
+	uint64_t inh = crimg_caps_mask(c->cap_inh, c->n_cap_inh) & (own.inh | own.prm);
+	uint64_t prm = wanted & own.prm;
+	uint64_t eff = crimg_caps_mask(c->cap_eff, c->n_cap_eff) & own.prm;
 	uint64_t bnd = crimg_caps_mask(c->cap_bnd, c->n_cap_bnd);
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = {
 		{ (uint32_t)eff, (uint32_t)prm, (uint32_t)inh },
 		{ (uint32_t)(eff >> 32), (uint32_t)(prm >> 32), (uint32_t)(inh >> 32) },
 	};
+	if (p == &a->puppets[0])
+		note_lacking(r, p, wanted & ~own.prm);
 	if (drop_bounds(p, bnd, own.bnd, err) < 0)
 		return -1;
 	bool changed = !same_user(c) || prctl(PR_GET_SECUREBITS) != (int)c->secbits;
@@ -131,9 +150,10 @@ static int set_caps(struct crimg_puppet *p, const CredsEntry *c, bool new_user,
 	                crimg_puppet_lend(p, data, sizeof data));
 }
 
-static int raise_ambient(struct crimg_puppet *p, const CredsEntry *c, struct crimg_err *err)
+static int raise_ambient(struct crimg_puppet *p, const CredsEntry *c, bool new_user,
+                         struct crimg_err *err)
 {
-	uint64_t wanted = crimg_caps_mask(c->cap_amb, c->n_cap_amb);
+	uint64_t wanted = crimg_caps_mask(c->cap_amb, c->n_cap_amb) & own_caps(new_user).prm;
 	for (unsigned i = 0; i < CAPS_MAX; i++)
 		if (wanted >> i & 1
 		    && CRIMG_DO(p, err, "its ambient capabilities", NULL, SYS_prctl, PR_CAP_AMBIENT,
@@ -216,8 +236,8 @@ int crimg_restart_creds(struct crimg_restart *r, struct crimg_actor *a, size_t i
 	if (c->has_no_new_privs && c->no_new_privs != 0
 	    && CRIMG_DO(p, err, "no new privileges", NULL, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1) < 0)
 		return -1;
-	if (set_groups(p, c, err) < 0 || set_user(p, c, err) < 0 || set_caps(p, c, r->new_user, err) < 0
-	    || raise_ambient(p, c, err) < 0)
+	if (set_groups(p, c, err) < 0 || set_user(p, c, err) < 0 || set_caps(r, a, p, c, err) < 0
+	    || raise_ambient(p, c, r->new_user, err) < 0)
 		return -1;
 	return crimg_puppet_flush(p, err);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "producer/restart_parts.h"
+#include "producer/restart_memory.h"
 
 static void note_part(struct crimg_vdso *vdso, const char *line, struct crimg_map_range range)
 {
@@ -47,4 +47,18 @@ int crimg_restart_maps(pid_t pid, struct crimg_map_range **ranges, size_t *count
 	*count = out.length / sizeof **ranges;
 	*ranges = (void *)out.data;
 	return 0;
+}
+
+uint64_t crimg_restart_gap(const struct crimg_restart *r, const struct crimg_space *space,
+                           uint64_t bytes)
+{
+	uint64_t at = r->stage.end;
+	for (size_t i = 0; i < space->count; i++) {
+		const struct crimg_area *a = &space->areas[i];
+		if (a->start >= at && a->start - at >= bytes)
+			return at;
+		if (a->end > at)
+			at = a->end;
+	}
+	return at;
 }

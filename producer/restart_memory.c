@@ -11,7 +11,9 @@
 
 #include "format/limits.h"
 #include "producer/restart_memory.h"
+#include "producer/restart_sysv.h"
 
+#define END_32 (UINT64_C(1) << 32) // a 64-bit program may run 32-bit code, but its vDSO is above
 #define USER_END UINT64_C(0x7ffffffff000)
 #define GUARD_INSTALL 102 // MADV_GUARD_INSTALL, Linux 6.13
 #define FLAGS_KEPT (MAP_GROWSDOWN | MAP_NORESERVE)
@@ -29,9 +31,11 @@ static int park_vdso(const struct crimg_restart *r, struct crimg_puppet *p,
 	for (size_t i = 0; i < vdso->count; i++) {
 		const struct crimg_vdso_part *part = &vdso->parts[i];
 		uint64_t bytes = part->end - part->start;
-		if (CRIMG_DO(p, err, "moving the vDSO aside", NULL, SYS_mremap, part->start, bytes, bytes,
-		             MREMAP_MAYMOVE | MREMAP_FIXED,
-		             r->stage.park + (part->start - vdso->parts[0].start)) < 0)
+		uint64_t to = r->stage.park + (part->start - vdso->parts[0].start);
+		// Its mother, which has no vDSO, may have put it there.
+		if (to != part->start
+		    && CRIMG_DO(p, err, "moving the vDSO aside", NULL, SYS_mremap, part->start, bytes,
+		                bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) < 0)
 			return -1;
 	}
 	return 0;
@@ -206,6 +210,8 @@ static int map_area(struct crimg_restart *r, struct crimg_actor *a, const struct
 	const char *name;
 	uint64_t flags = MAP_FIXED | (v->flags & FLAGS_KEPT);
 	uint64_t prot = v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	if ((v->status & CRIMG_VMA_SYSV) != 0)
+		return crimg_restart_attach(r, a, area, err);
 	int fd = backing(r, v, &name);
 	if (fd == -2)
 		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
@@ -327,25 +333,6 @@ static int set_bounds(struct crimg_restart *r, struct crimg_actor *a, struct cri
 	                PR_SET_MM_MAP, crimg_puppet_lend(p, &map, sizeof map), sizeof map);
 }
 
-static int fill_space(struct crimg_restart *r, struct crimg_actor *a, const struct crimg_vdso *vdso,
-                      struct crimg_err *err)
-{
-	struct crimg_puppet *p = &a->puppets[0];
-	struct old_vdso old;
-	bool moves = a->kept == NULL, has_vdso = find_old(&a->space, &old);
-	if (moves && has_vdso && check_vdso(a, vdso, &old, err) < 0)
-		return -1;
-	if ((moves && park_vdso(r, p, vdso, err) < 0) || clear(r, a, err) < 0 || map_all(r, a, err) < 0)
-		return -1;
-	if (moves && has_vdso && place_vdso(r, p, vdso, &old, err) < 0)
-		return -1;
-	if (crimg_puppet_flush(p, err) < 0 || crimg_restart_pages(r, a, err) < 0)
-		return -1;
-	if (finish_areas(r, a, err) < 0 || set_bounds(r, a, err) < 0)
-		return -1;
-	return crimg_puppet_flush(p, err);
-}
-
 // Where the vDSO is in a task that was just born: as its mother has it by now, or as crimg has it.
 static int find_vdso(const struct crimg_actor *a, struct crimg_vdso *vdso, struct crimg_err *err)
 {
@@ -356,9 +343,52 @@ static int find_vdso(const struct crimg_actor *a, struct crimg_vdso *vdso, struc
 	return rc;
 }
 
+// Of another width than the one that the task was born with. To a 32-bit task whose own is not in the
+// image it is what handlers of signals return through: the kernel knows where it is.
+static int map_vdso(const struct crimg_restart *r, struct crimg_actor *a,
+                    const struct old_vdso *old, bool is_32, struct crimg_err *err)
+{
+	struct crimg_vdso vdso = { .count = 0 };
+	uint64_t at = old->data != 0 ? old->data : old->code;
+	if (at == 0)
+		at = crimg_restart_gap(r, &a->space, CRIMG_STAGE_PARK_BYTES);
+	if (crimg_restart_map_vdso(r, a, at, is_32, err) < 0 || find_vdso(a, &vdso, err) < 0)
+		return -1;
+	a->vdso_32 = is_32;
+	if (old->code == 0)
+		return 0;
+	if (check_vdso(a, &vdso, old, err) < 0)
+		return -1;
+	return vdso.parts[0].start == at ? 0 : fail_vdso(a, "its place is taken", err);
+}
+
+static int fill_space(struct crimg_restart *r, struct crimg_actor *a, const struct crimg_vdso *vdso,
+                      struct crimg_err *err)
+{
+	struct crimg_puppet *p = &a->puppets[0];
+	struct old_vdso old;
+	bool has_vdso = find_old(&a->space, &old);
+	bool is_32 = crimg_restart_is_32(a->task) && old.end <= END_32;
+	bool anew = a->kept == NULL && is_32 != a->vdso_32 && (has_vdso || is_32);
+	bool moves = a->kept == NULL && !anew;
+	if (moves && has_vdso && check_vdso(a, vdso, &old, err) < 0)
+		return -1;
+	if ((moves && park_vdso(r, p, vdso, err) < 0) || clear(r, a, err) < 0
+	    || (anew && map_vdso(r, a, &old, is_32, err) < 0) || map_all(r, a, err) < 0)
+		return -1;
+	if (moves && has_vdso && place_vdso(r, p, vdso, &old, err) < 0)
+		return -1;
+	if (crimg_puppet_flush(p, err) < 0 || crimg_restart_pages(r, a, err) < 0)
+		return -1;
+	if (finish_areas(r, a, err) < 0 || set_bounds(r, a, err) < 0)
+		return -1;
+	return crimg_puppet_flush(p, err);
+}
+
 int crimg_restart_memory(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
 {
 	struct crimg_vdso vdso = { .count = 0 };
+	a->vdso_32 = a->mother != NULL && a->mother->vdso_32;
 	if (crimg_restart_inherit(r, a, err) < 0 || find_vdso(a, &vdso, err) < 0)
 		return -1;
 	return fill_space(r, a, &vdso, err);

@@ -15,6 +15,7 @@ struct crimg_inherit {
 
 struct crimg_restart_options {
 	const char *path, *format, *tmpdir, *pidfile;
+	const char *sysroot; // where the tasks find their files; or NULL: where they were
 	bool wait, stopped, new_pids;
 	struct crimg_inherit *inherits;
 	size_t inherit_count;
@@ -66,7 +67,14 @@ struct crimg_actor {
 	uint32_t birth;               // session that it must be born in; 0: whichever
 	bool bore;                    // its children exist, and it leads its session if it is to
 	const struct crimg_actor *mother; // who bore it; NULL of the root
+	bool vdso_32;                 // the vDSO that it has is that of 32-bit tasks
 	bool *kept;                   // an area of space each: it has it from its mother; NULL: none
+};
+
+// A System V segment.
+struct crimg_sysv {
+	uint64_t id, size;
+	uint32_t mode; // with SHM_LOCKED, SHM_DEST
 };
 
 struct crimg_restart {
@@ -80,6 +88,9 @@ struct crimg_restart {
 	bool *watched;                // a file each: an epoll whose targets were told
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was
+	uint64_t namespaces;          // that the tasks have of their own: CLONE_NEWPID, _NEWUTS, _NEWIPC
+	struct crimg_sysv *segments; // in the last of these; sorted
+	size_t segment_count;
 	bool new_pids;                // in a pid namespace of their own
 	bool new_user;                // and in a user namespace, where crimg may do what it may not here
 	pid_t root;                   // as crimg sees it
@@ -95,6 +106,20 @@ void crimg_restart_close(struct crimg_restart *r);
 // restart_refuse.c, restart_refuse_files.c: add to r->refused.
 void crimg_restart_refuse_tasks(struct crimg_restart *r);
 void crimg_restart_refuse_files(struct crimg_restart *r);
+
+// restart_namespaces.c: which are the tasks' own (r->namespaces), and those that are not made, into
+// r->refused; fills them, by the root before it has its memory; ends that when all tasks have theirs.
+void crimg_restart_refuse_namespaces(struct crimg_restart *r);
+CRIMG_MUST_CHECK int crimg_restart_fill_namespaces(struct crimg_restart *r, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_seal_namespaces(struct crimg_restart *r, struct crimg_err *err);
+
+// restart_compat.c: whether its code is 32-bit code, and whether that runs here; calls as a 32-bit
+// task makes them.
+bool crimg_restart_is_32(const struct crimg_task *t);
+bool crimg_restart_can_32(void);
+struct crimg_call crimg_restart_action_32(struct crimg_puppet *p, unsigned signal,
+                                          const SaEntry *e);
+struct crimg_call crimg_restart_robust_32(uint64_t list, uint64_t length);
 
 // restart_handles.c
 CRIMG_MUST_CHECK int crimg_handles_open(struct crimg_restart *r, struct crimg_err *err);

@@ -1,5 +1,6 @@
 // The plan of a restart: what the image says, what speaks against it, where the stage will be.
 #include <linux/capability.h>
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "format/filter.h"
 #include "producer/restart_parts.h"
 
 #define TASKS_MAX 65536u // of one restart; each is looked for among all
@@ -46,10 +48,47 @@ static int load_actors(struct crimg_restart *r, struct crimg_err *err)
 	return 0;
 }
 
+// What the reader and its filters approximate of the image.
+static void note_ledger(struct crimg_restart *r, const struct crimg_ledger *ledger)
+{
+	const char *at = (const char *)ledger->notes.data, *next;
+	const char *end = at != NULL ? at + ledger->notes.length : NULL;
+	for (; at != NULL && at < end; at = next + 1) {
+		next = memchr(at, '\n', (size_t)(end - at));
+		crimg_lines_add(&r->notes, "%.*s", (int)(next - at), at);
+	}
+}
+
+struct filtering {
+	const char *sysroot;
+	struct crimg_ledger ledger;
+};
+
+static int put_filters(void *context, struct crimg_reader *reader, struct crimg_err *err)
+{
+	struct filtering *f = context;
+	if (reader->driver->notes != NULL && reader->driver->notes(reader, &f->ledger, err) < 0)
+		return -1;
+	if (f->sysroot != NULL && crimg_filter_sysroot(reader, f->sysroot, err) < 0)
+		return -1;
+	return crimg_filter_vdso(reader, &f->ledger, err);
+}
+
+static int open_image(struct crimg_restart *r, struct crimg_err *err)
+{
+	const struct crimg_restart_options *o = r->options;
+	struct filtering filtering = { o->sysroot, CRIMG_LEDGER_INIT };
+	struct crimg_image_filters filters = { put_filters, &filtering };
+	int rc = crimg_image_open_filtered(o->path, o->format, o->tmpdir, &filters, &r->image, err);
+	note_ledger(r, &filtering.ledger);
+	crimg_ledger_fini(&filtering.ledger);
+	return rc;
+}
+
 static int load(struct crimg_restart *r, struct crimg_err *err)
 {
 	const struct crimg_restart_options *o = r->options;
-	if (crimg_image_open(o->path, o->format, o->tmpdir, &r->image, err) < 0)
+	if (open_image(r, err) < 0)
 		return -1;
 	if (crimg_image_missing(r->image, err) != 0)
 		return -1;
@@ -110,16 +149,18 @@ static bool has_capability(unsigned number)
 static void choose_pids(struct crimg_restart *r)
 {
 	bool admin = has_capability(CAP_SYS_ADMIN);
-	bool may_choose = admin || has_capability(CAP_CHECKPOINT_RESTORE);
-	uint32_t number = r->options->new_pids || !may_choose ? 0 : first_taken(r);
-	r->new_pids = r->options->new_pids || !may_choose || number != 0;
+	bool may_choose = admin || (r->namespaces == 0 && has_capability(CAP_CHECKPOINT_RESTORE));
+	bool own = r->options->new_pids || (r->namespaces & CLONE_NEWPID) != 0;
+	uint32_t number = own || !may_choose ? 0 : first_taken(r);
+	r->new_pids = own || !may_choose || number != 0;
 	r->new_user = r->new_pids && !admin;
 	if (number != 0)
 		crimg_lines_add(&r->notes, "number %u is taken here: the tasks are in a pid namespace of "
 		                "their own, where they have their numbers", number);
 	if (!may_choose)
-		crimg_lines_add(&r->notes, "without CAP_CHECKPOINT_RESTORE the tasks are in a user and a "
-		                "pid namespace of their own, where they have their numbers");
+		crimg_lines_add(&r->notes, "without %s the tasks are in a user and a "
+		                "pid namespace of their own, where they have their numbers",
+		                r->namespaces != 0 ? "CAP_SYS_ADMIN" : "CAP_CHECKPOINT_RESTORE");
 }
 
 static int by_start(const void *a, const void *b)
@@ -159,6 +200,9 @@ static int choose_stage(struct crimg_restart *r, uint64_t *start, struct crimg_e
 	free(self);
 	qsort(all, n, sizeof *all, by_start);
 	uint64_t at = UINT64_C(1) << 20, end = UINT64_C(0x7fffff000000);
+	for (size_t i = 0; i < r->tasks.count; i++)
+		if (crimg_restart_is_32(&r->tasks.list[i])) // their calls point at it
+			end = (UINT64_C(1) << 32) - CRIMG_STAGE_BYTES;
 	for (size_t i = 0; i < n && at + CRIMG_STAGE_BYTES > all[i].start; i++)
 		if (all[i].end > at)
 			at = all[i].end;
@@ -205,6 +249,7 @@ void crimg_restart_close(struct crimg_restart *r)
 	}
 	free(r->actors);
 	free(r->watched);
+	free(r->segments);
 	crimg_stage_close(&r->stage);
 	crimg_handles_close(&r->handles);
 	crimg_files_fini(&r->files);

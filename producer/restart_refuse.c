@@ -7,7 +7,6 @@
 
 #include "format/limits.h"
 #include "format/names.h"
-#include "format/x86.h"
 #include "producer/restart_parts.h"
 
 #define USER_END UINT64_C(0x7ffffffff000) // of addresses that a task may have mapped
@@ -26,9 +25,6 @@ static void refuse_objects(struct crimg_restart *r)
 		enum crimg_kind kind;
 		const char *what, *advice;
 	} rows[] = {
-		{ CRIMG_KIND_IPCNS_SHM, "System V shared memory", "criu restore brings it back" },
-		{ CRIMG_KIND_IPCNS_SEM, "System V semaphores", "criu restore brings them back" },
-		{ CRIMG_KIND_IPCNS_MSG, "System V message queues", "criu restore brings them back" },
 		{ CRIMG_KIND_TCP_STREAM, "TCP connections",
 		  "close them before the checkpoint, or use criu restore --tcp-established" },
 		{ CRIMG_KIND_BPFMAP_DATA, "BPF maps", "criu restore brings them back" },
@@ -39,32 +35,6 @@ static void refuse_objects(struct crimg_restart *r)
 		if (o != NULL && o->count > 0)
 			crimg_lines_add(&r->refused, "%s: %s: not restarted yet: %s", o->object.name,
 			                rows[i].what, rows[i].advice);
-	}
-}
-
-static void refuse_namespaces(struct crimg_restart *r, const struct crimg_task *t)
-{
-	static const struct {
-		const char *name;
-		size_t offset;
-	} rows[] = {
-#define NS(word) { #word, offsetof(TaskKobjIdsEntry, word##_ns_id) }
-		NS(pid), NS(net), NS(ipc), NS(uts), NS(mnt), NS(user), NS(cgroup),
-#undef NS
-	};
-	const InventoryEntry *inventory =
-		crimg_image_get(r->image, CRIMG_KIND_INVENTORY, 0, NULL);
-	const TaskKobjIdsEntry *outside = inventory != NULL ? inventory->root_ids : NULL;
-	char what[80];
-	for (size_t i = 0; t->ids != NULL && outside != NULL && i < sizeof rows / sizeof rows[0];
-	     i++) {
-		uint32_t a, b;
-		memcpy(&a, (const char *)t->ids + rows[i].offset, sizeof a);
-		memcpy(&b, (const char *)outside + rows[i].offset, sizeof b);
-		if (a == b || a == 0)
-			continue;
-		snprintf(what, sizeof what, "has a %s namespace of its own", rows[i].name);
-		refuse(r, t, what, "containers are not restarted yet; criu restore does");
 	}
 }
 
@@ -140,8 +110,7 @@ static void refuse_area(struct crimg_restart *r, const struct crimg_task *t, con
 		uint32_t bits;
 		const char *what;
 	} rows[] = {
-		{ CRIMG_VMA_SYSV, "System V shared memory" }, { CRIMG_VMA_SOCKET, "a mapped socket" },
-		{ CRIMG_VMA_AIO, "a ring of asynchronous I/O" },
+		{ CRIMG_VMA_SOCKET, "a mapped socket" }, { CRIMG_VMA_AIO, "a ring of asynchronous I/O" },
 		{ CRIMG_VMA_SHADOW_STACK, "a shadow stack" }, { 1u << 17, "a page of uprobes" },
 		{ 1u << 27, "memory of a plugin" },
 	};
@@ -186,13 +155,23 @@ static void refuse_thread(struct crimg_restart *r, const struct crimg_task *t,
 		refuse(r, t, "has no registers of an x86-64 CPU", "restart it where it ran");
 		return;
 	}
-	if (crimg_x86_is_32(info->gpregs))
-		refuse(r, t, "runs 32-bit code", "32-bit tasks are not restarted yet; criu restore does");
 	if (creds != NULL && creds->lsm_profile != NULL && creds->lsm_profile[0] != '\0'
 	    && strcmp(creds->lsm_profile, "unconfined") != 0)
 		refuse(r, t, "is confined by a security module",
 		       "such a profile is not restarted yet; criu restore does");
 	crimg_restart_refuse_regs(r, t, thread);
+}
+
+static void refuse_32(struct crimg_restart *r)
+{
+	for (size_t i = 0; i < r->tasks.count; i++)
+		if (crimg_restart_is_32(&r->tasks.list[i])) {
+			if (!crimg_restart_can_32())
+				refuse(r, &r->tasks.list[i], "runs 32-bit code",
+				       "this kernel runs none: restart it under one with CONFIG_IA32_EMULATION, not "
+				       "switched off (ia32_emulation=0)");
+			return;
+		}
 }
 
 static void refuse_task(struct crimg_restart *r, size_t i)
@@ -210,7 +189,6 @@ static void refuse_task(struct crimg_restart *r, size_t i)
 	}
 	if (t->state != CRIMG_TASK_ALIVE && t->state != CRIMG_TASK_STOPPED)
 		refuse(r, t, "has an unknown state", "was the image made by something newer?");
-	refuse_namespaces(r, t);
 	refuse_memory(r, a);
 	for (size_t k = 0; k < t->thread_count; k++)
 		refuse_thread(r, t, &t->threads[k]);
@@ -220,6 +198,8 @@ void crimg_restart_refuse_tasks(struct crimg_restart *r)
 {
 	refuse_objects(r);
 	refuse_sharing(r);
+	crimg_restart_refuse_namespaces(r);
+	refuse_32(r);
 	for (size_t i = 0; i < r->tasks.count; i++)
 		refuse_task(r, i);
 	for (size_t i = 0; i < r->tasks.count; i++)

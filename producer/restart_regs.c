@@ -113,13 +113,25 @@ static int set_segments(const struct crimg_puppet *p, const ThreadInfoX86 *info,
 	return 0;
 }
 
+// Where a segment begins: one of its own in the GDT says so itself.
+static uint64_t base_of(const ThreadInfoX86 *info, uint64_t selector, uint64_t base)
+{
+	for (size_t i = 0; i < info->n_tls; i++)
+		if ((selector & 4) == 0 && selector >> 3 == info->tls[i]->entry_number)
+			return info->tls[i]->base_addr;
+	return base;
+}
+
 // A system call that the kernel would have repeated is made again; one with a time of its own, whose rest
 // only that kernel knew, ends with EINTR.
-static void resolve_call(struct user_regs_struct *u)
+static void resolve_call(struct user_regs_struct *u, bool is_32)
 {
-	int64_t result = (int64_t)u->rax;
-	if ((int64_t)u->orig_rax < 0)
+	int64_t number = is_32 ? (int32_t)u->orig_rax : (int64_t)u->orig_rax;
+	int64_t result = is_32 ? (int32_t)u->rax : (int64_t)u->rax;
+	if (number < 0) {
+		u->orig_rax = UINT64_MAX;
 		return;
+	}
 	if (result == -516)
 		u->rax = (uint64_t)-EINTR;
 	else if (crimg_syscall_is_restart(result)) {
@@ -149,7 +161,9 @@ int crimg_restart_regs(const struct crimg_puppet *p, const CoreEntry *core, stru
 	if (p->resumes != 0)
 		resume_call(&u);
 	else
-		resolve_call(&u);
+		resolve_call(&u, crimg_x86_is_32(g));
+	u.fs_base = base_of(core->thread_info, g->fs, u.fs_base);
+	u.gs_base = base_of(core->thread_info, g->gs, u.gs_base);
 	if (set_segments(p, core->thread_info, err) < 0
 	    || set_extended(p, core->thread_info->fpregs, err) < 0)
 		return -1;

@@ -24,6 +24,8 @@ unsigned crimg_restart_signal_of(size_t index)
 
 struct crimg_call crimg_restart_action(struct crimg_puppet *p, unsigned signal, const SaEntry *e)
 {
+	if (e->has_compat_sigaction && e->compat_sigaction)
+		return crimg_restart_action_32(p, signal, e);
 	struct kernel_sigaction action = { e->sigaction, e->flags, e->restorer, e->mask };
 	return (struct crimg_call){
 		.what = "what a signal does", .number = SYS_rt_sigaction,

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "format/limits.h"
+#include "format/x86.h"
 #include "producer/restart_birth.h"
 
 #define THREAD_FLAGS                                                                               \
@@ -56,7 +57,11 @@ static int set_pointers(struct crimg_puppet *p, const CoreEntry *core, struct cr
 	if (CRIMG_DO(p, err, "the word that its end clears", NULL, SYS_set_tid_address,
 	             core->thread_info->clear_tid_addr) < 0)
 		return -1;
-	if (t != NULL && t->futex_rla != 0
+	bool is_32 = crimg_x86_is_32(core->thread_info->gpregs);
+	if (t != NULL && t->futex_rla != 0 && is_32
+	    && crimg_puppet_add(p, crimg_restart_robust_32(t->futex_rla, t->futex_rla_len), err) < 0)
+		return -1;
+	if (t != NULL && t->futex_rla != 0 && !is_32
 	    && CRIMG_DO(p, err, "its robust futexes", NULL, SYS_set_robust_list, t->futex_rla,
 	                t->futex_rla_len) < 0)
 		return -1;

@@ -340,7 +340,7 @@ static int end_zombies(struct crimg_restart *r, struct crimg_err *err)
 
 int crimg_restart_create(struct crimg_restart *r, struct crimg_err *err)
 {
-	if (crimg_restart_first(r, err) < 0)
+	if (crimg_restart_first(r, err) < 0 || crimg_restart_fill_namespaces(r, err) < 0)
 		return -1;
 	if (bear_tree(r, err) < 0 || make_groups(r, err) < 0)
 		return -1;

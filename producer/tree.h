@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "format/err.h"
+#include "producer/freezer.h"
 #include "producer/waits.h"
 
 struct crimg_live_thread {
@@ -32,7 +32,9 @@ struct crimg_tree {
 	struct crimg_live_task *tasks;
 	size_t count, capacity;
 	uint64_t froze_us;   // how long it took to stop all of them
+	struct crimg_freezer freezer; // of a control group that was frozen before
 	uint64_t frozen_at;  // CLOCK_MONOTONIC in microseconds when the first was stopped
+	uint64_t thawed_at;  // the same when the last ran again; 0: they stand still
 };
 
 enum crimg_thaw {
@@ -48,9 +50,13 @@ CRIMG_MUST_CHECK int crimg_tree_refuse(pid_t root, struct crimg_err *err);
 // The same of one process.
 CRIMG_MUST_CHECK int crimg_task_refuse(pid_t pid, struct crimg_err *err);
 
-// Stops every thread of root and of all its descendants, new ones included. After an error all run on.
-// If we die, the kernel lets them run on.
+// Stops every thread of root and of all its descendants, new ones included; with the help of their control group,
+// where they have one for themselves. After an error all run on. If we die, the kernel lets them run on.
 CRIMG_MUST_CHECK int crimg_tree_freeze(pid_t root, struct crimg_tree *out, struct crimg_err *err);
+// All that were stopped still stand; else the error says who ended, and how. CRIMG_E_IO.
+CRIMG_MUST_CHECK int crimg_tree_check(const struct crimg_tree *tree, struct crimg_err *err);
+// After an error: where a task has ended, that is why, and err says so instead. Returns -1.
+int crimg_tree_explain(const struct crimg_tree *tree, struct crimg_err *err);
 // Ends it. tree may be one that was thawed already.
 void crimg_tree_thaw(struct crimg_tree *tree, enum crimg_thaw how);
 

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "format/checked.h"
-#include "format/checked.h"
 #include "format/err.h"
 #include "producer/proc.h"
+#include "producer/remote.h"
 
 #define TEXT_BYTES 4096u
 #define MS_NS UINT64_C(1000000)
@@ -112,10 +112,12 @@ long crimg_wait_restarted(pid_t tid, uint64_t ip)
 static bool read_call(pid_t tid, struct crimg_wait *w)
 {
 	char text[TEXT_BYTES];
-	uint64_t *a = w->args, ip;
+	uint64_t *a = w->args, sp, ip;
 	if (!read_text(tid, "syscall", text)
-	    || sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %*x %lx", &w->told, &a[0], &a[1], &a[2], &a[3], &a[4],
-		      &a[5], &ip) != 8)
+	    || sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &w->told, &a[0], &a[1], &a[2], &a[3], &a[4],
+		      &a[5], &sp, &ip) != 9)
+		return false;
+	if (sp <= UINT32_MAX) // a 32-bit task, whose calls have other numbers
 		return false;
 	w->number = w->told == SYS_restart_syscall ? crimg_wait_restarted(tid, ip) : w->told;
 	return true;
@@ -163,7 +165,7 @@ void crimg_wait_confirm(pid_t tid, const struct user_regs_struct *regs, struct c
 	if (!w->timed)
 		return;
 	// It went to sleep once more: to stand.
-	w->timed = (long)regs->orig_rax == w->told && memcmp(args, w->args, sizeof args) == 0
+	w->timed = regs->cs == CRIMG_USER_CODE_64 && (long)regs->orig_rax == w->told && memcmp(args, w->args, sizeof args) == 0
 		   && read_text(tid, "sched", text) && field(text, "nr_voluntary_switches", &switches)
 		   && switches == w->switches + MS_NS;
 }

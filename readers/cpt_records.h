@@ -63,18 +63,7 @@ struct cpt_image {
 	struct crimg_buf pads;
 };
 
-// Objects of one kind.
-struct cpt_step {
-	enum crimg_kind kind;
-	size_t (*count)(const struct cpt_image *m);               // NULL: 1
-	uint64_t (*id)(const struct cpt_image *m, size_t object); // NULL: none
-	int (*entry)(struct cpt_image *m, size_t object, uint64_t index, struct model_entry *out,
-		     struct crimg_err *err);
-	int (*announce)(struct cpt_image *m, size_t object, struct crimg_err *err); // raw kinds
-};
-
-#define CPT_STEPS 31
-extern const struct cpt_step cpt_steps[CPT_STEPS];
+extern const struct model_format cpt_format; // its model is a struct cpt_image
 
 CRIMG_MUST_CHECK int cpt_image_build(struct cpt_image *m, struct crimg_err *err);
 void cpt_image_fini(struct cpt_image *m);
@@ -109,6 +98,11 @@ uint64_t cpt_pending(const struct cpt *c, const struct cpt_object *task);
 const struct cpt_object *cpt_handler(const struct cpt *c, const struct cpt_object *task,
 				     uint32_t signal);
 
+// Fills in the registers with which the task goes on. What became of the system call that was interrupted, as words
+// for the ledger; NULL: none was.
+const char *cpt_registers(const struct cpt *c, const struct cpt_object *task, UserX86RegsEntry *out);
+const char *cpt_restart(const struct cpt *c, const struct cpt_object *task,
+			UserX86RegsEntry *regs); // the latter part of that
 // In the image's arena; NULL with err filled.
 ThreadInfoX86 *cpt_thread_info(struct cpt_image *m, const struct cpt_object *task,
 			       struct crimg_err *err);
@@ -134,7 +128,7 @@ const struct cpt_object *cpt_socket_by_index(const struct cpt_image *m, uint64_t
 // The name of a FILE without what d_path adds to those that are gone.
 char *cpt_path(struct cpt_image *m, const struct cpt_object *file, struct crimg_err *err);
 
-// Entries, as in struct cpt_step.
+// Entries, as in MODEL_STEP.
 #define CPT_ENTRY(name)                                                                        \
 	int name(struct cpt_image *m, size_t object, uint64_t index, struct model_entry *out,  \
 		 struct crimg_err *err)
@@ -149,6 +143,7 @@ CPT_ENTRY(cpt_put_ghost);
 CPT_ENTRY(cpt_put_pipe_data);
 CPT_ENTRY(cpt_put_fifo_data);
 CPT_ENTRY(cpt_put_queue);
+CPT_ENTRY(cpt_put_tcp);
 CPT_ENTRY(cpt_put_tty_info);
 CPT_ENTRY(cpt_put_tty_data);
 CPT_ENTRY(cpt_put_ipc_var);
@@ -163,6 +158,21 @@ int cpt_put_special(struct cpt_image *m, const struct cpt_object *file, FileEntr
 		    struct crimg_err *err);
 int cpt_put_socket(struct cpt_image *m, const struct cpt_object *file, FileEntry *e,
 		   struct crimg_err *err);
+SkOptsEntry *cpt_socket_options(struct cpt_image *m, const struct cpt_object *socket, struct crimg_err *err);
+int cpt_put_packet(struct cpt_image *m, const struct cpt_object *file, const struct cpt_object *socket,
+		   FileEntry *e, struct crimg_err *err);
+int cpt_put_netlink(struct cpt_image *m, const struct cpt_object *file, const struct cpt_object *socket,
+		    FileEntry *e, struct crimg_err *err);
+bool cpt_is_tcp(const struct cpt *c, const struct cpt_object *socket);
+size_t cpt_count_sockets(const struct cpt_image *m);
+// Where an SKB's data lie, behind its head room. False: they are not all there.
+bool cpt_skb_data(const struct cpt *c, const struct cpt_object *skb, uint64_t *at, uint64_t *length);
+// Notes what the messages approximate or leave out.
+struct crimg_ledger;
+CRIMG_MUST_CHECK int cpt_notes(const struct cpt_image *m, struct crimg_ledger *ledger, struct crimg_err *err);
+// The network device behind an open tun file, or NULL; the name of one.
+const struct cpt_object *cpt_tun_of(const struct cpt_image *m, const struct cpt_object *file);
+char *cpt_device_name(struct cpt_image *m, const struct cpt_object *device, struct crimg_err *err);
 // Number of the cgroup set of a process; 0: it is in no cgroup.
 uint32_t cpt_cgroup_set(const struct cpt_image *m, uint32_t pid);
 // The bytes of the name that begins what stands in a CGROUP; 0: it has none.

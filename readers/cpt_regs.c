@@ -1,22 +1,11 @@
-// The registers of a task as they will be when it runs on: selectors from their codes, a system call
-// that was interrupted begins again.
+// The registers of a task as they will be when it runs on: selectors from their codes, descriptors
+// from the processor's.
 #include "format/x86.h"
 #include "readers/cpt_records.h"
 #include "readers/kernel_x86.h"
 
 // Portable codes of segments; below USER32_DS: slots.
 enum { CODE_USER32_DS = 4, CODE_USER32_CS, CODE_USER64_DS, CODE_USER64_CS, CODE_LDT = 256 };
-
-#define SYSCALL_BYTES 2u // of the instruction
-#define SA_RESTART_FLAG 0x10000000u
-
-enum { EINTR_NUMBER = 4, EAGAIN_NUMBER = 11 };
-enum { ERESTARTSYS = 512, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK = 516 };
-
-// System calls that begin again where the kernel itself would not, or have a number of their own.
-static const struct {
-	int64_t sigtimedwait, futex, restart;
-} calls_64 = {128, 202, 219}, calls_32 = {177, 240, 0};
 
 // Codes are portable, so that a 64-bit kernel can run the task: its selectors and slots are meant.
 static uint64_t selector(uint64_t code)
@@ -97,83 +86,21 @@ static void general_32(const struct cpt *c, const struct cpt_object *r, UserX86R
 	e->es = selector(cpt_get(c, r, CRIMG_CPT_X86_REGS_XES));
 }
 
-// Whether a signal that waits will interrupt the call instead.
-static bool begins_again(const struct cpt *c, const struct cpt_object *t, int64_t error)
+const char *cpt_registers(const struct cpt *c, const struct cpt_object *t, UserX86RegsEntry *e)
 {
-	uint64_t pending = cpt_pending(c, t);
-	if (error == ERESTARTNOINTR)
-		return true;
-	for (uint32_t signal = 1; signal <= 64; signal++) {
-		if ((pending >> (signal - 1) & 1) == 0)
-			continue;
-		const struct cpt_object *h = cpt_handler(c, t, signal);
-		if (h == NULL || cpt_get(c, h, CRIMG_CPT_SIGHANDLER_HANDLER) <= 1)
-			continue; // the default, or ignored: no handler runs
-		return error == ERESTARTSYS
-		       && (cpt_get(c, h, CRIMG_CPT_SIGHANDLER_FLAGS) & SA_RESTART_FLAG) != 0;
-	}
-	return true;
-}
-
-// What the kernel does when it lets the task run: CRIU's images hold what comes of that. Returns what ax
-// becomes; *back says whether the instruction is run again.
-static int64_t restarted(const struct cpt *c, const struct cpt_object *t, int64_t ax,
-			 int64_t call, bool is_32, bool *back)
-{
-	int64_t error = -ax;
-	bool sigtimedwait = call == (is_32 ? calls_32 : calls_64).sigtimedwait;
-	bool futex = call == (is_32 ? calls_32 : calls_64).futex;
-	*back = false;
-	if (call < 0)
-		return ax; // in no system call
-	if (error >= ERESTARTSYS && error <= ERESTARTNOHAND) {
-		*back = begins_again(c, t, error);
-		return *back ? call : -EINTR_NUMBER;
-	}
-	if (error == ERESTART_RESTARTBLOCK) {
-		*back = true;
-		return (is_32 ? calls_32 : calls_64).restart;
-	}
-	if (cpt_pending(c, t) == 0
-	    && ((sigtimedwait && (error == EINTR_NUMBER || error == EAGAIN_NUMBER))
-		|| (futex && error == EINTR_NUMBER))) {
-		*back = true;
-		return call;
-	}
-	return ax;
-}
-
-static void restart_call(const struct cpt *c, const struct cpt_object *t, UserX86RegsEntry *e,
-			 bool is_32)
-{
-	bool back;
-	int64_t ax = is_32 ? (int32_t)e->ax : (int64_t)e->ax;
-	int64_t call = is_32 ? (int32_t)e->orig_ax : (int64_t)e->orig_ax;
-	ax = restarted(c, t, ax, call, is_32, &back);
-	e->ax = is_32 ? (uint32_t)ax : (uint64_t)ax;
-	if (back)
-		e->ip -= SYSCALL_BYTES;
-}
-
-static UserX86RegsEntry *general(struct cpt_image *m, const struct cpt_object *t,
-				 struct crimg_err *err)
-{
-	const struct cpt *c = &m->c;
 	const struct cpt_object *r64 = cpt_child(c, t, NULL, CRIMG_CPT_OBJ_X86_64_REGS);
 	const struct cpt_object *r32 = cpt_child(c, t, NULL, CRIMG_CPT_OBJ_X86_REGS);
-	UserX86RegsEntry *e = cpt_make(m, 1, sizeof *e, err);
-	if (e == NULL)
-		return NULL;
 	user_x86_regs_entry__init(e);
 	e->has_mode = true;
 	e->mode = r64 == NULL && r32 != NULL ? USER_X86_REGS_MODE__COMPAT
 					     : USER_X86_REGS_MODE__NATIVE;
+	if (r64 == NULL && r32 == NULL)
+		return NULL;
 	if (r64 != NULL)
 		general_64(c, t, r64, e);
-	else if (r32 != NULL)
+	else
 		general_32(c, r32, e);
-	restart_call(c, t, e, r64 == NULL);
-	return e;
+	return cpt_restart(c, t, e);
 }
 
 static int add_tls(struct cpt_image *m, const struct cpt_object *t, ThreadInfoX86 *out,
@@ -224,8 +151,10 @@ ThreadInfoX86 *cpt_thread_info(struct cpt_image *m, const struct cpt_object *tas
 		return NULL;
 	thread_info_x86__init(e);
 	e->clear_tid_addr = cpt_get(&m->c, task, CRIMG_CPT_TASK_CLEAR_TID);
-	if ((e->gpregs = general(m, task, err)) == NULL
-	    || (e->fpregs = floating(m, task, err)) == NULL)
+	if ((e->gpregs = cpt_make(m, 1, sizeof *e->gpregs, err)) == NULL)
+		return NULL;
+	(void)cpt_registers(&m->c, task, e->gpregs);
+	if ((e->fpregs = floating(m, task, err)) == NULL)
 		return NULL;
 	return add_tls(m, task, e, err) < 0 ? NULL : e;
 }

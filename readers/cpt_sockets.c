@@ -1,6 +1,6 @@
-// Sockets and what waits in them. States of the protocols beyond what CRIU's messages hold are carried as
-// records alone.
+// Sockets of the unix and internet families, and packets that wait in them.
 #include "format/limits.h"
+#include "format/tcp_state.h"
 #include "readers/cpt_records.h"
 
 enum { FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10 };
@@ -12,6 +12,9 @@ enum { QUEUE_RECEIVE = 1 };
 #define SOCK_LINGER 0x10u
 #define SOCK_BROADCAST 0x40u
 
+#define BUFFER_LOCKS 3u // of userlocks: sizes of buffers that were asked for
+
+#define NAME_GONE 1u
 #define NAME_BYTES 128u // of an address
 #define US_PER_S 1000000u
 
@@ -23,8 +26,23 @@ static void put_timeout(const struct cpt *c, uint64_t jiffies, uint64_t *sec, ui
 	*usec = jiffies % c->hz * US_PER_S / c->hz;
 }
 
-static SkOptsEntry *put_options(struct cpt_image *m, const struct cpt_object *s,
-				struct crimg_err *err)
+// The kernel's own copy of a program, eight bytes an instruction.
+static int add_filter(struct cpt_image *m, const struct cpt_object *s, SkOptsEntry *e, struct crimg_err *err)
+{
+	enum { INSTRUCTION = 8, LONGEST = 4096 * INSTRUCTION };
+	const struct cpt_object *o = cpt_child(&m->c, s, NULL, CRIMG_CPT_OBJ_SKFILTER);
+	size_t length = 0;
+	uint8_t *code = o == NULL ? NULL : cpt_read(&m->c, o, LONGEST, &length, &m->arena, err);
+	if (o == NULL)
+		return 0;
+	if (code == NULL || (e->so_filter = cpt_make(m, length / INSTRUCTION, INSTRUCTION, err)) == NULL)
+		return -1;
+	for (; e->n_so_filter < length / INSTRUCTION; e->n_so_filter++)
+		e->so_filter[e->n_so_filter] = crimg_get_u64(code + INSTRUCTION * e->n_so_filter);
+	return 0;
+}
+
+SkOptsEntry *cpt_socket_options(struct cpt_image *m, const struct cpt_object *s, struct crimg_err *err)
 {
 	const struct cpt *c = &m->c;
 	uint64_t flags = cpt_get(c, s, CRIMG_CPT_SOCKET_FLAGS);
@@ -52,7 +70,9 @@ static SkOptsEntry *put_options(struct cpt_image *m, const struct cpt_object *s,
 	e->so_oobinline = e->has_so_oobinline ? 1 : 0;
 	e->has_so_linger = (flags & SOCK_LINGER) != 0;
 	e->so_linger = (uint32_t)(cpt_get(c, s, CRIMG_CPT_SOCKET_LINGERTIME) / c->hz);
-	return e;
+	e->so_buf_lock = cpt_u32(c, s, CRIMG_CPT_SOCKET_USERLOCKS) & BUFFER_LOCKS;
+	e->has_so_buf_lock = e->so_buf_lock != 0;
+	return add_filter(m, s, e, err) < 0 ? NULL : e;
 }
 
 static SkShutdown shutdown_of(const struct cpt *c, const struct cpt_object *s)
@@ -73,6 +93,20 @@ static ProtobufCBinaryData unix_name(struct cpt_image *m, const struct cpt_objec
 	if ((name.data = cpt_make(m, name.len, 1, err)) != NULL)
 		memcpy(name.data, cpt_bytes(c, s, CRIMG_CPT_SOCKET_LADDR) + 2, name.len);
 	return name;
+}
+
+// Owner and mode of the file that is the name; there are none of others.
+static FilePermsEntry *permissions(struct cpt_image *m, const struct cpt_object *s, struct crimg_err *err)
+{
+	const struct cpt *c = &m->c;
+	FilePermsEntry *e = cpt_make(m, 1, sizeof *e, err);
+	if (e == NULL)
+		return NULL;
+	file_perms_entry__init(e);
+	e->mode = cpt_u32(c, s, CRIMG_CPT_SOCKET_I_MODE);
+	e->uid = cpt_u32(c, s, CRIMG_CPT_SOCKET_I_UID);
+	e->gid = cpt_u32(c, s, CRIMG_CPT_SOCKET_I_GID);
+	return e;
 }
 
 static int put_unix(struct cpt_image *m, const struct cpt_object *file, const struct cpt_object *s,
@@ -98,8 +132,13 @@ static int put_unix(struct cpt_image *m, const struct cpt_object *file, const st
 	u->has_ns_id = true;
 	u->ns_id = CPT_NS_NET;
 	u->name = unix_name(m, s, err);
+	u->has_deleted = u->deleted = (cpt_get(c, s, CRIMG_CPT_SOCKET_SOCKFLAGS) & NAME_GONE) != 0;
+	bool owned = cpt_has(c, s, CRIMG_CPT_SOCKET_I_UID)
+		     && cpt_get(c, s, CRIMG_CPT_SOCKET_I_UID) != UINT32_MAX;
+	if (owned && (u->file_perms = permissions(m, s, err)) == NULL)
+		return -1;
 	if (u->name.data == NULL || (u->fown = cpt_fown(m, file, err)) == NULL
-	    || (u->opts = put_options(m, s, err)) == NULL)
+	    || (u->opts = cpt_socket_options(m, s, err)) == NULL)
 		return -1;
 	e->usk = u;
 	return 1;
@@ -119,6 +158,41 @@ static int put_endpoint(struct cpt_image *m, const struct cpt_object *s, enum cr
 	for (size_t i = 0; i < *count; i++)
 		(*words)[i] = crimg_get_u32(a + (six ? 8 : 4) + 4 * i);
 	return 0;
+}
+
+// Of TCP's own options those that are not the system's.
+static TcpOptsEntry *tcp_options(struct cpt_image *m, const struct cpt_object *s, struct crimg_err *err)
+{
+	const struct cpt *c = &m->c;
+	uint32_t nonagle = cpt_u32(c, s, CRIMG_CPT_SOCKET_NONAGLE);
+	TcpOptsEntry *e = cpt_make(m, 1, sizeof *e, err);
+	if (e == NULL)
+		return NULL;
+	tcp_opts_entry__init(e);
+	e->has_nodelay = e->nodelay = (nonagle & CRIMG_TCP_NODELAY) != 0;
+	e->has_cork = e->cork = (nonagle & CRIMG_TCP_CORK) != 0;
+	e->keepcnt = cpt_u32(c, s, CRIMG_CPT_SOCKET_KEEPALIVE_PROBES);
+	e->keepidle = cpt_u32(c, s, CRIMG_CPT_SOCKET_KEEPALIVE_TIME) / c->hz;
+	e->keepintvl = cpt_u32(c, s, CRIMG_CPT_SOCKET_KEEPALIVE_INTVL) / c->hz;
+	e->has_keepcnt = e->keepcnt != 0;
+	e->has_keepidle = e->keepidle != 0;
+	e->has_keepintvl = e->keepintvl != 0;
+	return e;
+}
+
+static IpOptsEntry *ip_options(struct cpt_image *m, const struct cpt_object *s, struct crimg_err *err)
+{
+	const struct cpt *c = &m->c;
+	IpOptsEntry *e = cpt_make(m, 1, sizeof *e, err);
+	if (e == NULL)
+		return NULL;
+	ip_opts_entry__init(e);
+	e->ttl = cpt_u32(c, s, CRIMG_CPT_SOCKET_UC_TTL);
+	e->has_ttl = e->ttl >= 1 && e->ttl <= 255; // else the system's
+	e->tos = cpt_u32(c, s, CRIMG_CPT_SOCKET_TOS);
+	e->has_tos = e->tos != 0;
+	e->has_freebind = e->freebind = cpt_get(c, s, CRIMG_CPT_SOCKET_FREEBIND) != 0;
+	return e;
 }
 
 static int put_inet(struct cpt_image *m, const struct cpt_object *file, const struct cpt_object *s,
@@ -148,7 +222,9 @@ static int put_inet(struct cpt_image *m, const struct cpt_object *file, const st
 	    || put_endpoint(m, s, CRIMG_CPT_SOCKET_RADDR, &i->dst_addr, &i->n_dst_addr,
 			    &i->dst_port, err) < 0
 	    || (i->fown = cpt_fown(m, file, err)) == NULL
-	    || (i->opts = put_options(m, s, err)) == NULL)
+	    || (i->opts = cpt_socket_options(m, s, err)) == NULL
+	    || (i->ip_opts = ip_options(m, s, err)) == NULL
+	    || (cpt_is_tcp(c, s) && (i->tcp_opts = tcp_options(m, s, err)) == NULL))
 		return -1;
 	e->isk = i;
 	return 1;
@@ -158,32 +234,21 @@ int cpt_put_socket(struct cpt_image *m, const struct cpt_object *file, FileEntry
 		   struct crimg_err *err)
 {
 	const struct cpt_object *s = m->files[file->nth].socket;
-	if (e->type == FD_TYPES__UNIXSK)
+	switch (e->type) {
+	case FD_TYPES__UNIXSK:
 		return put_unix(m, file, s, e, err);
-	return e->type == FD_TYPES__INETSK ? put_inet(m, file, s, e, err) : 0;
+	case FD_TYPES__INETSK:
+		return put_inet(m, file, s, e, err);
+	case FD_TYPES__PACKETSK:
+		return cpt_put_packet(m, file, s, e, err);
+	case FD_TYPES__NETLINKSK:
+		return cpt_put_netlink(m, file, s, e, err);
+	default:
+		return 0;
+	}
 }
 
-static bool is_stream_of_tcp(const struct cpt *c, const struct cpt_object *s)
-{
-	enum { STREAM = 1 };
-	return cpt_get(c, s, CRIMG_CPT_SOCKET_FAMILY) != FAMILY_UNIX
-	       && cpt_get(c, s, CRIMG_CPT_SOCKET_TYPE) == STREAM;
-}
-
-// Where an SKB's data lie, behind its head room. False: they are not all there.
-static bool data_of(const struct cpt *c, const struct cpt_object *skb, uint64_t *at,
-		    uint64_t *length)
-{
-	const struct cpt_object *bits = cpt_child(c, skb, NULL, CRIMG_CPT_OBJ_BITS);
-	uint64_t head = cpt_get(c, skb, CRIMG_CPT_SKB_HSPACE);
-	*length = cpt_get(c, skb, CRIMG_CPT_SKB_LEN);
-	if (bits == NULL || !crimg_in_range(head, *length, cpt_data_bytes(c, bits)))
-		return false;
-	*at = cpt_body(bits) + head;
-	return true;
-}
-
-// Packets that wait to be received; those of TCP are bytes of a stream, and have no place here.
+// Packets that wait to be received; those of TCP are bytes of a stream (cpt_tcp.c).
 CPT_ENTRY(cpt_put_queue)
 {
 	const struct cpt *c = &m->c;
@@ -203,9 +268,9 @@ CPT_ENTRY(cpt_put_queue)
 			m->inner < sockets ? cpt_nth(c, CRIMG_CPT_OBJ_SOCKET, m->inner) : NULL;
 		const struct cpt_object *file =
 			s == NULL ? NULL : cpt_ref(c, s, CRIMG_CPT_SOCKET_FILE);
-		if (file == NULL || is_stream_of_tcp(c, s)
+		if (file == NULL || cpt_is_tcp(c, s)
 		    || cpt_get(c, skb, CRIMG_CPT_SKB_QUEUE) != QUEUE_RECEIVE
-		    || !data_of(c, skb, &at, &length))
+		    || !cpt_skb_data(c, skb, &at, &length))
 			continue;
 		m->cursor++;
 		e.id_for = cpt_id(file);

@@ -148,6 +148,20 @@ static int put_eventfd(struct cpt_image *m, const struct cpt_object *file, FileE
 	return 1;
 }
 
+static int put_tun(struct cpt_image *m, const struct cpt_object *file, FileEntry *e, FownEntry *owner,
+		   struct crimg_err *err)
+{
+	const struct cpt_object *device = cpt_tun_of(m, file);
+	(void)owner; // the message has no place for one
+	if ((e->tunf = cpt_make(m, 1, sizeof *e->tunf, err)) == NULL)
+		return -1;
+	tunfile_entry__init(e->tunf);
+	e->tunf->id = e->id;
+	e->tunf->has_ns_id = true;
+	e->tunf->ns_id = CPT_NS_NET;
+	return device != NULL && (e->tunf->netdev = cpt_device_name(m, device, err)) == NULL ? -1 : 1;
+}
+
 int cpt_put_special(struct cpt_image *m, const struct cpt_object *file, FileEntry *e,
 		    struct crimg_err *err)
 {
@@ -155,7 +169,7 @@ int cpt_put_special(struct cpt_image *m, const struct cpt_object *file, FileEntr
 				   FownEntry *, struct crimg_err *) = {
 		[FD_TYPES__EVENTPOLL] = put_epoll,   [FD_TYPES__INOTIFY] = put_inotify,
 		[FD_TYPES__SIGNALFD] = put_signalfd, [FD_TYPES__TIMERFD] = put_timerfd,
-		[FD_TYPES__EVENTFD] = put_eventfd,
+		[FD_TYPES__EVENTFD] = put_eventfd,   [FD_TYPES__TUNF] = put_tun,
 	};
 	size_t type = (size_t)e->type;
 	if (type >= sizeof puts / sizeof puts[0] || puts[type] == NULL)

@@ -76,7 +76,7 @@ static int check_fixed(const uint8_t *h, const char *name, struct crimg_err *err
 	return 0;
 }
 
-int crimg_stream_check_header(struct crimg_window *w, uint64_t *length, uint64_t *features,
+int crimg_stream_check_header(struct crimg_window *w, struct crimg_stream_header *header,
                               struct crimg_err *err)
 {
 	const uint8_t *h;
@@ -105,8 +105,8 @@ int crimg_stream_check_header(struct crimg_window *w, uint64_t *length, uint64_t
 	if (crimg_get_u64(h + CRIMG_H_RESERVED) != 0)
 		return crimg_fail(err, CRIMG_E_FORMAT, name, CRIMG_H_RESERVED,
 		                  "reserved bytes are not zero");
-	*length = wanted;
-	*features = crimg_get_u64(h + CRIMG_H_INCOMPATIBLE);
+	*header = (struct crimg_stream_header){ wanted, crimg_get_u64(h + CRIMG_H_INCOMPATIBLE),
+		                                crimg_get_u64(h + CRIMG_H_AUTOCLEAR) };
 	return 0;
 }
 
@@ -188,7 +188,7 @@ static int check_rows(const struct crimg_content *c, const char *name, uint64_t 
 	uint64_t length = 0, kept = 0;
 	for (uint32_t i = 0; i < c->count; i++) {
 		uint32_t flags = crimg_get_u32(c->rows + (size_t)i * CRIMG_K_BYTES + CRIMG_K_FLAGS);
-		uint32_t n = crimg_chunk_length(c, i);
+		uint32_t n = crimg_chunk_length(c->rows, i);
 		if (n == 0 || n > CRIMG_CHUNK_MAX || (flags & ~CRIMG_CHUNK_ZERO) != 0)
 			return crimg_fail(err, CRIMG_E_FORMAT, name, at,
 			                  "chunk %u has %u bytes and flags 0x%x", i, n, flags);
@@ -227,12 +227,29 @@ int crimg_content_parse(const struct crimg_frame *frame, struct crimg_cursor *bo
 	return 0;
 }
 
+int crimg_digests_parse(const struct crimg_frame *frame, struct crimg_cursor *body,
+                        struct crimg_digests_body *out, struct crimg_err *err)
+{
+	struct crimg_digests_body d;
+	if (crimg_cursor_u64(body, &d.before, "the frame before", err) < 0
+	    || crimg_cursor_u32(body, &d.contents, "content count", err) < 0
+	    || crimg_cursor_u32(body, &d.chunks, "chunk count", err) < 0
+	    || crimg_cursor_bytes(body, (uint64_t)d.chunks * CRIMG_K_BYTES, &d.rows, "chunks", err) < 0)
+		return -1;
+	if (d.chunks > CRIMG_DIGESTS_CHUNKS_MAX || d.contents > d.chunks || d.before >= frame->at
+	    || (d.contents == 0 && (d.chunks > 0 || d.before > 0)) || crimg_cursor_left(body) != 0)
+		return crimg_fail(err, CRIMG_E_FORMAT, body->name, frame->at,
+		                  "a digests frame that contradicts itself");
+	*out = d;
+	return 0;
+}
+
 static int unpack(const struct crimg_content *c, const uint8_t *stored, uint8_t *room,
                   const uint8_t **data, const char *name, struct crimg_err *err)
 {
 	uint64_t kept = 0;
 	for (uint32_t i = 0; i < c->count; i++)
-		kept += crimg_chunk_is_zero(c, i) ? 0 : crimg_chunk_length(c, i);
+		kept += crimg_chunk_is_zero(c->rows, i) ? 0 : crimg_chunk_length(c->rows, i);
 	*data = c->encoding == CRIMG_ENCODING_RAW ? stored : room;
 	if (c->encoding == CRIMG_ENCODING_RAW)
 		return 0;
@@ -256,8 +273,8 @@ int crimg_content_expand(const struct crimg_content *c, const uint8_t *stored, u
 		return -1;
 	for (uint32_t i = 0; i < c->count; i++) {
 		XXH128_canonical_t sum = { { 0 } };
-		size_t n = crimg_chunk_length(c, i);
-		bool zero = crimg_chunk_is_zero(c, i);
+		size_t n = crimg_chunk_length(c->rows, i);
+		bool zero = crimg_chunk_is_zero(c->rows, i);
 		if (!zero)
 			XXH128_canonicalFromHash(&sum, XXH3_128bits(*data + at, n));
 		if (memcmp(sum.digest, c->rows + (size_t)i * CRIMG_K_BYTES + CRIMG_K_DIGEST, 16) != 0)

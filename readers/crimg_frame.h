@@ -17,10 +17,15 @@ struct crimg_frame {
 	uint64_t at;          // offset of the frame in the stream
 };
 
-// Checks the 64 and more bytes of the stream's header; *length is the whole header's, *features its
-// incompatible word. Lends nothing.
-CRIMG_MUST_CHECK int crimg_stream_check_header(struct crimg_window *w, uint64_t *length,
-                                               uint64_t *features, struct crimg_err *err);
+struct crimg_stream_header {
+	uint32_t length;                  // of all of it, bytes
+	uint64_t incompatible, autoclear; // feature words
+};
+
+// Checks the 64 and more bytes of the stream's header. Lends nothing.
+CRIMG_MUST_CHECK int crimg_stream_check_header(struct crimg_window *w,
+                                               struct crimg_stream_header *header,
+                                               struct crimg_err *err);
 // Reads the frame at the window's place, which stays: header and covered body, checksum verified. *body
 // is over the covered body, lent until the window moves. A stream that ends here or within: the error
 // says that it is cut.
@@ -45,14 +50,25 @@ CRIMG_MUST_CHECK int crimg_content_expand(const struct crimg_content *c, const u
                                           uint8_t *room, const uint8_t **data, const char *name,
                                           struct crimg_err *err);
 
-static inline uint32_t crimg_chunk_length(const struct crimg_content *c, uint32_t i)
+// What a DIGESTS frame holds.
+struct crimg_digests_body {
+	uint64_t before;           // offset of the DIGESTS frame before it, 0: none; always less than its own
+	uint32_t contents, chunks; // contents is 0 only in the first
+	const uint8_t *rows;       // chunks of them, lent as body is
+};
+
+CRIMG_MUST_CHECK int crimg_digests_parse(const struct crimg_frame *frame, struct crimg_cursor *body,
+                                         struct crimg_digests_body *out, struct crimg_err *err);
+
+// Of chunk rows, as CONTENT and DIGESTS frames hold them.
+static inline uint32_t crimg_chunk_length(const uint8_t *rows, uint32_t i)
 {
-	return crimg_get_u32(c->rows + (size_t)i * CRIMG_K_BYTES + CRIMG_K_LENGTH);
+	return crimg_get_u32(rows + (size_t)i * CRIMG_K_BYTES + CRIMG_K_LENGTH);
 }
 
-static inline bool crimg_chunk_is_zero(const struct crimg_content *c, uint32_t i)
+static inline bool crimg_chunk_is_zero(const uint8_t *rows, uint32_t i)
 {
-	return (c->rows[(size_t)i * CRIMG_K_BYTES + CRIMG_K_FLAGS] & CRIMG_CHUNK_ZERO) != 0;
+	return (rows[(size_t)i * CRIMG_K_BYTES + CRIMG_K_FLAGS] & CRIMG_CHUNK_ZERO) != 0;
 }
 
 #endif

@@ -29,13 +29,11 @@ __attribute__((format(printf, 5, 6))) static int note(struct noting *n, enum cri
 						       uint64_t id, const char *field,
 						       const char *format, ...)
 {
-	char object[CRIMG_FILE_NAME_MAX], what[256];
 	va_list args;
 	va_start(args, format);
-	vsnprintf(what, sizeof what, format, args);
+	int rc = crimg_ledger_vnote_of(n->ledger, kind, id, field, n->err, format, args);
 	va_end(args);
-	crimg_kind_file(kind, id, object);
-	return crimg_ledger_note(n->ledger, object, field, what, n->err);
+	return rc;
 }
 
 static int note_tree(struct noting *n)

@@ -1,6 +1,5 @@
 // The crimg reader: one stream to records, forwards only; payload at random through crimg_random.
 // Every byte is verified before it is lent. Source: SPEC.md, chapter "The crimg stream".
-#define XXH_STATIC_LINKING_ONLY // for a hash state on the stack
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -8,7 +7,7 @@
 #include "format/checked.h"
 #include "readers/readers.h"
 #include "format/limits.h"
-#include "readers/crimg_frame.h"
+#include "readers/crimg_digests.h"
 #include "readers/crimg_random.h"
 
 struct payload_seen {
@@ -21,10 +20,10 @@ struct stream_state {
 	struct crimg_arena arena;        // objects: they live as long as the reader
 	struct crimg_object *object;     // opened last
 	char *origin;
-	XXH3_state_t sums;
-	uint64_t features;               // incompatible ones, from the header
+	XXH3_state_t *sums;              // over the frames' checksums
+	struct crimg_stream_header header;
 	uint64_t frames, objects, entries, payload_bytes;
-	uint64_t index_at;               // offset of the INDEX frame, 0 before
+	uint64_t index_at, index_end;    // where the INDEX frame begins and ends, 0 before
 	bool metadata_over, over;
 	uint64_t next_frame;             // offset of the next frame: where the window goes when done here
 
@@ -40,6 +39,9 @@ struct stream_state {
 	uint8_t *rows;                   // own copy of the chunk rows
 	uint32_t chunk;                  // next
 	uint64_t chunk_at, data_at;      // its place in the frame, and in data
+
+	bool digests_promised;
+	struct crimg_digests_check digests;
 
 	struct payload_seen *payloads;
 	size_t payload_count, payload_capacity;
@@ -260,9 +262,11 @@ static int begin_content(struct stream_state *s, const struct crimg_frame *f,
 {
 	const uint8_t *p;
 	size_t got, wanted = CRIMG_F_BYTES + (size_t)f->body;
-	if (crimg_content_parse(f, c, &s->content, err) < 0 || check_place(s, f, err) < 0)
+	if (crimg_content_parse(f, c, &s->content, err) < 0 || check_place(s, f, err) < 0
+	    || (s->digests_promised
+	        && crimg_digests_check_content(&s->digests, f, &s->content, s->source->name, err) < 0))
 		return -1;
-	if (s->content.encoding == CRIMG_ENCODING_ZSTD && (s->features & CRIMG_FEATURE_ZSTD) == 0)
+	if (s->content.encoding == CRIMG_ENCODING_ZSTD && (s->header.incompatible & CRIMG_FEATURE_ZSTD) == 0)
 		return fail_at(s, f->at, err, "compressed content, but the header lacks feature 0 (zstd)");
 	memcpy(s->rows, s->content.rows, (size_t)s->content.count * CRIMG_K_BYTES);
 	s->content.rows = s->rows;
@@ -284,15 +288,15 @@ static int begin_content(struct stream_state *s, const struct crimg_frame *f,
 static int take_content(struct stream_state *s, struct crimg_record *r)
 {
 	const struct crimg_content *c = &s->content;
-	bool zero = crimg_chunk_is_zero(c, s->chunk);
+	bool zero = crimg_chunk_is_zero(c->rows, s->chunk);
 	uint64_t length = 0;
 	*r = (struct crimg_record){
 		.type = CRIMG_RECORD_CONTENT, .zero = zero, .origin = s->source->name,
 		.payload = { c->payload, s->payloads[c->payload].length },
 		.content_offset = c->offset + s->chunk_at, .bytes = zero ? NULL : s->data + s->data_at,
 	};
-	for (; s->chunk < c->count && crimg_chunk_is_zero(c, s->chunk) == zero; s->chunk++)
-		length += crimg_chunk_length(c, s->chunk);
+	for (; s->chunk < c->count && crimg_chunk_is_zero(c->rows, s->chunk) == zero; s->chunk++)
+		length += crimg_chunk_length(c->rows, s->chunk);
 	r->content_length = length;
 	s->chunk_at += length;
 	s->data_at += zero ? 0 : length;
@@ -312,7 +316,7 @@ static int end_stream(struct stream_state *s, const struct crimg_frame *f, struc
 	    || crimg_cursor_u64(c, &sum, "sum of checksums", err) < 0)
 		return -1;
 	if (frames != s->frames || bytes != f->at + CRIMG_END_BYTES || index_at != s->index_at
-	    || sum != XXH3_64bits_digest(&s->sums) || crimg_cursor_left(c) != 0)
+	    || sum != XXH3_64bits_digest(s->sums) || crimg_cursor_left(c) != 0)
 		return fail_at(s, f->at, err, "the end frame contradicts the stream before it");
 	for (size_t i = 0; i < s->payload_count; i++)
 		if (s->payloads[i].given != s->payloads[i].length)
@@ -320,6 +324,8 @@ static int end_stream(struct stream_state *s, const struct crimg_frame *f, struc
 			                  "payload %zu: %llu bytes found, %llu wanted", i,
 			                  (unsigned long long)s->payloads[i].given,
 			                  (unsigned long long)s->payloads[i].length);
+	if (s->digests_promised && (s->index_at == 0 || s->digests.at != s->index_end))
+		return fail_at(s, f->at, err, "the header promises digests behind the index: none are there");
 	if (crimg_window_skip(&s->window, CRIMG_END_BYTES, err) < 0
 	    || crimg_window_peek(&s->window, 1, &p, &got, err) < 0)
 		return -1;
@@ -350,7 +356,10 @@ static int take_frame(struct stream_state *s, const struct crimg_frame *f, struc
 		return begin_content(s, f, c, err);
 	case CRIMG_FRAME_INDEX:
 		s->index_at = f->at;
+		s->index_end = f->at + CRIMG_F_BYTES + f->body;
 		return 0;
+	case CRIMG_FRAME_DIGESTS:
+		return s->digests_promised ? crimg_digests_check_frame(&s->digests, f, c, err) : 0;
 	case CRIMG_FRAME_END:
 		return end_stream(s, f, c, err);
 	default:
@@ -375,7 +384,7 @@ static int next_frame(struct stream_state *s, struct crimg_record *r, struct cri
 	int rc = take_frame(s, &f, &body, r, err);
 	uint8_t sum[8];
 	crimg_put_u64(sum, f.checksum);
-	XXH3_64bits_update(&s->sums, sum, sizeof sum);
+	XXH3_64bits_update(s->sums, sum, sizeof sum);
 	s->frames++;
 	s->next_frame = f.at + CRIMG_F_BYTES + f.body;
 	return rc;
@@ -418,6 +427,8 @@ static void stream_free(struct stream_state *s)
 	crimg_random_close(s->random);
 	crimg_window_fini(&s->window);
 	crimg_arena_fini(&s->arena);
+	crimg_digests_check_fini(&s->digests);
+	XXH3_freeState(s->sums);
 	free(s->payloads);
 	free(s->room);
 	free(s->rows);
@@ -435,10 +446,16 @@ static int begin_stream(struct stream_state *s, struct crimg_err *err)
 {
 	s->room = malloc(CRIMG_CONTENT_MAX);
 	s->rows = malloc((size_t)CRIMG_CONTENT_CHUNKS_MAX * CRIMG_K_BYTES);
-	if (s->room == NULL || s->rows == NULL)
+	s->sums = XXH3_createState();
+	if (s->room == NULL || s->rows == NULL || s->sums == NULL)
 		return crimg_fail_nomem(err, CRIMG_CONTENT_MAX);
-	XXH3_64bits_reset(&s->sums);
-	return crimg_stream_check_header(&s->window, &s->next_frame, &s->features, err);
+	XXH3_64bits_reset(s->sums);
+	if (crimg_stream_check_header(&s->window, &s->header, err) < 0)
+		return -1;
+	const uint64_t both = CRIMG_FEATURE_INDEX | CRIMG_FEATURE_DIGESTS;
+	s->digests_promised = (s->header.autoclear & both) == both;
+	s->next_frame = s->header.length;
+	return 0;
 }
 
 static int stream_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)
@@ -452,7 +469,6 @@ static int stream_open(struct crimg_reader *reader, struct crimg_input *in, stru
 	s->source = in->source;
 	s->window = crimg_window_make(s->source, 0);
 	s->arena = crimg_arena_make(CRIMG_MAX_INDEX_BYTES);
-	XXH3_INITSTATE(&s->sums);
 	if (begin_stream(s, err) < 0) {
 		stream_free(s);
 		return -1;

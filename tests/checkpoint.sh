@@ -23,6 +23,11 @@ for p in vectors blocked8 heap identity plainfiles timers tree9 guards terminals
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
 cc -O1 -w -pthread -static -o "$work/heap_static" "$programs/heap.c" || exit 2
+# Without a C library, and with what every one of these has in its text: pop %eax; ret, and syscall.
+printf 'pop %%eax\nret\n.byte 0x0f, 5\nret\n.section .note.GNU-stack, "", @progbits\n' >"$work/text32.s"
+whole32=$work/whole32
+cc -m32 -w -O1 -msse2 -nostdlib -static -ffreestanding -fno-pie -no-pie -fno-stack-protector -o "$whole32" \
+	"$work/whole32.c" "$work/text32.s" 2>/dev/null || whole32=
 cc -shared -fPIC -D_GNU_SOURCE -w -o "$work/die_at.so" "$here/die_at.c" -ldl || exit 2
 
 rounds() { # CRIU ROUNDS COMMAND…
@@ -62,17 +67,28 @@ refused() { # TEXT COMMAND…: exit 2, and the text is in what it says
 }
 
 # Killed at many of the steps that touch a task: it goes on, and can be taken again.
-begin killed "$work/blocked8"
-DIE_COUNT=$dir/steps LD_PRELOAD=$work/die_at.so "$crimg" checkpoint -q --leave-running "$pid" x.crimg || not_ok "counting steps"
-steps=$(cat steps)
-[ "$steps" -gt 500 ] && ok || not_ok "$steps steps counted"
-for at in $(seq 1 $((steps / 60 + 1)) $((steps * 4 / 5))); do
-	(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>/dev/null
-	[ $? = 137 ] && ok || not_ok "step $at: it was to be killed"
-done 2>/dev/null
-claim "taken after all that" "$crimg" checkpoint -q --leave-running "$pid" z.crimg
-claim "one name and no more" sh -c '[ -e z.crimg ] && [ ! -e y.crimg ]'
-proves "killed at $steps steps"
+killed() { # PROGRAM
+	begin "killed-$(basename "$1")" "$1"
+	DIE_COUNT=$dir/steps LD_PRELOAD=$work/die_at.so "$crimg" checkpoint -q --leave-running "$pid" x.crimg || not_ok "counting steps"
+	read -r steps _ <steps
+	[ "$steps" -gt 200 ] && ok || not_ok "$steps steps counted"
+	for at in $(seq 1 $((steps / 60 + 1)) $((steps * 4 / 5))); do
+		(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>/dev/null
+		[ $? = 137 ] && ok || not_ok "step $at: it was to be killed"
+	done 2>/dev/null
+	claim "taken after all that" "$crimg" checkpoint -q --leave-running "$pid" z.crimg
+	claim "one name and no more" sh -c '[ -e z.crimg ] && [ ! -e y.crimg ]'
+	proves "$1, killed at $steps steps"
+}
+killed "$work/blocked8"
+if [ -n "$whole32" ]; then
+	rounds "$criu" 1 "$whole32"
+	killed "$whole32"
+	begin shown32 "$whole32"
+	claim "a 32-bit core" sh -c '"$1" convert -t core -p "$2" "pid:$2" x.core && [ "$(head -c 5 x.core | tail -c 1 | od -An -tu1 | tr -d " ")" = 1 ]' sh "$crimg" "$pid"
+	claim "registers of 32 bits" sh -c '"$1" inspect "pid:$2" regs stack | grep -q "eip  *[0-9a-f]\{8\}" || echo none' sh "$crimg" "$pid"
+	proves "shown"
+else skip "32-bit programs cannot be made here"; fi
 
 # Interrupted, full: no image, and the process goes on.
 begin interrupted "$work/heap" 256
@@ -81,7 +97,23 @@ for signal in INT TERM HUP; do
 	[ ! -e x.crimg ] && grep -q interrupted said && ok || not_ok "SIG$signal: $(cat said)"
 done
 (failed=0; ulimit -f 1024; refused "cannot be written" "$crimg" checkpoint -q "$pid" x.crimg; [ "$failed" = 0 ]) && ok || not_ok "a full disk"
+# With --leave-running and --compress contents wait in a file beside the image, and the process goes on first.
+for signal in INT TERM; do
+	timeout -s "$signal" 0.2 "$crimg" checkpoint --leave-running --compress=zstd:19 "$pid" x.crimg 2>said
+	[ ! -e x.crimg ] && grep -q interrupted said && ok || not_ok "SIG$signal, left running: $(cat said)"
+done
+(failed=0; ulimit -f 1024; refused "cannot be written" "$crimg" checkpoint -q --leave-running --compress=zstd "$pid" x.crimg
+	[ "$failed" = 0 ]) && ok || not_ok "a full disk beside the image"
 claim "no image is left" sh -c '[ -z "$(find . -name "*crimg*")" ]'
+"$crimg" checkpoint --leave-running --compress=none "$pid" none.crimg 2>said && "$crimg" checkpoint --leave-running \
+	--compress=zstd:9 "$pid" zstd.crimg 2>>said && "$crimg" checkpoint -q --leave-running --compress=lz4 -t criu "$pid" lz4 \
+	&& "$crimg" validate zstd.crimg && ok || not_ok "compressed after it went on: $(cat said)"
+for image in zstd.crimg lz4; do
+	"$crimg" diff none.crimg "$image" >differs || # its stack, as it looks whether it may go
+		grep -q ": pages [1-9] changed" differs && ok || not_ok "$image has other pages: $(cat differs)"
+done
+frozen=$("$crimg" inspect zstd.crimg stats --json | sed -n 's/.*"frozen_time": *"*\([0-9]*\).*/\1/p')
+claim "what it says of the time is in the image" grep -q "still for $((frozen / 1000))\." said
 proves "interrupted"
 
 # Without privileges, one's own processes.

@@ -52,7 +52,7 @@ claim "the same bytes" cmp "$one" "$work/y.cpt"
 "$crimg" convert --allow-loss "$one" "$work/y.ckpt" 2>/dev/null && "$crimg" inspect "$work/y.ckpt" | grep -q linux-cr &&
 	ok || not_ok "no kernel stream is made from $one"
 # Images of CRIU become OpenVZ's: what differs is told, what cannot be is refused.
-for name in a-regs b-threads d-files j-compat32 e-tcp g-ns m-diff-1; do
+for name in a-regs b-threads d-files j-compat32 e-tcp e-sockets g-ns m-diff-1; do
 	image=$samples/criu/$name
 	rm -rf "$work/made.cpt" "$work/again.cpt" "$work/dir"
 	"$crimg" convert "$image" "$work/made.cpt" >"$work/out" 2>&1
@@ -72,6 +72,15 @@ for name in a-regs b-threads d-files j-compat32 e-tcp g-ns m-diff-1; do
 		part == "mappings" && !/vvar|vsyscall|advice/ { print }' "$work/diff")
 	if [ -z "$odd" ]; then ok; else not_ok "$name: differs: $odd"; fi
 	claim "$name: to a directory" "$crimg" convert -t criu "$work/made.cpt" "$work/dir"
+	if [ "$name" = e-tcp ]; then
+		# [R-0916] connections as they were, to the last byte and number
+		claim "$name: the same sockets" sh -c '! grep -A 9 "^  sockets" "$1/diff"' sh "$work"
+		i=1
+		for stream in "$image"/tcp-stream-*.img; do
+			i=$((i + 1))
+			claim "$name: ${stream##*/} to the bit" cmp "$stream" "$work/dir/tcp-stream-$i.img"
+		done
+	fi
 	claim "$name: back" "$crimg" convert "$work/dir" "$work/again.cpt"
 	claim "$name: the same bytes" cmp "$work/made.cpt" "$work/again.cpt"
 	# without the bytes it came with one is made, which is the same up to the order of what has no order

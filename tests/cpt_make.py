@@ -25,7 +25,7 @@ SIZES = {
     "TASK_AUX": {"18": 152}, "SIGHANDLER": {"18": 56}, "EPOLL": {"18": 24}, "EPOLL_FILE": {"18": 48},
     "INOTIFY": {"18": 40}, "INOTIFY_WATCH": {"18": 24}, "TIMERFD": {"18": 48}, "EVENTFD": {"18": 32},
     "CGROUP": {"18": 32}, "HWADDR": {"18": 48}, "STATS": {"18": 232}, "VETH": {"18": 24}, "IFADDR": {"18": 96},
-    "TRAILER": {"18": 248},
+    "TRAILER": {"18": 248}, "SKFILTER": {"18": 24}, "SOCK_PACKET": {"18": 80}, "SOCK_PACKET_MC": {"18": 64}, "TUNTAP": {"18": 72},
 }
 NUMBERS = {
     "TASK": 0, "MM": 1, "FS": 2, "FILES": 3, "FILE": 4, "SIGHAND": 5, "SIGNAL": 6, "TTY": 7, "SOCKET": 8, "SEM_UNDO": 9,
@@ -35,7 +35,7 @@ NUMBERS = {
     "EPOLL": 1043, "EPOLL_FILE": 1044, "SIGALTSTACK": 1046, "SYSVMSG": 1049, "SYSVMSG_MSG": 1050, "MM_AUXV": 1051,
     "X86_REGS": 4096, "X86_64_REGS": 4097, "PAGES": 4098, "COPYPAGES": 4099, "REMAPPAGES": 4100, "LAZYPAGES": 4101,
     "NAME": 4102, "BITS": 4103, "REF": 4104, "ITERPAGES": 4105, "VSYSCALL": 4107, "INOTIFY": 4109, "INOTIFY_WATCH": 4110,
-    "TASK_AUX": 4112, "HWADDR": 4114, "VETH": 4115, "STATS": 4116, "TIMERFD": 4118, "EVENTFD": 4119, "POSIX_TIMER": 4123,
+    "TASK_AUX": 4112, "TUNTAP": 4113, "SOCK_PACKET": 4124, "SOCK_PACKET_MC": 4125, "SKFILTER": 1045, "HWADDR": 4114, "VETH": 4115, "STATS": 4116, "TIMERFD": 4118, "EVENTFD": 4119, "POSIX_TIMER": 4123,
 }
 SECTIONS = {
     "VEINFO": 1, "FILES": 2, "TASKS": 3, "MM": 4, "FILES_STRUCT": 5, "FS": 6, "SIGHAND": 7, "TTY": 8, "SOCKET": 9,
@@ -49,7 +49,7 @@ PADS = [("FILE", 84, 4), ("FILES", 28, 4), ("FS", 20, 4), ("INODE", 108, 4), ("T
         ("SOCKET", 908, 4), ("SOCKET", 914, 6), ("SKB", 107, 1), ("SYSV_SEM", 76, 4), ("SYSVMSG", 76, 4), ("MM", 123, 1),
         ("TASK", 204, 4), ("TASK", 414, 2), ("SIGALTSTACK", 28, 4), ("TASK_AUX", 24, 128), ("SIGNAL", 23, 1),
         ("SIGNAL", 92, 4), ("SIGHANDLER", 20, 4), ("BITS", 20, 4), ("POSIX_TIMER", 36, 4), ("POSIX_TIMER", 76, 4),
-        ("NET_DEVICE", 44, 4), ("VEINFO", 84, 4), ("INOTIFY", 36, 4), ("VETH", 20, 4)]
+        ("NET_DEVICE", 44, 4), ("TUNTAP", 54, 2), ("SOCK_PACKET", 27, 5), ("SKFILTER", 20, 4), ("VEINFO", 84, 4), ("INOTIFY", 36, 4), ("VETH", 20, 4)]
 RAW, ARRAY, DATA, NAME, STACK, FPU_OLD, FPU, LDT, SEMS, UNDO, NLM, XSAVE, PRAM = range(13)
 
 TEXT, HEAP, STACKAT, VDSO = 0x400000, 0x700000, 0x7ffffffdd000, 0x7fff10000000
@@ -259,6 +259,9 @@ def files(im):
     file(im, "unix2", "socket:[22]", 2, i_mode=0o140777, node="socket", priv=1)
     file(im, "listen", "socket:[23]", 2, i_mode=0o140777, node="socket", priv=2)
     file(im, "udp", "socket:[24]", 0o4002, i_mode=0o140777, node="socket", priv=3)
+    for number, key in enumerate(("tcp1", "tcp2", "tcp3", "tcp4", "packet", "netlink")):
+        file(im, key, "socket:[%d]" % (25 + number), 2, i_mode=0o140777, node="socket", priv=4 + number)
+    file(im, "tun", "/dev/net/tun", 2, i_mode=0o20666, lflags=0x100)
     file(im, "epoll", "anon_inode:[eventpoll]", 2, i_mode=0o600, lflags=0x10, priv=55)
     file(im, "inotify", "anon_inode:inotify", 0, i_mode=0o600, lflags=0x40, priv=56)
     file(im, "signalfd", "anon_inode:[signalfd]", 2, i_mode=0o600, lflags=0x800, priv=1 << 9 | 1 << 14)
@@ -284,11 +287,12 @@ def files(im):
     im.close()
 
 
-def socket(im, key, index, type_, family, state, proto, laddr, raddr=b"", peer=0xffffffff, backlog=0, flags=0, children=()):
-    at = im.begin("SOCKET", ARRAY, _16=("Q", im.at["f:" + key]), _24=("I", [0xffffffff, index]), _40=("H", [type_, family]),
-                  _45=("B", [1, state, 1]), _55=("B", proto), _64=("H", backlog), _68=("I", [3, 1]), _80=("Q", [1500, 2**63 - 1]),
+def socket(im, key, index, type_, family, state, proto, laddr, raddr=b"", peer=0xffffffff, backlog=0, flags=0, children=(),
+           parent=0xffffffff, **fields):
+    at = im.begin("SOCKET", ARRAY, _16=("Q", im.at["f:" + key] if key else NONE), _24=("I", [parent, index]),
+                  _40=("H", [type_, family]), _45=("B", [1, state, 1]), _55=("B", proto), _64=("H", backlog), _68=("I", [3, 1]), _80=("Q", [1500, 2**63 - 1]),
                   _96=("I", [5000, 6000]), _104=("Q", flags), _112=("Q", 7000), _132=("I", len(laddr)), _136=("", laddr),
-                  _264=("I", len(raddr)), _268=("", raddr), _396=("I", peer))
+                  _264=("I", len(raddr)), _268=("", raddr), _396=("I", peer), **fields)
     for child in children:
         child()
     im.end(at)
@@ -300,15 +304,54 @@ def skb(im, data, queue=1):
     im.end(at)
 
 
+def packet_attributes(im):
+    at = im.begin("SOCK_PACKET", ARRAY, _16=("I", [1, 2]), _24=("B", [1, 1, 0]), _32=("I", [9, 1, 4, 3]),
+                  _48=("I", [4096, 2, 2048, 4]))
+    if im.since("108"):
+        im.one("SOCK_PACKET_MC", _16=("I", [2, 2]), _24=("H", [1, 6]), _28=("", b"\1\2\3\4\5\6" + bytes(26)))
+    im.end(at)
+
+
+def connections(im, inet):
+    """TCP: A is connected to B; C has closed, D has it acknowledged; one waits for accept(), one is an orphan's."""
+    def tcp(key, index, state, local, remote, rcv, snd, queues, shutdown=0, parent=0xffffffff):
+        # rcv: rcv_nxt, copied_seq; snd: snd_una, snd_nxt, write_seq
+        fields = dict(
+            _49=("B", shutdown), _50=("B", 3), _432=("i", 33), _436=("i", 16), _584=("I", [rcv[0], snd[1], snd[0]]),
+            _632=("I", [rcv[0] - 1, 5840, 65535]), _654=("H", 1460), _736=("I", [29200, rcv[0] - 10, snd[2], 0, rcv[1]]),
+            _756=("B", [1, 1, 1, 1, 7, 6, 1, 5]), _764=("I", [1, 4321]), _841=("B", 1), _884=("i", [33000, 11000]))
+        socket(im, key, index, 1, 2, state, 6, inet(*local), inet(*remote), parent=parent, children=[
+            (lambda d=d, q=q: skb(im, d, q)) for q, d in queues], **fields)
+
+    a, b, c = ("127.0.0.1", 8080), ("127.0.0.1", 4001), ("127.0.0.1", 4002)
+    # the first SKB was read in part; what came ahead of others is left out; of what was sent a part is acknowledged
+    tcp("tcp1", 4, 1, b, a, (5000, 4993), (0xfffffffe, 1, 6), [(1, b"read, "), (1, b"waits"), (2, b"gone,"), (2, b"unacked!"),
+                                                               (3, b"ahead")])
+    tcp("tcp2", 5, 1, a, b, (0xfffffffe, 0xfffffffe), (5000, 5000, 5000), [])
+    # CLOSE_WAIT: the FIN was received and not read; FIN_WAIT1: neither it nor the last two bytes were sent
+    tcp("tcp3", 6, 8, c, a, (700, 696), (900, 900, 900), [(1, b"bye"), (1, b"")], 1)
+    tcp("tcp4", 7, 4, a, c, (900, 900), (690, 694, 697), [(2, b"sentno"), (2, b"")], 2)
+    tcp(None, 0xffffffff, 1, a, ("10.0.0.9", 99), (1, 1), (1, 1, 1), [], parent=2)
+
+
 def sockets(im):
     im.section("SOCKET")
     un = lambda text: struct.pack("<H", 1) + text
     inet = lambda a, port: struct.pack("<H", 2) + struct.pack(">H", port) + bytes(map(int, a.split("."))) + bytes(8)
-    socket(im, "unix1", 0, 1, 1, 1, 0, un(b"/run/sock"), peer=1, flags=8, children=[lambda: skb(im, b"waiting bytes")])
-    socket(im, "unix2", 1, 1, 1, 1, 0, un(b""), peer=0)
+    socket(im, "unix1", 0, 1, 1, 1, 0, un(b"/run/sock"), peer=1, flags=8, children=[lambda: skb(im, b"waiting bytes")],
+           _912=("H", 0o640), _920=("I", [5, 6]))
+    socket(im, "unix2", 1, 1, 1, 1, 0, un(b""), peer=0, _920=("I", [-1, -1]))
     socket(im, "listen", 2, 1, 2, 10, 6, inet("127.0.0.1", 8080), backlog=5)
     socket(im, "udp", 3, 2, 2, 7, 17, inet("10.1.2.3", 53), inet("10.9.8.7", 999), flags=0x40,
            children=[lambda: skb(im, b"datagram")])
+    connections(im, inet)
+    # what protocol and device are of the one, port, groups and the peer's group of the other
+    packet = [lambda: im.one("SKFILTER", DATA, struct.pack("<HBBI", 6, 0, 0, 0xffff), _16=("I", 8))]
+    if im.since("092"):
+        packet.append(lambda: packet_attributes(im))
+    socket(im, "packet", 8, 3, 17, 7, 0, struct.pack("<H", 17) + struct.pack(">H", 0x800) + struct.pack("<IHBB", 2, 1, 0, 6),
+           children=packet)
+    socket(im, "netlink", 9, 3, 16, 0, 15, struct.pack("<HHII", 16, 0, 77, 5), struct.pack("<HHII", 16, 0, 78, 8))
     im.close()
 
 
@@ -317,7 +360,7 @@ def tables(im):
     keys = "null log log r w fifo tty gone renamed unix1 unix2 listen udp epoll inotify signalfd".split()
     if im.since("061"):
         keys += ["timerfd", "eventfd"]
-    keys.append("locked")
+    keys += "locked tcp1 tcp2 tcp3 tcp4 packet netlink tun".split()
     for number, names in enumerate((keys, ["null", "log", "r"])):
         at = im.begin("FILES", ARRAY, _16=("I", [number, 64, len(names)]))
         for fd, key in enumerate(names):
@@ -340,6 +383,9 @@ def net(im):
     at = im.begin("NET_DEVICE", ARRAY, _16=("I", [2, 0x1043]), _24=("", b"eth0\0"), _40=("I", 1500))
     im.one("VETH", _16=("I", 1))
     im.one("HWADDR", _16=("", bytes([0, 0x18, 0x51, 1, 2, 3]) + bytes(26)))
+    im.end(at)
+    at = im.begin("NET_DEVICE", ARRAY, _16=("I", [3, 0x1091]), _24=("", b"tap9\0"), _40=("I", 1400))
+    im.one("TUNTAP", _16=("I", 1000), _24=("Q", 0x2 | 0x40 | 0x100), _32=("Q", im.at["f:tun"]))
     im.end(at)
     im.close()
     im.section("NET_IFADDR")
@@ -522,8 +568,9 @@ def tasks(im):
     old = "old" if im.arch == 0 else "fx"
     task(im, 1, 1, 0, "mm1", "t0", "init", rax=-512, orig=7, fpu=old, shared=[(40, -1, 1, 0, 0x55)])
     # its parent is a thread that leads nothing
-    task(im, 2, 2, 1, "mm2", "t1", "worker", rax=-516, orig=35, last=False, fpu="xsave" if im.since("061") else "fx",
-         restart=(1, 1, 0x700100, 0, 5))
+    number, block = im.sleeper
+    task(im, 2, 2, 1, "mm2", "t1", "worker", rax=-516, orig=number, last=False, fpu="xsave" if im.since("061") else "fx",
+         restart=block)
     task(im, 3, 2, 1, "mm2", "t1", "thread", rax=-4, orig=202 if im.arch else 240, pending=[(12, -6, 1, 10, 0)])
     task(im, 4, 4, 3, "mm3", "t1", "narrow", bits=32, rax=-514, orig=29, state=4)
     task(im, 5, 5, 1, None, None, "zombie", state=16, fpu=None)
@@ -550,10 +597,21 @@ def trailer(im):
     im.close()
 
 
-def make(tree="141", version=None, arch=1, garbage=None):
+def sleeper(version, arch):
+    """A nanosleep whose time left lies at 0x700100: its number, and the restart block of that version."""
+    return 35 if arch else 162, (1, 1, 0x700100, 0, 5) if version >= 0x800 else (1, 5, 0, 0x700100, 1)
+
+
+UPTIME = 1000  # seconds that the machine had run
+
+
+def make(tree="141", version=None, arch=1, garbage=None, waits=None):
+    """waits: the number of the system call that task 2 was in, and its restart block."""
     version = version if version is not None else VERSIONS.get(tree, 0x803)
     im = Image(tree, version, arch, garbage)
-    im.buf += struct.pack("<IHHHHIIHHQII4I4IQ", 0x63011c79, 80, version, arch, 0, 1, 0, 4096, 1000, 123456, 1300000000, 5,
+    im.sleeper = waits or sleeper(version, arch)
+    im.buf += struct.pack("<IHHHHIIHHQII4I4IQ", 0x63011c79, 80, version, arch, 0, 1, 0, 4096, 1000,
+                          (1 << 32) - 300 * 1000 + UPTIME * 1000, 1300000000, 5,
                           0x5f, 0, 0, 0, 0, 0, 0, 0, 0)
     if im.random:
         im.buf[10:12] = im.noise(2)

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""[R-0902] [R-0909] [R-0910] Holds what `crimg` says of OpenVZ images against what cpt_make.py put into them: every layout, both machines, every rule
+"""[R-0902] [R-0909] [R-0910] [R-0915] Holds what `crimg` says of OpenVZ images against what cpt_make.py put into them: every layout, both machines, every rule
 of versions, as they are and after conversions.
 
   cpt_oracle.py CRIMG WORK [PEER-CRIT]    prints what differs, then "N claims"
 """
+import base64
 import json
 import os
 import shutil
@@ -80,13 +81,13 @@ def check_registers(s, arch):
         same("r15..r8", [s.register(1, 1, "r%d" % i) for i in range(15, 7, -1)], [15, 14, 13, 12, 0x246, 10, 9, 8])
         same("segments", [s.thread(1, 1)["segments"][k]["value"] for k in ("cs", "ss")], ["0x33", "0x2b"])
         same("fs_base", s.register(1, 1, "fs_base"), 0x700800)
-        # restarted: by number, by restart_syscall(), and a futex that gave EINTR
+        # made again: at once, pointed to its time left, and a futex that gave EINTR
         same("ax, ip of 1", [s.register(1, 1, r) for r in ("rax", "rip")], [7, 0x401234])
-        same("ax, ip of 2", [s.register(2, 2, r) for r in ("rax", "rip")], [219, 0x401234])
+        same("ax, ip, di of 2", [s.register(2, 2, r) for r in ("rax", "rip", "rdi")], [35, 0x401234, 0x700100])
         same("ax, ip of 3: a signal waits", [s.register(2, 3, r) for r in ("rax", "rip")], [202, 0x401234])
     else:
         same("ax, ip of 1", [s.register(1, 1, r) for r in ("eax", "eip")], [7, 0x8049000])
-        same("ax, ip of 2", [s.register(2, 2, r) for r in ("eax", "eip")], [0, 0x8049000])
+        same("ax, ip, bx of 2", [s.register(2, 2, r) for r in ("eax", "eip", "ebx")], [162, 0x8049000, 0x700100])
     same("ax, ip of 4", [s.register(4, 4, r) for r in ("eax", "eip")], [29, 0x8049000])
     t = s.thread(4, 4)
     same("32-bit", (t["mode"], [s.register(4, 4, r) for r in "ebx ecx edx esi edi ebp esp".split()]),
@@ -139,7 +140,7 @@ def check_files(s, im):
     same("ghost", [head[k] for k in ("uid", "gid", "size", "dev", "mode")] + [head["mtim"]["tv_sec"], head["mtim"]["tv_usec"]],
          [12, 13, 4 * 4096 + 1808, "8:300", "0100640", 1001, 2001])
     u = s.seen["sockets"]["unix"][0]
-    same("socket options", [u[k] for k in ("send_buffer", "receive_buffer", "options")], [6000, 5000, "reuseaddr passcred keepalive"])
+    same("socket options", [u[k] for k in ("send_buffer", "receive_buffer", "options")], [6000, 5000, ("mode=0640 " if im.since("093") else "") + "reuseaddr passcred keepalive"])
     sk = next(m["isk"] for m in s.messages("FILES") if m.get("isk", {}).get("proto") == "udp")
     same("timeout of 1500 jiffies", [sk["opts"]["so_rcv_tmo_sec"], sk["opts"]["so_rcv_tmo_usec"]], [1, 500000])
     same("without end", [sk["opts"]["so_snd_tmo_sec"], sk["opts"]["so_snd_tmo_usec"]], [0, 0])
@@ -150,6 +151,38 @@ def check_files(s, im):
          [(136 << 8 | 7, 7), (5 << 8 | 2, 7)])
     tty = s.messages("TTY_DATA")[0]
     same("typed ahead", bytes.fromhex(tty["data"]), b"typed ahead")
+
+
+def check_connections(s):
+    files = {e["isk"]["id"]: e["isk"] for e in s.messages("FILES") if "isk" in e}
+    first = next(n for n, x in enumerate(s.of("fds", 1)["fds"]) if x["name"] == "tcp 127.0.0.1:4001 -> 127.0.0.1:8080 ESTABLISHED")
+    sk = [files[x["file_id"]] for x in s.of("fds", 1)["fds"][first:first + 4]]
+    same("states", [x["state"] for x in sk], ["ESTABLISHED", "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT1"])
+    same("their options", [sk[0]["tcp_opts"], sk[0]["ip_opts"], sk[0]["opts"]["so_buf_lock"]],
+         [{"nodelay": True, "keepcnt": 5, "keepidle": 33, "keepintvl": 11}, {"tos": 16, "ttl": 33}, 3])
+    streams = [s.messages("TCP_STREAM", x["ino"])[0] for x in sk]
+    same("received", [(x["inq_len"], x["inq_seq"]) for x in streams], [(7, 5000), (0, 0xfffffffe), (3, 700), (0, 900)])
+    same("to be sent", [(x["outq_len"], x["outq_seq"], x["unsq_len"]) for x in streams],
+         [(8, 6, 5), (0, 5000, 0), (0, 900, 0), (6, 697, 2)])
+    one = streams[0]
+    same("options", [one[k] for k in ("opt_mask", "snd_wscale", "rcv_wscale", "mss_clamp", "timestamp")],
+         ["0xf", 7, 6, 1460, ((1 << 32) - 300000 + cpt_make.UPTIME * 1000) % 2**32])
+    same("windows", [one[k] for k in ("snd_wl1", "snd_wnd", "max_window", "rcv_wnd", "rcv_wup")], [4999, 5840, 65535, 29200, 4990])
+    same("streams", len([o for o in s.seen["objects"] if o["kind"] == "TCP_STREAM"]), 4)
+
+
+def check_packets(s, im):
+    p = next(m["psk"] for m in s.messages("FILES") if "psk" in m)
+    same("packet socket", [p["protocol"], p["ifindex"], p["opts"]["so_filter"]], [8, 2, [0xffff << 32 | 6]])
+    told = [1, 4, 3, 9, True, False, True] if im.since("092") else [0, 0, 0, 0, False, False, False]
+    same("its ways", [p[k] for k in ("version", "reserve", "timestamp", "copy_thresh", "aux_data", "orig_dev", "loss")], told)
+    same("its ring", "rx_ring" in p, im.since("092"))
+    same("its groups", [x["type"] for x in p.get("mclist", [])], [1, 1] if im.since("108") else [])
+    n = next(m["nlsk"] for m in s.messages("FILES") if "nlsk" in m)
+    same("netlink", [n[k] for k in ("portid", "groups", "dst_portid", "dst_group")], [77, ["0x5"], 78, 4])
+    t = next(m["tunf"] for m in s.messages("FILES") if "tunf" in m)
+    link = next(m["tun"] for m in s.messages("NETDEV") if "tun" in m)
+    same("tun", [t["netdev"], link["owner"], link["group"], link["vnethdr"]], ["tap9", 1000, -1, 10])
 
 
 def check_rest(s, im):
@@ -179,7 +212,8 @@ def check_rest(s, im):
     uts = next(n for n in s.seen["namespaces"] if n["type"] == "uts")
     same("host", uts["holds"], "host ct101.example, domain example")
     same("devices", [(m["name"], m["type"], m["mtu"] if im.since("076") else 0) for m in s.messages("NETDEV")],
-         [("lo", "LOOPBACK", 16436 if im.since("076") else 0), ("eth0", "VETH", 1500 if im.since("076") else 0)])
+         [("lo", "LOOPBACK", 16436 if im.since("076") else 0), ("eth0", "VETH", 1500 if im.since("076") else 0),
+                 ("tap9", "TUN", 1400 if im.since("076") else 0)])
     if im.version >= 0x801:
         same("cgroups", [(x["path"], x["processes"], x["controllers"]) for x in s.seen["cgroups"]["sets"]],
              [("/", [1], ["cpu,cpuacct"]), ("/below", [2], ["cpu,cpuacct"]), ("/", [4], ["cpu,cpuacct"])])
@@ -204,6 +238,8 @@ def check(image, im):
     check_registers(s, im.arch)
     check_memory(s, im.tree in (0, 3, len(cpt_make.TREES) - 1)) # those whose pages differ
     check_files(s, im)
+    check_connections(s)
+    check_packets(s, im)
     check_rest(s, im)
     check_version(s, im, creds)
 
@@ -272,7 +308,53 @@ def unknown():
     same_bytes("back from a stream", path, convert(convert(path, "a.crimg"), "b.cpt"))
 
 
-SHOWN = "core-2 core-4 mm-1 files pstree ghost-file-5 pagemap-2 tty-info sk-queues ipcns-msg-9 mountpoints-11 cgroup".split()
+EINTR = -4
+DX, EDX = 2, 3  # what the generator puts there: of a poll its milliseconds
+LATER = cpt_make.UPTIME * 10**9
+# Version, machine, system call, restart block, and what comes of it: ax, and a register with its value.
+BLOCKS = [
+    (0x803, 1, 35, (1, 1, 0, 0, 5), 35, "rdi", 5),  # kept no time left
+    (0x803, 1, 230, (1, 1, 0x7100, 0, 5), 230, "rdx", 0x7100),
+    (0x304, 1, 230, (1, 5, 0, 0x7100, 1), 230, "rdx", 0x7100),
+    (0x803, 1, 230, (5, 2, 0x7100, 0, 5), 230, "rdx", 0x7100),
+    (0x803, 0, 162, (2, 1, 0xffff, 0x7100, 5), 162, "ebx", 0x7100),
+    (0x803, 0, 267, (2, 1, 0xffff, 0x7100, 5), 267, "edx", 0x7100),
+    (0x803, 1, 7, (3, 0x7000, 1 << 32 | 4, LATER + 400000, 0), 7, "rdx", 1),  # rounded up
+    (0x803, 0, 168, (3, 0x7000, 1 << 32 | 4, LATER + 1600000, 0), 168, "edx", 2),
+    (0x803, 0, 168, (3, 0x7000, 1 << 32 | 4, LATER + 9 * 10**9, 0), 168, "edx", EDX),  # no more than it asked for
+    (0x803, 0, 168, (3, 0x7000, 1 << 32 | 4, LATER - 1, 0), 168, "edx", EDX),
+    (0x803, 1, 7, (3, 0x7000, 4, 0, 0), 7, "rdx", DX),  # for ever
+    (0x803, 1, 202, (4, 0x7000, 3, 10**9, 1), 202, "rdx", DX),
+    (0x803, 0, 240, (4, 0x7000, 3, 10**9, 1), 240, "edx", EDX),
+    (0x803, 1, 35, (0, 0, 0, 0, 0), EINTR, "rdi", 5),
+    (0x803, 1, 219, (1, 1, 0x7100, 0, 5), EINTR, "rdi", 5),  # restart_syscall itself: which call is not known
+]
+
+
+def blocks():
+    """[R-0910] What each restart block leads to, and what the ledger says of it."""
+    global what
+    for version, arch, number, block, ax, name, value in BLOCKS:
+        what = "a block: version 0x%x, machine %d, call %d, %r" % (version, arch, number, block)
+        path = write("a.cpt", cpt_make.make("18" if version < 0x800 else "141", version, arch, waits=(number, block)))
+        s = Seen(path)
+        result, place = ("rax", "rip") if arch else ("eax", "eip")
+        mask, ip = (2**64 - 1, 0x401236) if arch else (2**32 - 1, 0x8049002)
+        same("ax, ip", [s.register(2, 2, result), s.register(2, 2, place)], [ax & mask, ip - 2 * (ax > 0)])
+        same(name, s.register(2, 2, name), value)
+        shutil.rmtree(os.path.join(work, "dir"), ignore_errors=True)
+        run("convert", "--loss", os.path.join(work, "loss"), path, os.path.join(work, "dir"))
+        with open(os.path.join(work, "loss"), encoding="ascii") as f:
+            told = [x for x in f if x.startswith("core-2.img: thread_info.gpregs: the system call ")]
+        same("told", [" is interrupted (EINTR)" in x for x in told], [ax == EINTR])
+
+
+SHOWN = ("core-2 core-4 mm-1 files pstree ghost-file-5 pagemap-2 tty-info sk-queues ipcns-msg-9 mountpoints-11 cgroup "
+         "netdev-8 tcp-stream-5 tcp-stream-7 tcp-stream-8").split()
+
+
+# What was read and what was acknowledged is not there, nor what came ahead of others.
+QUEUES = {"tcp-stream-5": [b", waits", b"unacked!"], "tcp-stream-7": [b"bye", b""], "tcp-stream-8": [b"", b"sentno"]}
 
 
 def peer():
@@ -289,11 +371,15 @@ def peer():
         same("crit reads " + name, (theirs.returncode, theirs.stderr), (0, b""))
         ours = run("convert", "-t", "json", image, "-")
         same("crit says of " + name, json.loads(theirs.stdout or b"null"), json.loads(ours))
+        if name.startswith("tcp-stream"):
+            extra = json.loads(ours)["entries"][0]["extra"]
+            same("bytes of " + name, [base64.b64decode(extra[k]) for k in ("inq", "outq")], QUEUES[name])
 
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 variants()
 unknown()
+blocks()
 peer()
 if claims < 1800:
     print("only %d claims were made" % claims)

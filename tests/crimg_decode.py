@@ -17,11 +17,11 @@ import xxhash
 import zstandard
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-OBJECT, ENTRIES, METADATA_END, CONTENT, INDEX, END = range(1, 7)
+OBJECT, ENTRIES, METADATA_END, CONTENT, INDEX, END, DIGESTS = range(1, 8)
 NO_PAYLOAD = (1 << 64) - 1
 PAGE = 4096
 REGION = 256 << 10
-KNOWN = {(0, 0): "zstd", (1, 0): "aligned-chunks", (2, 0): "index"}
+KNOWN = {(0, 0): "zstd", (1, 0): "aligned-chunks", (2, 0): "index", (2, 1): "digests"}
 
 Kind = collections.namedtuple("Kind", "file base magic one")
 
@@ -91,6 +91,9 @@ class Stream:
         self.data = []             # of payloads
         self.chunks = []           # of payloads: (offset, length, zero)
         self.content_frames = []   # (offset, payload, offset, length), as the index must tell them
+        self.undigested = []       # chunk rows of the CONTENT frames since the last DIGESTS frame, a list a frame
+        self.digests_at = 0        # where that frame is
+        self.index_end = 0
         self.open_payload = 0
         self.chain = xxhash.xxh3_64()
         self.index_at = 0
@@ -160,6 +163,8 @@ class Stream:
             else:
                 must(flags & 1, f"type {typ} is unknown")
                 must(covered == body, "a part of the body is not covered")
+                if typ == DIGESTS and self.autoclear & 3 == 3:
+                    self.read_digests(data, start)
                 self.chain.update(head[32:])
                 continue
             {OBJECT: self.read_object, ENTRIES: self.read_entries,
@@ -251,6 +256,7 @@ class Stream:
         must(offset == len(out), f"offset {offset}, {len(out)} wanted")
         rows = [struct.unpack_from("<II16s", data, 48 + 24 * i) for i in range(count)]
         must(sum(r[0] for r in rows) == length, "lengths of the chunks")
+        self.undigested.append(data[48:])
         bytes_ = self.read_stored(stored, stored_sum, encoding, sum(r[0] for r in rows if not r[1]))
         at = 0
         for n, flags, digest in rows:
@@ -287,12 +293,26 @@ class Stream:
         rows = [struct.unpack_from("<QQQQ", data, 8 + 32 * i) for i in range(count)]
         must(rows == self.content_frames, "the index contradicts the frames")
         self.index_at = start
+        self.index_end = self.at
+
+    def read_digests(self, data, start):
+        must(len(data) >= 16, "length of DIGESTS")
+        before, contents, chunks = struct.unpack_from("<QII", data)
+        must(before == self.digests_at, f"the digests before are at {before}, not {self.digests_at}")
+        must(contents == len(self.undigested), f"digests of {contents} contents")
+        must(contents > 0 or not self.content_frames, "digests of no contents")
+        must(chunks <= 65536 and len(data) == 16 + 24 * chunks, "length of DIGESTS")
+        must(data[16:] == b"".join(self.undigested), "digests that are not those of the contents")
+        self.digests_at = start
+        self.undigested = []
 
     def read_end(self, data, _body, start):
         must(len(data) == 32, "length of END")
         must(all(len(d) == n for d, n in zip(self.data, self.lengths)), "a payload is not complete")
         must(struct.unpack("<QQQQ", data)
              == (self.index_at, self.frame, start + 72, self.chain.intdigest()), "END")
+        must(self.autoclear & 3 != 3 or (self.index_at and self.digests_at == self.index_end),
+             "digests are promised behind the index")
 
     # 3.6, aligned chunks
     def page_regions(self):

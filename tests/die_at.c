@@ -1,5 +1,5 @@
-// Stands between crimg and the C library, and kills crimg before the call number DIE_AT to what touches
-// another task. Prints how many there were when it gets through.
+// Stands between crimg and the C library, and kills crimg (or process DIE_PID, with DIE_SIGNAL if that is given) before
+// the call number DIE_AT to what touches another task, or a control group. Tells how many there were when it gets through.
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,24 +9,37 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static long calls;
+#define STATE_BYTES 6u // of a control group: "0", "1", "FROZEN", "THAWED"
+
+static long calls, states; // of the former, those that told a control group its state
+static pid_t main_process; // those that it forks live on
+
+static __attribute__((constructor)) void remember(void)
+{
+	main_process = getpid();
+}
+
+static int number(const char *variable, int otherwise)
+{
+	const char *text = getenv(variable);
+	return text != NULL ? atoi(text) : otherwise;
+}
 
 static void step(void)
 {
 	static long at = -1;
-	const char *text = getenv("DIE_AT");
 	if (at < 0)
-		at = text != NULL ? atol(text) : 0;
-	if (++calls == at)
-		kill(getpid(), SIGKILL);
+		at = number("DIE_AT", 0);
+	if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == at && getpid() == main_process)
+		kill(number("DIE_PID", getpid()), number("DIE_SIGNAL", SIGKILL));
 }
 
 static __attribute__((destructor)) void tell(void)
 {
 	const char *path = getenv("DIE_COUNT");
-	FILE *f = path != NULL ? fopen(path, "w") : NULL;
+	FILE *f = path != NULL && getpid() == main_process ? fopen(path, "w") : NULL;
 	if (f != NULL) {
-		fprintf(f, "%ld\n", calls);
+		fprintf(f, "%ld %ld\n", calls, states);
 		fclose(f);
 	}
 }
@@ -48,6 +61,18 @@ pid_t waitpid(pid_t pid, int *status, int options)
 	if ((options & WNOHANG) == 0) // how often we look is a matter of time
 		step();
 	return real(pid, status, options);
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+	static ssize_t (*real)(int, const void *, size_t);
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "write");
+	if (size > 0 && size <= STATE_BYTES) {
+		states += *(const char *)data != '\0';
+		step();
+	}
+	return real(fd, data, size);
 }
 
 #define TRANSFER(name)                                                                               \

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Restores a kernel stream, converted for criu, and looks at what its processes do then.
+"""Restores a kernel stream, and looks at what its processes do then.
 
-  time_travel.py CRIU IMAGES ROOT STREAM.ckpt    STREAM.txt holds what was known; prints what differs
+  time_travel.py CRIU IMAGES ROOT STREAM.ckpt    IMAGES: the stream, converted for criu
+  time_travel.py CRIMG - ROOT STREAM.ckpt        STREAM.txt holds what was known; prints what differs
 
 Runs where the numbers of the processes are free: as the first process of a pid namespace (a container brings its
 own). ROOT is where the processes find their files.
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 
-criu, images, root, stream = sys.argv[1:5]
+restorer, images, root, stream = sys.argv[1:5]
 text = open(stream[:-5] + ".txt", encoding="latin-1").read()
 role = re.search(r"r\d-(?:xsave-)?([a-z0-9-]+)", stream.rsplit("/", 1)[1])[1]
 posting = 5 if "/r5-" in stream else 6
@@ -210,6 +211,7 @@ def tree(pid=167):
     same("shape", shape, {167: [1, 167, 167], 168: [167, 168, 167], 169: [167, 167, 167], 170: [167, 167, 167],
                           171: [167, 167, 167], 172: [168, 168, 167]})
     same("the dead", [(stat(p)[0], int(stat(p)[49])) for p in (170, 171)], [("Z", 0x2a00), ("Z", 9)])
+    same("their names", [status(p)["Name"] for p in (170, 171)], ["tree", "tree"])
     for p, byte in ((167, b"\0"), (168, b"A"), (172, b"G"), (169, b"B")):
         waits_in(p, 34)
         in_memory(p, 0x42b000, byte * 4096)
@@ -332,14 +334,22 @@ def vdso(pid):
     in_memory(pid, at + 64, b"\x90" * (4096 - 64 - 8) + bytes.fromhex("48c7c0daffffffc3"))
 
 
-log = images + "/restore.log"
-done = subprocess.run([criu, "restore", "-D", images, "-o", "restore.log", "-d", "--pidfile", "pid"]
-                      + ([] if role == "container" else ["--shell-job"]),
-                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=20)
-if done.returncode != 0:
-    print("criu restore: " + "; ".join(re.findall(r"Error.*", read(log).decode(errors="replace"))[-3:]))
+def restore():
+    """The number of the root."""
+    if images == "-":
+        command = [restorer, "restart", "--sysroot", root, stream]
+    else:
+        command = [restorer, "restore", "-D", images, "-o", "restore.log", "-d", "--pidfile", "pid"]
+        command += [] if role == "container" else ["--shell-job"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=20)
+    if done.returncode == 0:
+        return int(done.stdout if images == "-" else read(images + "/pid"))
+    told = done.stderr.decode() if images == "-" else read(images + "/restore.log").decode(errors="replace")
+    print("; ".join((re.findall(r"Error.*", told) or [told])[-3:]))
     sys.exit(1)
-first = int(read(images + "/pid"))
+
+
+first = restore()
 try:
     if role == "container":
         container(first)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Time travel: processes that a 2.6.33 kernel froze run on under this one. Their streams are converted for the
-# living criu, which restores them, and what they do then is held against what was known.
+# living criu, which restores them, and crimg restarts them; what they do then is held against what was known.
 #   time_travel.sh CRIMG SAMPLES PEER
 crimg=$(realpath "$1") samples=$(realpath "$2") peer=$3
 [ "$peer" = none ] || peer=$(realpath "$peer")
@@ -50,16 +50,24 @@ P
 		"$crimg" convert -f json -t criu "$work/core.json" "$core"
 	done
 }
+anew() { # what processes that went on before have changed
+	{ printf 'file-shared page 1\0' | dd of="$root/mnt/mapped.dat" bs=4096 seek=1 conv=sync; } 2>/dev/null
+	rm -f "$root/mnt/selfck.txt" "$root/run/"*
+}
 goes_on() { # NAME STREAM
 	local images=$work/images apart="unshare --fork --pid --mount-proc --kill-child"
 	case $2 in *container*) apart= ;; esac
-	{ printf 'file-shared page 1\0' | dd of="$root/mnt/mapped.dat" bs=4096 seek=1 conv=sync; } 2>/dev/null
+	anew
 	rm -rf "$images"
 	claim "$1: to criu" "$crimg" convert --sysroot "$root" "$2" "$images"
 	claim "$1: valid" sh -c '"$1" validate "$2" >"$3" || cat "$3"' sh "$crimg" "$images" "$work/found"
 	fit_capabilities "$images"
 	# shellcheck disable=SC2086
 	claim "$1: [R-0813] goes on" $apart setsid -w python3 "$here/time_travel.py" "$peer/criu" "$images" "$root" "$2"
+	case $1 in *sockets*) return ;; esac # crimg restarts pairs of them alone
+	anew
+	# shellcheck disable=SC2086
+	claim "$1: [R-0827] crimg restarts it" $apart setsid -w python3 "$here/time_travel.py" "$crimg" - "$root" "$2"
 }
 n=0
 for stream in "$samples"/linux-cr/*.ckpt; do
@@ -102,7 +110,6 @@ for name in r5-files r6-files; do
 	cp "$samples/linux-cr/$name.txt" "$work/made/"
 	claim "$name, with sockets: made" python3 "$here/linuxcr_sockets.py" make "$samples/linux-cr/$name.ckpt" \
 		"$work/made/$name.ckpt" no-ttys
-	rm -f "$root/run/name"
 	goes_on "$name, with sockets" "$work/made/$name.ckpt"
 done
 finish

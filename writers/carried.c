@@ -297,7 +297,9 @@ int carried_put(struct carried *c, const struct crimg_record *r, struct crimg_er
 	}
 	bool holds = r->object->kind == CRIMG_KIND_PAGES || r->object->kind == CRIMG_KIND_GHOST_FILE
 		     || r->object->kind == CRIMG_KIND_PIPES_DATA
-		     || r->object->kind == CRIMG_KIND_FIFO_DATA;
+		     || r->object->kind == CRIMG_KIND_FIFO_DATA
+		     || r->object->kind == CRIMG_KIND_SK_QUEUES
+		     || r->object->kind == CRIMG_KIND_TCP_STREAM;
 	return holds && r->payload.number != CRIMG_NO_PAYLOAD ? add_source(c, r, err) : 0;
 }
 

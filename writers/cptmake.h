@@ -51,10 +51,14 @@ struct cptmake {
 	struct cptmake_map shared; // by CPTMAKE_SHARED(kind, number): MM, FILES, FS, SIGHAND_STRUCT
 	uint64_t namespace_at, root_at;
 	uint64_t *timers;          // of each task
+	struct cptmake_map sockets; // by family and number; the place among them is a socket's index
+	struct cptmake_map packets; // by payload
+	uint64_t packet_bytes;      // of all
 	uint32_t wide;             // 64-bit tasks
 };
 
-enum { CPTMAKE_PIPE = 1, CPTMAKE_GHOST, CPTMAKE_LINK, CPTMAKE_DEVICE, CPTMAKE_SEGMENT, CPTMAKE_SYSV };
+enum { CPTMAKE_PIPE = 1, CPTMAKE_GHOST, CPTMAKE_LINK, CPTMAKE_DEVICE, CPTMAKE_SEGMENT, CPTMAKE_SYSV,
+       CPTMAKE_SOCKET };
 #define CPTMAKE_KEY(kind, number) ((uint64_t)(kind) << 40 | (uint64_t)(number))
 
 // Everything but contents, which are announced to c. -1: what has no place and cannot be left out, or memory.
@@ -96,6 +100,12 @@ CRIMG_MUST_CHECK int cptmake_lose(struct cptmake *k, enum crimg_kind kind, uint6
 // Sections.
 // The keys of an open file that somebody holds, before the maps are sealed.
 CRIMG_MUST_CHECK int cptmake_collect_file(struct cptmake *k, uint32_t id, struct crimg_err *err);
+// The sockets among them, when these are sealed.
+CRIMG_MUST_CHECK int cptmake_find_sockets(struct cptmake *k, struct crimg_err *err);
+bool cptmake_is_socket(const struct crimg_file *f);
+uint32_t cptmake_socket_index(const struct cptmake *k, const struct crimg_file *f);
+CRIMG_MUST_CHECK int cptmake_sockets(struct cptmake *k, struct crimg_err *err);
+CRIMG_MUST_CHECK int cptmake_devices(struct cptmake *k, struct crimg_err *err);
 CRIMG_MUST_CHECK int cptmake_inodes(struct cptmake *k, struct crimg_err *err);
 CRIMG_MUST_CHECK int cptmake_open_files(struct cptmake *k, struct crimg_err *err);
 CRIMG_MUST_CHECK int cptmake_tables(struct cptmake *k, struct crimg_err *err);

@@ -8,7 +8,10 @@
 
 #define PIPEFS_MAGIC 0x50495045u
 #define TMPFS_MAGIC 0x01021994u
+#define SOCKFS_MAGIC 0x534f434bu
+#define TUN_DEVICE (10u << 20 | 200u)
 #define FLAG_DELETED 1u
+#define FLAG_TUN 0x100u
 #define NS_PER_S 1000000000u
 
 static const struct {
@@ -34,6 +37,10 @@ static uint64_t inode_key(const struct crimg_file *f)
 		return CPTMAKE_KEY(CPTMAKE_PIPE, ((const PipeEntry *)f->message)->pipe_id);
 	if (f->type == FD_TYPES__FIFO)
 		return CPTMAKE_KEY(CPTMAKE_PIPE, ((const FifoEntry *)f->message)->pipe_id);
+	if (cptmake_is_socket(f))
+		return CPTMAKE_KEY(CPTMAKE_SOCKET, f->id);
+	if (f->type == FD_TYPES__TUNF)
+		return CPTMAKE_KEY(CPTMAKE_DEVICE, f->id);
 	if (f->type != FD_TYPES__REG)
 		return 0;
 	if (f->remap != NULL && f->remap->remap_type == REMAP_TYPE__GHOST)
@@ -185,11 +192,24 @@ static int put_ghost(struct cptmake *k, uint64_t id, struct cptmake_place *p, st
 	return cptmake_end(k, mark, err);
 }
 
+// Of a socket, or of the device that tun files are opened by: nothing follows.
+static int put_bare(struct cptmake *k, const struct crimg_file *f, struct cptmake_place *p,
+		    struct crimg_err *err)
+{
+	bool tun = f->type == FD_TYPES__TUNF;
+	struct cptmake_object o = inode(tun ? 0020666 : 0140777, f->id, 0, tun ? 0xef53 : SOCKFS_MAGIC);
+	cptmake_set(&o, CRIMG_CPT_INODE_RDEV, tun ? TUN_DEVICE : 0);
+	p->at = k->c->size;
+	return cptmake_put(k, &o, NULL, 0, err);
+}
+
 static int put_inode(struct cptmake *k, const struct crimg_file *f, struct cptmake_place *p,
 		     struct crimg_err *err)
 {
 	const RegFileEntry *reg = f->type == FD_TYPES__REG ? f->message : NULL;
 	struct cptmake_mark mark;
+	if (cptmake_is_socket(f) || f->type == FD_TYPES__TUNF)
+		return put_bare(k, f, p, err);
 	if (reg == NULL)
 		return put_pipe(k, f, p, err);
 	if (f->remap != NULL && f->remap->remap_type == REMAP_TYPE__GHOST)
@@ -358,6 +378,20 @@ static int put_pipe_file(struct cptmake *k, const struct crimg_file *f, struct c
 	return cptmake_end(k, *mark, err);
 }
 
+// A socket is spoken of by its index, a tun file by its device.
+static int put_bound(struct cptmake *k, const struct crimg_file *f, struct cptmake_mark *mark,
+		     struct crimg_err *err)
+{
+	bool tun = f->type == FD_TYPES__TUNF;
+	struct cptmake_object o = file_object(0, tun ? CRIMG_CPT_NONE : cptmake_socket_index(k, f));
+	char path[40];
+	snprintf(path, sizeof path, "socket:[%u]", f->id);
+	if (begin_file(k, tun ? "/dev/net/tun" : path, tun ? 2 : crimg_file_flags(f), tun ? 0020666 : 0140777,
+		       tun ? FLAG_TUN : 0, inode_key(f), f, &o, mark, err) < 0)
+		return -1;
+	return cptmake_end(k, *mark, err);
+}
+
 static uint64_t ns(uint64_t sec, uint64_t nsec)
 {
 	return sec * NS_PER_S + nsec;
@@ -425,6 +459,8 @@ static int put_file(struct cptmake *k, const struct crimg_file *f, struct cptmak
 		rc = put_reg(k, f, &mark, err) < 0 ? -1 : 1;
 	else if (f->type == FD_TYPES__PIPE || f->type == FD_TYPES__FIFO)
 		rc = put_pipe_file(k, f, &mark, err) < 0 ? -1 : 1;
+	else if (cptmake_is_socket(f) || f->type == FD_TYPES__TUNF)
+		rc = put_bound(k, f, &mark, err) < 0 ? -1 : 1;
 	else
 		rc = put_special(k, f, &mark, err);
 	if (rc > 0)

@@ -5,11 +5,10 @@
 #include "format/checked.h"
 #include "format/limits.h"
 #include "format/names.h"
+#include "format/vma_flags.h"
 #include "writers/cptmake.h"
 
-#define AREA_SYSVIPC 0x400u
-#define AREA_SHARED (0x100u | AREA_SYSVIPC)
-#define AREA_FILE (0x40u | 0x80u)
+#define AREA_SHARED (CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV)
 #define CPU_CAPS 0x59fu // CMOV FXSR SSE SSE2 MMX SEP EMT64 SYSCALL
 #define HZ 1000u
 #define MOUNT_BIND 0x80000000u
@@ -28,7 +27,10 @@ static const enum crimg_kind used[] = {
 	CRIMG_KIND_REMAP_FPATH,  CRIMG_KIND_UTSNS,         CRIMG_KIND_IPC_VAR,
 	CRIMG_KIND_MNTS,         CRIMG_KIND_PAGEMAP,       CRIMG_KIND_PAGEMAP_SHMEM,
 	CRIMG_KIND_PIPES_DATA,   CRIMG_KIND_FIFO_DATA,     CRIMG_KIND_GHOST_FILE,
-	CRIMG_KIND_IPCNS_SHM,    CRIMG_KIND_PAGES,        CRIMG_KIND_STATS_DUMP,    CRIMG_KIND_KERNEL_RECORDS,
+	CRIMG_KIND_IPCNS_SHM,    CRIMG_KIND_PAGES,         CRIMG_KIND_STATS_DUMP,
+	CRIMG_KIND_UNIXSK,       CRIMG_KIND_INETSK,        CRIMG_KIND_PACKETSK,
+	CRIMG_KIND_NETLINK_SK,   CRIMG_KIND_TUNFILE,       CRIMG_KIND_NETDEV,
+	CRIMG_KIND_SK_QUEUES,    CRIMG_KIND_TCP_STREAM,    CRIMG_KIND_KERNEL_RECORDS,
 };
 
 static int tell_unused(struct cptmake *k, struct crimg_err *err)
@@ -59,6 +61,8 @@ static int tell_always(struct cptmake *k, struct crimg_err *err)
 		{CRIMG_KIND_IDS, "", "an OpenVZ image is one container: namespaces become its own"},
 		{CRIMG_KIND_PIPES_DATA, "size", "left out"},
 		{CRIMG_KIND_IPC_VAR, "", "limits beyond 32 bits and those of message queues are left out"},
+		{CRIMG_KIND_NETDEV, "", "settings, peers and masters of devices are left out, and those "
+					"of other network namespaces"},
 		{CRIMG_KIND_MNTS, "", "options, sharing and devices of mounts are left out"},
 	};
 	for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
@@ -226,13 +230,13 @@ static int put_trailer(struct cptmake *k, struct crimg_err *err)
 
 static uint64_t segment_key(const VmaEntry *v)
 {
-	return CPTMAKE_KEY((v->status & AREA_SYSVIPC) != 0 ? CPTMAKE_SYSV : CPTMAKE_SEGMENT,
+	return CPTMAKE_KEY((v->status & CRIMG_VMA_SYSV) != 0 ? CPTMAKE_SYSV : CPTMAKE_SEGMENT,
 			   v->shmid);
 }
 
 static int collect_area(struct cptmake *k, const VmaEntry *v, struct crimg_err *err)
 {
-	if ((v->status & AREA_FILE) != 0)
+	if ((v->status & CRIMG_VMA_FILE) != 0)
 		return cptmake_collect_file(k, (uint32_t)v->shmid, err);
 	if ((v->status & AREA_SHARED) == 0)
 		return 0;
@@ -304,6 +308,8 @@ static int collect(struct cptmake *k, struct crimg_err *err)
 	cptmake_map_seal(&k->inodes);
 	cptmake_map_seal(&k->opened);
 	cptmake_map_seal(&k->shared);
+	if (cptmake_find_sockets(k, err) < 0)
+		return -1;
 	for (size_t i = 0; i < k->tasks.count; i++)
 		if (measure(k, &k->tasks.list[i], err) < 0)
 			return -1;
@@ -314,9 +320,9 @@ int cptmake_image(struct cptmake *k, struct crimg_err *err)
 {
 	static int (*const parts[])(struct cptmake *, struct crimg_err *) = {
 		collect,         tell_unused,       tell_always,      put_major,   put_veinfo,
-		put_namespace,   cptmake_inodes,    cptmake_open_files, cptmake_tables,
-		cptmake_handlers, cptmake_timers,   cptmake_memory,   cptmake_tasks,
-		put_names,       put_trailer,
+		put_namespace,   cptmake_inodes,    cptmake_open_files, cptmake_sockets,
+		cptmake_tables,  cptmake_devices,   cptmake_handlers, cptmake_timers,
+		cptmake_memory,  cptmake_tasks,     put_names,        put_trailer,
 	};
 	memset(k->sections, 0xff, sizeof k->sections);
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -333,5 +339,7 @@ void cptmake_fini(struct cptmake *k)
 	free(k->opened.list);
 	free(k->shared.list);
 	free(k->mounts.list);
+	free(k->sockets.list);
+	free(k->packets.list);
 	free(k->timers);
 }

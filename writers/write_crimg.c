@@ -8,19 +8,16 @@
 #include "format/buf.h"
 #include "format/checked.h"
 #include "writers/writers.h"
-#include "format/layout_crimg.h"
 #include "format/limits.h"
-#include "format/output.h"
 #include "writers/chunk_plan.h"
+#include "writers/crimg_tables.h"
 
 #define ENTRIES_FLUSH_BYTES ((size_t)256 << 10)
 #define FRAME_ROOM (CRIMG_F_BYTES + CRIMG_C_BYTES + CRIMG_CONTENT_CHUNKS_MAX * CRIMG_K_BYTES)
 
 struct crimg_stream {
-	struct crimg_sink sink;
-	bool sink_open;
-	XXH3_state_t *sums;            // over the frames' checksums
-	uint64_t frames;
+	struct crimg_out out;
+	struct crimg_tables tables;
 	uint64_t objects, entries, payloads, payload_bytes;
 
 	struct crimg_buf batch;        // ENTRIES being gathered: frame header, body
@@ -35,76 +32,19 @@ struct crimg_stream {
 	size_t held;                   // bytes behind data that wait for the rest of their region
 	uint32_t chunks;
 	uint8_t *table;                // chunk rows
-	struct crimg_buf index;
 
 	ZSTD_CCtx *zstd;               // NULL: stored raw
 	uint8_t *packed;
 	size_t packed_capacity;
 };
 
-static int put_header(struct crimg_stream *s, bool zstd, struct crimg_err *err)
-{
-	static const struct {
-		uint8_t word, bit;
-		const char *name;
-	} features[] = { { 0, 0, "zstd" }, { 1, 0, "aligned-chunks" }, { 2, 0, "index" } };
-	uint8_t h[256] = { 0 };
-	size_t at = CRIMG_H_NAMES;
-	for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
-		size_t n = strlen(features[i].name);
-		h[at] = features[i].word;
-		h[at + 1] = features[i].bit;
-		crimg_put_u16(h + at + 2, (uint16_t)n);
-		memcpy(h + at + 4, features[i].name, n);
-		at += 4 + n;
-	}
-	memcpy(h, CRIMG_STREAM_MAGIC, 8);
-	crimg_put_u32(h + CRIMG_H_NAMES_BYTES, (uint32_t)(at - CRIMG_H_NAMES));
-	size_t length = (at + 7) / 8 * 8 + 8;
-	crimg_put_u32(h + CRIMG_H_VERSION, CRIMG_STREAM_VERSION);
-	crimg_put_u32(h + CRIMG_H_LENGTH, (uint32_t)length);
-	crimg_put_u64(h + CRIMG_H_INCOMPATIBLE, zstd ? CRIMG_FEATURE_ZSTD : 0);
-	crimg_put_u64(h + CRIMG_H_COMPATIBLE, CRIMG_FEATURE_ALIGNED_CHUNKS);
-	crimg_put_u64(h + CRIMG_H_AUTOCLEAR, CRIMG_FEATURE_INDEX);
-	crimg_put_u32(h + CRIMG_H_PAGE_BYTES, CRIMG_PAGE_BYTES);
-	crimg_put_u64(h + length - 8, XXH3_64bits(h, length - 8));
-	return crimg_sink_append(&s->sink, h, length, err);
-}
-
-// Completes the frame header in front of a body whose covered part follows it, and writes both.
-static int put_frame(struct crimg_stream *s, enum crimg_frame_type type, uint8_t *frame,
-                     uint64_t body, size_t covered, struct crimg_err *err)
-{
-	memset(frame, 0, CRIMG_F_BYTES);
-	crimg_put_u32(frame + CRIMG_F_MAGIC, CRIMG_FRAME_MAGIC);
-	crimg_put_u16(frame + CRIMG_F_TYPE, (uint16_t)type);
-	crimg_put_u64(frame + CRIMG_F_NUMBER, s->frames);
-	crimg_put_u64(frame + CRIMG_F_BODY, body);
-	crimg_put_u32(frame + CRIMG_F_COVERED, (uint32_t)covered);
-	XXH3_state_t *x = XXH3_createState();
-	if (x == NULL)
-		return crimg_fail_nomem(err, 0);
-	XXH3_64bits_reset(x);
-	XXH3_64bits_update(x, frame, CRIMG_F_CHECKSUM);
-	XXH3_64bits_update(x, frame + CRIMG_F_BYTES, covered);
-	crimg_put_u64(frame + CRIMG_F_CHECKSUM, XXH3_64bits_digest(x));
-	XXH3_freeState(x);
-	XXH3_64bits_update(s->sums, frame + CRIMG_F_CHECKSUM, 8);
-	s->frames++;
-	return crimg_sink_append(&s->sink, frame, CRIMG_F_BYTES + covered, err);
-}
-
 static int flush_batch(struct crimg_stream *s, struct crimg_err *err)
 {
 	if (s->batch_count == 0)
 		return 0;
 	crimg_put_u32(s->batch.data + CRIMG_F_BYTES + CRIMG_E_COUNT, s->batch_count);
-	size_t body = s->batch.length - CRIMG_F_BYTES;
-	if (body > UINT32_MAX)
-		return crimg_fail(err, CRIMG_E_LIMIT, NULL, CRIMG_NO_OFFSET,
-		                  "a message of %zu bytes does not fit a frame", body);
 	s->batch_count = 0;
-	return put_frame(s, CRIMG_FRAME_ENTRIES, s->batch.data, body, body, err);
+	return crimg_out_buf(&s->out, CRIMG_FRAME_ENTRIES, &s->batch, err);
 }
 
 static void count_payload(struct crimg_stream *s, struct crimg_payload_ref payload)
@@ -141,8 +81,7 @@ static int put_object(struct crimg_stream *s, const struct crimg_record *r, stru
 	    || crimg_buf_append(&s->batch, o->name, name_length, err) < 0
 	    || crimg_buf_append(&s->batch, target, link, err) < 0)
 		return -1;
-	size_t body = s->batch.length - CRIMG_F_BYTES;
-	return put_frame(s, CRIMG_FRAME_OBJECT, s->batch.data, body, body, err);
+	return crimg_out_buf(&s->out, CRIMG_FRAME_OBJECT, &s->batch, err);
 }
 
 static int begin_batch(struct crimg_stream *s, uint64_t first, struct crimg_err *err)
@@ -184,16 +123,8 @@ static int end_metadata(struct crimg_stream *s, struct crimg_err *err)
 	crimg_put_u64(frame + CRIMG_F_BYTES + 8, s->entries);
 	crimg_put_u64(frame + CRIMG_F_BYTES + 16, s->payloads);
 	crimg_put_u64(frame + CRIMG_F_BYTES + 24, s->payload_bytes);
-	return put_frame(s, CRIMG_FRAME_METADATA_END, frame, CRIMG_M_BYTES, CRIMG_M_BYTES, err);
-}
-
-static int add_to_index(struct crimg_stream *s, struct crimg_err *err)
-{
-	if (crimg_buf_u64(&s->index, s->sink.at, err) < 0
-	    || crimg_buf_u64(&s->index, s->payload, err) < 0
-	    || crimg_buf_u64(&s->index, s->offset, err) < 0)
-		return -1;
-	return crimg_buf_u64(&s->index, s->length, err);
+	return crimg_out_frame(&s->out, CRIMG_FRAME_METADATA_END, frame, CRIMG_M_BYTES, CRIMG_M_BYTES,
+	                       err);
 }
 
 // The stored form of the frame's data: zstd when that saves at least a sixteenth.
@@ -232,9 +163,11 @@ static int flush_content(struct crimg_stream *s, struct crimg_err *err)
 	crimg_put_u64(b + CRIMG_C_STORED, stored);
 	crimg_put_u64(b + CRIMG_C_STORED_SUM, packed ? XXH3_64bits(bytes, stored) : 0);
 	size_t covered = CRIMG_C_BYTES + table;
-	if (add_to_index(s, err) < 0
-	    || put_frame(s, CRIMG_FRAME_CONTENT, frame, covered + stored, covered, err) < 0
-	    || crimg_sink_append(&s->sink, bytes, stored, err) < 0)
+	const struct crimg_tables_content content = { s->payload, s->offset, s->length, s->table,
+		                                      s->chunks };
+	if (crimg_tables_note(&s->tables, &s->out, &content, err) < 0
+	    || crimg_out_frame(&s->out, CRIMG_FRAME_CONTENT, frame, covered + stored, covered, err) < 0
+	    || crimg_sink_append(&s->out.sink, bytes, stored, err) < 0)
 		return -1;
 	s->offset += s->length;
 	s->length = 0;
@@ -395,49 +328,22 @@ static int stream_put(struct crimg_writer *writer, const struct crimg_record *r,
 	return r->type == CRIMG_RECORD_OBJECT ? put_object(s, r, err) : put_message(s, r, err);
 }
 
-static int put_index(struct crimg_stream *s, struct crimg_err *err)
-{
-	struct crimg_buf frame = CRIMG_BUF_INIT;
-	uint8_t fixed[CRIMG_F_BYTES + CRIMG_I_BYTES] = { 0 };
-	size_t body = CRIMG_I_BYTES + s->index.length;
-	crimg_put_u64(fixed + CRIMG_F_BYTES, s->index.length / CRIMG_I_ROW);
-	int rc = crimg_buf_append(&frame, fixed, sizeof fixed, err);
-	if (rc == 0)
-		rc = crimg_buf_append(&frame, s->index.data, s->index.length, err);
-	if (rc == 0 && body > UINT32_MAX)
-		rc = crimg_fail(err, CRIMG_E_LIMIT, NULL, CRIMG_NO_OFFSET,
-		                "more contents than one index can list");
-	if (rc == 0)
-		rc = put_frame(s, CRIMG_FRAME_INDEX, frame.data, body, body, err);
-	crimg_buf_fini(&frame);
-	return rc;
-}
-
 static int stream_finish(struct crimg_writer *writer, struct crimg_err *err)
 {
 	struct crimg_stream *s = writer->state;
-	uint8_t frame[CRIMG_END_BYTES];
-	if (end_metadata(s, err) < 0 || flush_content(s, err) < 0)
+	uint64_t index_at;
+	if (end_metadata(s, err) < 0 || flush_content(s, err) < 0
+	    || crimg_tables_write(&s->tables, &s->out, &index_at, err) < 0)
 		return -1;
-	uint64_t index_at = s->sink.at;
-	if (put_index(s, err) < 0)
-		return -1;
-	crimg_put_u64(frame + CRIMG_F_BYTES, index_at);
-	crimg_put_u64(frame + CRIMG_F_BYTES + 8, s->frames);
-	crimg_put_u64(frame + CRIMG_F_BYTES + 16, s->sink.at + CRIMG_END_BYTES);
-	crimg_put_u64(frame + CRIMG_F_BYTES + 24, XXH3_64bits_digest(s->sums));
-	if (put_frame(s, CRIMG_FRAME_END, frame, CRIMG_END_BODY, CRIMG_END_BODY, err) < 0)
-		return -1;
-	s->sink_open = false;
-	return crimg_sink_end(&s->sink, err);
+	return crimg_out_end(&s->out, index_at, err);
 }
 
 static void stream_free(struct crimg_stream *s)
 {
+	crimg_out_fini(&s->out);
+	crimg_tables_fini(&s->tables);
 	crimg_buf_fini(&s->batch);
-	crimg_buf_fini(&s->index);
 	crimg_chunk_plan_fini(&s->plan);
-	XXH3_freeState(s->sums);
 	ZSTD_freeCCtx(s->zstd);
 	free(s->packed);
 	free(s->table);
@@ -447,11 +353,7 @@ static void stream_free(struct crimg_stream *s)
 
 static void stream_close(struct crimg_writer *writer)
 {
-	struct crimg_stream *s = writer->state;
-	struct crimg_err ignored = CRIMG_ERR_INIT;
-	if (s->sink_open && crimg_sink_end(&s->sink, &ignored) < 0)
-		s->sink_open = false;
-	stream_free(s);
+	stream_free(writer->state);
 }
 
 static int set_compression(struct crimg_stream *s, const struct crimg_writer_options *options,
@@ -482,19 +384,14 @@ static int stream_open(struct crimg_writer *writer, const struct crimg_writer_op
 	if (s == NULL)
 		return crimg_fail_nomem(err, sizeof *s);
 	s->payload = CRIMG_NO_PAYLOAD;
-	s->sums = XXH3_createState();
 	s->frame = malloc(FRAME_ROOM + CRIMG_CONTENT_MAX);
 	s->table = malloc((size_t)CRIMG_CONTENT_CHUNKS_MAX * CRIMG_K_BYTES);
-	int rc = s->sums == NULL || s->frame == NULL || s->table == NULL
+	int rc = s->frame == NULL || s->table == NULL
 		? crimg_fail_nomem(err, FRAME_ROOM + CRIMG_CONTENT_MAX)
 		: set_compression(s, options, err);
-	if (rc == 0)
-		rc = crimg_sink_create(writer->output, "", CRIMG_SIZE_UNKNOWN, &s->sink, err);
 	if (rc == 0) {
-		XXH3_64bits_reset(s->sums);
 		s->data = s->frame + FRAME_ROOM;
-		s->sink_open = true;
-		rc = put_header(s, s->zstd != NULL, err);
+		rc = crimg_out_open(&s->out, writer->output, s->zstd != NULL, err);
 	}
 	if (rc < 0) {
 		stream_free(s);

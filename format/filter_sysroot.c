@@ -1,15 +1,15 @@
 // Files of an image under another root: every absolute name gets the directory in front of it, and so
-// does the root of each task, which criu then makes its root (chroot). So a program from another system
+// does the root of each task, which a restore then makes its root (chroot). So a program from another system
 // goes on among that system's files. Knows names; opens nothing.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert/filters.h"
+#include "format/filter.h"
 #include "format/limits.h"
 
 struct sysroot_state {
-	struct crimg_reader inner;
+	struct crimg_filter base;
 	char *root; // absolute
 	struct crimg_arena arena;
 	struct crimg_buf encoded;
@@ -63,7 +63,7 @@ static int rename_file(struct sysroot_state *s, struct crimg_record *r, struct c
 static int sysroot_next(struct crimg_reader *reader, struct crimg_record *r, struct crimg_err *err)
 {
 	struct sysroot_state *s = reader->state;
-	int rc = crimg_reader_next(&s->inner, r, err);
+	int rc = crimg_reader_next(&s->base.inner, r, err);
 	if (rc <= 0)
 		return rc;
 	enum crimg_kind kind = r->type == CRIMG_RECORD_CONTENT ? CRIMG_KIND_PAGES : r->object->kind;
@@ -79,7 +79,7 @@ static int sysroot_next(struct crimg_reader *reader, struct crimg_record *r, str
 static void sysroot_close(struct crimg_reader *reader)
 {
 	struct sysroot_state *s = reader->state;
-	crimg_reader_close(&s->inner);
+	crimg_reader_close(&s->base.inner);
 	crimg_arena_fini(&s->arena);
 	crimg_buf_fini(&s->encoded);
 	free(s->root);
@@ -89,6 +89,9 @@ static void sysroot_close(struct crimg_reader *reader)
 static const struct crimg_reader_driver sysroot_driver = {
 	.name = "sysroot",
 	.next = sysroot_next,
+	.read = crimg_filter_read,
+	.locate = crimg_filter_locate,
+	.digest = crimg_filter_digest,
 	.close = sysroot_close,
 };
 
@@ -102,7 +105,7 @@ int crimg_filter_sysroot(struct crimg_reader *reader, const char *root, struct c
 		free(s);
 		return crimg_fail_sys(err, errno, root, "--sysroot: no such directory");
 	}
-	s->inner = *reader;
+	s->base.inner = *reader;
 	s->arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
 	reader->driver = &sysroot_driver;
 	reader->state = s;

@@ -1,5 +1,5 @@
 // Puts something in the place of a vDSO whose contents the image does not have: the kernel that made it
-// is gone, and criu restores none that it cannot read. A page that says ENOSYS wherever it is entered: a C
+// is gone, and nobody restores what he cannot read. A page that says ENOSYS wherever it is entered: a C
 // library that asks it for the time falls back to the system call. To 32-bit tasks it is the way into
 // the kernel besides, at the place that their auxiliary vector names.
 // Source: SPEC.md, chapter "Kernel streams".
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert/filters.h"
 #include "format/checked.h"
+#include "format/filter.h"
 #include "format/limits.h"
 #include "format/space.h"
 
@@ -44,7 +44,7 @@ static const struct part {
 #define PART_COUNT (sizeof parts / sizeof parts[0])
 
 struct vdso_state {
-	struct crimg_reader inner;
+	struct crimg_filter base;
 	struct crimg_ledger *ledger;
 	struct crimg_arena arena;
 	struct crimg_buf encoded;
@@ -242,7 +242,7 @@ static int vdso_next(struct crimg_reader *reader, struct crimg_record *r, struct
 {
 	struct vdso_state *s = reader->state;
 	if (!s->holds && !s->ended) {
-		int rc = crimg_reader_next(&s->inner, &s->held, err);
+		int rc = crimg_reader_next(&s->base.inner, &s->held, err);
 		if (rc < 0 || (rc > 0 && look(s, &s->held, err) < 0))
 			return -1;
 		s->holds = rc > 0;
@@ -260,10 +260,46 @@ static int vdso_next(struct crimg_reader *reader, struct crimg_record *r, struct
 	return 1;
 }
 
+// The segment that payload is, or NULL.
+static const struct standin *of_ours(const struct vdso_state *s, uint64_t payload)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (s->segments[i].bytes != NULL && s->segments[i].payload == payload)
+			return &s->segments[i];
+	return NULL;
+}
+
+static int vdso_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
+                     size_t length, struct crimg_err *err)
+{
+	const struct standin *segment = of_ours(reader->state, payload);
+	if (segment == NULL)
+		return crimg_filter_read(reader, payload, offset, buf, length, err);
+	if (!crimg_in_range(offset, length, segment->pages * CRIMG_PAGE_BYTES))
+		return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
+		                  "bytes behind the vDSO are wanted");
+	memcpy(buf, segment->bytes + offset, length);
+	return 0;
+}
+
+static int vdso_locate(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+                       struct crimg_span *out, struct crimg_err *err)
+{
+	return of_ours(reader->state, payload) != NULL ? 0
+		: crimg_filter_locate(reader, payload, offset, out, err);
+}
+
+static int vdso_digest(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+                       struct crimg_digest *out, struct crimg_err *err)
+{
+	return of_ours(reader->state, payload) != NULL ? 0
+		: crimg_filter_digest(reader, payload, offset, out, err);
+}
+
 static void vdso_close(struct crimg_reader *reader)
 {
 	struct vdso_state *s = reader->state;
-	crimg_reader_close(&s->inner);
+	crimg_reader_close(&s->base.inner);
 	crimg_arena_fini(&s->arena);
 	crimg_buf_fini(&s->encoded);
 	for (size_t i = 0; i < 2; i++)
@@ -274,6 +310,9 @@ static void vdso_close(struct crimg_reader *reader)
 static const struct crimg_reader_driver vdso_driver = {
 	.name = "vdso",
 	.next = vdso_next,
+	.read = vdso_read,
+	.locate = vdso_locate,
+	.digest = vdso_digest,
 	.close = vdso_close,
 };
 
@@ -282,7 +321,7 @@ int crimg_filter_vdso(struct crimg_reader *reader, struct crimg_ledger *ledger, 
 	struct vdso_state *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return crimg_fail_nomem(err, sizeof *s);
-	s->inner = *reader;
+	s->base.inner = *reader;
 	s->ledger = ledger;
 	s->arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
 	reader->driver = &vdso_driver;

@@ -1,0 +1,163 @@
+// Freezing the control groups of a tree, thawing them, and the guard who does so if we cannot.
+#include "producer/freezer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "producer/tree.h"
+
+#define PATIENCE_US 1000000u // for all of a group to stand: one that sleeps where no signal reaches it may not
+
+// Async-signal-safe: the guard has nothing else.
+static bool set_state(const struct crimg_cgroup *g, bool frozen)
+{
+	const char *text = g->unified ? (frozen ? "1" : "0") : frozen ? "FROZEN" : "THAWED";
+	char path[PATH_MAX];
+	size_t length = strlen(g->folder);
+	const char *name = g->unified ? "/cgroup.freeze" : "/freezer.state";
+	if (length + strlen(name) >= sizeof path)
+		return false;
+	memcpy(path, g->folder, length);
+	strcpy(path + length, name);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) > 0;
+	int number = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = number;
+	return done;
+}
+
+static void put_back(const struct crimg_freezer *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->groups[i].top || f->groups[i].was_frozen)
+			set_state(&f->groups[i], f->groups[i].was_frozen);
+}
+
+// Waits until its creator says that all is well, or dies. A session of its own: what ends a group of processes
+// does not end it.
+static _Noreturn void watch(const struct crimg_freezer *f, int pipe)
+{
+	char word;
+	ssize_t n;
+	setsid();
+	while ((n = read(pipe, &word, 1)) < 0 && errno == EINTR)
+		;
+	if (n == 0)
+		put_back(f);
+	_exit(0);
+}
+
+static int start_guard(struct crimg_freezer *f, struct crimg_err *err)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return crimg_fail_sys(err, errno, NULL, "no pipe can be made");
+	f->guard = fork();
+	if (f->guard == 0) {
+		close(ends[1]);
+		watch(f, ends[0]);
+	}
+	int number = errno;
+	close(ends[0]);
+	if (f->guard > 0) {
+		f->guard_pipe = ends[1];
+		return 0;
+	}
+	f->guard = 0;
+	close(ends[1]);
+	return crimg_fail_sys(err, number, NULL, "no process can be made that guards control groups");
+}
+
+static void dismiss_guard(struct crimg_freezer *f)
+{
+	if (f->guard == 0)
+		return;
+	bool told = write(f->guard_pipe, "", 1) == 1; // else it puts back what is put back already
+	close(f->guard_pipe);
+	while (waitpid(f->guard, NULL, 0) < 0 && errno == EINTR && told)
+		;
+	f->guard = 0;
+}
+
+static void forget(struct crimg_freezer *f)
+{
+	dismiss_guard(f);
+	for (size_t i = 0; i < f->count; i++)
+		free(f->groups[i].folder);
+	free(f->groups);
+	*f = (struct crimg_freezer){.groups = NULL};
+}
+
+static bool was_frozen(const struct crimg_freezer *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->groups[i].was_frozen)
+			return true;
+	return false;
+}
+
+// Whoever does not stand in time is caught by ptrace all the same, which then says what is wrong.
+static void wait_until_they_stand(const struct crimg_freezer *f)
+{
+	uint64_t from = crimg_now_us();
+	for (size_t i = 0; i < f->count && crimg_now_us() - from < PATIENCE_US;)
+		if (!f->groups[i].top || crimg_cgroup_stands(f->groups[i].folder, f->groups[i].unified))
+			i++;
+		else
+			nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+}
+
+static int freeze(struct crimg_freezer *f, struct crimg_err *err)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->groups[i].top && !set_state(&f->groups[i], true))
+			return crimg_fail_sys(err, errno, f->groups[i].folder, "this control group cannot be frozen");
+	wait_until_they_stand(f);
+	return 0;
+}
+
+int crimg_freezer_freeze(struct crimg_freezer *f, pid_t root, struct crimg_err *err)
+{
+	struct crimg_err mine = CRIMG_ERR_INIT;
+	int rc = crimg_cgroups_find(f, root, err);
+	if (rc == 0 && f->count > 0)
+		rc = start_guard(f, err);
+	if (rc == 0 && freeze(f, &mine) < 0) {
+		put_back(f);
+		if (was_frozen(f)) {
+			*err = mine;
+			rc = -1;
+		}
+		forget(f);
+	}
+	if (rc < 0)
+		forget(f);
+	return rc;
+}
+
+int crimg_freezer_release(struct crimg_freezer *f, struct crimg_err *err)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if ((f->groups[i].top || f->groups[i].was_frozen) && !set_state(&f->groups[i], false))
+			return crimg_fail_sys(err, errno, f->groups[i].folder,
+					      "this control group cannot be thawed");
+	if (!was_frozen(f))
+		forget(f);
+	return 0;
+}
+
+void crimg_freezer_restore(struct crimg_freezer *f)
+{
+	put_back(f);
+	forget(f);
+}
