@@ -162,7 +162,7 @@ static uint32_t time32(uint64_t us)
 DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c)
 {
 	DumpStatsEntry e = DUMP_STATS_ENTRY__INIT;
-	uint64_t now = crimg_now_us();
+	uint64_t now = c->tree.thawed_at != 0 ? c->tree.thawed_at : crimg_now_us();
 	e.freezing_time = time32(c->tree.froze_us);
 	e.frozen_time = time32(now - c->tree.frozen_at);
 	e.memdump_time = c->taken_at != 0 ? time32(now - c->taken_at) : 0;
@@ -173,13 +173,22 @@ DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c)
 	return e;
 }
 
-// Before the contents are read: these are not in the times yet.
+// Unless they wait in a file already, before the contents are read: these are not in the times then.
 static int put_stats(struct crimg_capture *c, struct crimg_err *err)
 {
 	StatsEntry e = STATS_ENTRY__INIT;
 	DumpStatsEntry dump = crimg_capture_stats(c);
 	e.dump = &dump;
 	return c->without_stats ? 0 : crimg_shelf_put(&c->shelf, CRIMG_KIND_STATS_DUMP, 0, &e.base, err);
+}
+
+static int let_go(struct crimg_capture *c, struct crimg_err *err)
+{
+	if (crimg_shelf_spool(&c->shelf, c->spool, c->stopped, err) < 0
+	    || crimg_tree_check(&c->tree, err) < 0)
+		return -1;
+	crimg_tree_thaw(&c->tree, CRIMG_THAW_RUN);
+	return 0;
 }
 
 int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
@@ -196,9 +205,11 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_stats(c, err) < 0)
+	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
+	if ((c->spool != NULL && let_go(c, err) < 0) || put_stats(c, err) < 0)
+		return -1;
 	return crimg_shelf_seal(&c->shelf, err);
 }
 

@@ -60,6 +60,8 @@ struct crimg_capture {
 	uint64_t pages_scanned, pages_written, shared_written; // for the statistics
 	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
 	bool without_stats;  // who asks for the image writes them
+	const char *spool;   // directory where contents wait once the tree has gone on; NULL: it stays
+	bool (*stopped)(void); // asked now and then whether to give up; may be NULL
 };
 
 // Zeroed, in the arena; NULL with err.
@@ -70,11 +72,11 @@ const char *crimg_capture_text(struct crimg_capture *c, pid_t pid, const char *n
 
 #define CRIMG_CAPTURE_MAX_BYTES ((size_t)1 << 31) // of the messages of one process
 
-// The whole image of a frozen tree (c->tree, all else zero), onto the shelf, sealed. fini also after an
-// error; the tree stays frozen.
+// The whole image of a frozen tree (c->tree; all else zero, but what the caller wants), onto the shelf, sealed.
+// fini also after an error; the tree stays frozen, unless c->spool.
 CRIMG_MUST_CHECK int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_fini(struct crimg_capture *c);
-// How much, and how long it took until now.
+// How much, and how long they stood still, if only until now.
 DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c);
 
 // Of one process: its memory (before anything is asked of it), then what it and its threads tell.
