@@ -97,6 +97,8 @@ CRIMG_MUST_CHECK int crimg_capture_ipc(struct crimg_capture *c, struct crimg_err
 // Pieces of a core, from a thread taken over.
 CRIMG_MUST_CHECK int crimg_capture_thread(struct crimg_capture *c, struct crimg_remote *r,
                                           CoreEntry *core, pid_t pid, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_wait(struct crimg_capture *c, const struct crimg_remote *r,
+                                        const struct crimg_wait *wait, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_process(struct crimg_capture *c, struct crimg_remote *r,
                                            const struct crimg_live_task *t, CoreEntry *core,
                                            struct crimg_err *err);

@@ -177,6 +177,8 @@ int crimg_capture_cores(struct crimg_capture *c, const struct crimg_live_task *t
 		if (crimg_remote_begin_at(&r, t->threads[i].tid, c->gate, 0, err) < 0)
 			return -1;
 		int rc = put_thread(c, &r, t, err);
+		if (rc == 0)
+			rc = crimg_capture_wait(c, &r, &t->threads[i].wait, err);
 		if (crimg_remote_end(&r, err) < 0)
 			rc = -1;
 		if (r.signal != 0) // it was taken off its queue, and must come all the same

@@ -109,7 +109,7 @@ static int read_registers(struct crimg_capture *c, struct crimg_remote *r, CoreE
 		return -1;
 	thread_info_x86__init(info);
 	user_x86_regs_entry__init(gp);
-	regs.orig_rax = r->regs.orig_rax;
+	regs.orig_rax = (unsigned long long)r->call;
 	if (c->compat != (regs.cs == CRIMG_USER_CODE_32))
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "task %d runs %d-bit code in a %d-bit program", (int)r->tid,

@@ -57,8 +57,9 @@ static int wait_for(pid_t tid, int *status, struct crimg_err *err)
 
 // Waits until a seized and interrupted thread stands. *stop_signal: of job control, or 0. 0: it ended
 // instead; 1: it stands.
-static int wait_until_still(pid_t tid, int *stop_signal, struct crimg_err *err)
+static int wait_until_still(struct crimg_live_thread *t, int *stop_signal, struct crimg_err *err)
 {
+	pid_t tid = t->tid;
 	for (;;) {
 		int status, rc = wait_for(tid, &status, err);
 		if (rc < 0)
@@ -72,7 +73,7 @@ static int wait_until_still(pid_t tid, int *stop_signal, struct crimg_err *err)
 		if (status >> 16 == PTRACE_EVENT_STOP) {
 			struct crimg_err mine = CRIMG_ERR_INIT;
 			*stop_signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-			if (crimg_undo_interruption(tid, &mine) == 0)
+			if (crimg_undo_interruption(tid, &t->wait, &mine) == 0)
 				return 1;
 			if (mine.sys_errno == ESRCH) // killed: its end is still to be told
 				continue;
@@ -117,7 +118,9 @@ static int seize(void *context, int tid)
 		int number = errno;
 		return is_over(tid) ? 0 : fail_seize(tid, number, w->err);
 	}
-	w->task->threads[w->task->count++] = (struct crimg_live_thread){tid};
+	struct crimg_live_thread *t = &w->task->threads[w->task->count++];
+	*t = (struct crimg_live_thread){.tid = tid};
+	crimg_wait_look(tid, &t->wait);
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 && errno != ESRCH)
 		return fail_seize(tid, errno, w->err);
 	return 0;
@@ -128,7 +131,7 @@ static int settle(struct crimg_live_task *t, size_t from, struct crimg_err *err)
 {
 	size_t kept = from;
 	for (size_t i = from; i < t->count; i++) {
-		int signal = 0, rc = wait_until_still(t->threads[i].tid, &signal, err);
+		int signal = 0, rc = wait_until_still(&t->threads[i], &signal, err);
 		if (rc < 0) {
 			// Those behind are still to be let go.
 			memmove(t->threads + kept, t->threads + i,
@@ -178,8 +181,9 @@ static int put_leader_first(struct crimg_live_task *t, struct crimg_err *err)
 	qsort(t->threads, t->count, sizeof *t->threads, by_tid);
 	for (size_t i = 0; i < t->count; i++)
 		if (t->threads[i].tid == t->pid) {
+			struct crimg_live_thread leader = t->threads[i];
 			memmove(t->threads + 1, t->threads, i * sizeof *t->threads);
-			t->threads[0].tid = t->pid;
+			t->threads[0] = leader;
 			return 0;
 		}
 	return t->count == 0 ? 0
@@ -309,7 +313,9 @@ static int freeze_all(pid_t root, struct crimg_tree *tree, struct crimg_err *err
 int crimg_tree_freeze(pid_t root, struct crimg_tree *out, struct crimg_err *err)
 {
 	struct crimg_tree tree = {.frozen_at = crimg_now_us()};
-	if (freeze_groups(root, &tree, err) < 0 || freeze_all(root, &tree, err) < 0) {
+	bool frozen = freeze_groups(root, &tree, err) == 0 && freeze_all(root, &tree, err) == 0;
+	crimg_wait_looked();
+	if (!frozen) {
 		crimg_tree_thaw(&tree, CRIMG_THAW_RUN);
 		return -1;
 	}

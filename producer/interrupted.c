@@ -63,18 +63,28 @@ static int has_signal(pid_t tid, bool *out, struct crimg_err *err)
 	return rc;
 }
 
-int crimg_undo_interruption(pid_t tid, struct crimg_err *err)
+// Up to a whole millisecond, as the call takes it; 0 is no time to wait, but to look.
+static void set_time_left(struct user_regs_struct *regs, const struct crimg_wait *wait)
+{
+	bool epoll = wait->number == SYS_epoll_wait || wait->number == SYS_epoll_pwait;
+	if (wait->timed && epoll)
+		regs->r10 = (wait->left_ns + 999999) / 1000000;
+}
+
+int crimg_undo_interruption(pid_t tid, struct crimg_wait *wait, struct crimg_err *err)
 {
 	struct user_regs_struct regs;
 	bool signal = true;
 	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
 		return crimg_fail_sys(err, errno, NULL, "task %d: registers cannot be read", (int)tid);
+	crimg_wait_confirm(tid, &regs, wait);
 	if (!is_interrupted(&regs))
 		return 0;
 	if (has_signal(tid, &signal, err) < 0)
 		return -1;
 	if (signal)
 		return 0;
+	set_time_left(&regs, wait);
 	regs.rax = regs.orig_rax;
 	regs.rip -= SYSCALL_BYTES;
 	regs.orig_rax = (unsigned long long)-1;

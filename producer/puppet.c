@@ -370,29 +370,70 @@ static int step(struct crimg_puppet *p, struct crimg_err *err)
 	return 0;
 }
 
-int crimg_puppet_leave(struct crimg_puppet *p, struct crimg_call call, struct crimg_err *err)
+// In front of a single call, without the list.
+static int set_out_for(struct crimg_puppet *p, const struct crimg_call *call, struct crimg_err *err)
 {
 	struct crimg_stage *s = p->stage;
 	struct user_regs_struct r = p->regs;
-	const uint64_t *a = call.args;
+	const uint64_t *a = call->args;
 	if (crimg_puppet_flush(p, err) < 0
 	    || crimg_puppet_write(p, s->start + LENT_AT, s->lent, s->lent_bytes, err) < 0)
 		return -1;
 	s->lent_bytes = 0;
-	const uint8_t *entry = call.is_32 ? crimg_puppet_syscall_32 : crimg_puppet_syscall;
+	const uint8_t *entry = call->is_32 ? crimg_puppet_syscall_32 : crimg_puppet_syscall;
 	r.rip = s->start + (uint64_t)(entry - crimg_puppet_code);
-	r.rax = (uint64_t)call.number;
-	if (call.is_32)
+	r.rax = (uint64_t)call->number;
+	if (call->is_32)
 		r.rbx = a[0], r.rcx = a[1], r.rdx = a[2], r.rsi = a[3];
 	else
 		r.rdi = a[0], r.rsi = a[1], r.rdx = a[2], r.r10 = a[3], r.r8 = a[4], r.r9 = a[5];
 	if (ptrace(PTRACE_SETREGS, p->tid, NULL, &r) < 0)
 		return fail_ptrace(p, "setting its registers", err);
-	if (step(p, err) < 0)
-		return -1;
+	return 0;
+}
+
+static int read_result(const struct crimg_puppet *p, int64_t *result, struct crimg_err *err)
+{
+	struct user_regs_struct r;
 	if (ptrace(PTRACE_GETREGS, p->tid, NULL, &r) < 0)
 		return fail_ptrace(p, "reading its registers", err);
-	int64_t result = (int64_t)r.rax;
+	*result = (int64_t)r.rax;
+	return 0;
+}
+
+int crimg_puppet_interrupt(struct crimg_puppet *p, struct crimg_call call, int64_t *result,
+                           struct crimg_err *err)
+{
+	int status;
+	if (set_out_for(p, &call, err) < 0 || await(p, PTRACE_SYSCALL, &status, err) < 0)
+		return -1;
+	if (WSTOPSIG(status) != (SIGTRAP | 0x80))
+		return fail_end(p, status, err);
+	if (ptrace(PTRACE_INTERRUPT, p->tid, NULL, NULL) < 0)
+		return fail_ptrace(p, "interrupting it", err);
+	if (await(p, PTRACE_SYSCALL, &status, err) < 0)
+		return -1;
+	if (WSTOPSIG(status) != (SIGTRAP | 0x80))
+		return fail_end(p, status, err);
+	return read_result(p, result, err) < 0 ? -1 : crimg_puppet_stand(p, err);
+}
+
+int crimg_puppet_stand(struct crimg_puppet *p, struct crimg_err *err)
+{
+	int status;
+	if (ptrace(PTRACE_INTERRUPT, p->tid, NULL, NULL) < 0 || ptrace(PTRACE_CONT, p->tid, NULL, NULL) < 0)
+		return fail_ptrace(p, "interrupting it", err);
+	while (waitpid(p->tid, &status, __WALL) < 0)
+		if (errno != EINTR)
+			return fail_ptrace(p, "waiting for it", err);
+	return WIFSTOPPED(status) && status >> 16 == PTRACE_EVENT_STOP ? 0 : fail_end(p, status, err);
+}
+
+int crimg_puppet_leave(struct crimg_puppet *p, struct crimg_call call, struct crimg_err *err)
+{
+	int64_t result = 0;
+	if (set_out_for(p, &call, err) < 0 || step(p, err) < 0 || read_result(p, &result, err) < 0)
+		return -1;
 	bool bad = (result < 0 && result >= -4095) || (call.exact && result != call.wanted);
 	return bad ? crimg_puppet_fail(p, &call, result, err) : 0;
 }

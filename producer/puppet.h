@@ -42,6 +42,7 @@ struct crimg_puppet {
 	uint32_t shown;              // its number in the image, and its name, for errors
 	const char *name;
 	struct user_regs_struct regs; // to call with
+	long resumes;                // system call that the kernel goes on with when it is let go; 0: none
 	pid_t born;                  // number of the task that the last call created; 0: none
 };
 
@@ -82,6 +83,13 @@ CRIMG_MUST_CHECK int crimg_puppet_write(struct crimg_puppet *p, uint64_t address
 // ignored then, and the call may be the one that takes the stage away.
 CRIMG_MUST_CHECK int crimg_puppet_leave(struct crimg_puppet *p, struct crimg_call call,
                                         struct crimg_err *err);
+// The list, and then this call, which waits and is interrupted at once: *result, as the kernel has it before it
+// decides how to go on (ERESTART_RESTARTBLOCK).
+CRIMG_MUST_CHECK int crimg_puppet_interrupt(struct crimg_puppet *p, struct crimg_call call,
+                                            int64_t *result, struct crimg_err *err);
+// Brings it from wherever it stands to a stop after which the kernel looks at what its registers say of a system
+// call to go on with.
+CRIMG_MUST_CHECK int crimg_puppet_stand(struct crimg_puppet *p, struct crimg_err *err);
 // Ends it with this wait status: its exit code, or the signal that killed it (one that has its default
 // action).
 CRIMG_MUST_CHECK int crimg_puppet_end(struct crimg_puppet *p, int status, struct crimg_err *err);

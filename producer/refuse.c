@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "producer/devices.h"
@@ -13,6 +14,7 @@
 #include "producer/proc.h"
 #include "producer/tree.h"
 
+#define ENDING_MS 50u           // that we wait for a process to be a zombie
 #define PF_KTHREAD 0x200000u // in field 9 of stat
 
 static int refuse(pid_t pid, const char *reason, struct crimg_err *err)
@@ -232,21 +234,33 @@ static int refuse_by_entrance(pid_t root, struct crimg_err *err)
 	return 0;
 }
 
-// A process that ends while we look is none.
+static bool has_ended(pid_t pid)
+{
+	struct crimg_buf text = CRIMG_BUF_INIT;
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	bool ended = crimg_proc_read(pid, "stat", &text, &ignored) < 0
+		     || strchr("ZXx", crimg_stat_state((const char *)text.data)) != NULL;
+	crimg_buf_fini(&text);
+	return ended;
+}
+
+// A process that ends while we look is none, or a zombie.
 static int refuse_down(void *context, int pid)
 {
 	const struct tree_walk *w = context;
 	struct crimg_err *err = w->err, gone = CRIMG_ERR_INIT;
-	char path[64];
-	snprintf(path, sizeof path, "/proc/%d", pid);
 	if (pid == getpid())
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "the tree holds crimg itself (process %d)", (int)getpid());
-	if (crimg_task_refuse(pid, &gone) < 0) {
-		if (gone.code != CRIMG_E_UNSUPPORTED && access(path, F_OK) != 0)
+	for (unsigned i = 0; crimg_task_refuse(pid, &gone) < 0; i++) {
+		if (gone.code != CRIMG_E_UNSUPPORTED && has_ended(pid))
 			return 0;
-		*err = gone;
-		return -1;
+		if (gone.code == CRIMG_E_UNSUPPORTED || i == ENDING_MS) {
+			*err = gone;
+			return -1;
+		}
+		memset(&gone, 0, sizeof gone); // it is about to end, and hides already
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	if (refuse_by_root(w, pid) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "format/checked.h"
 #include "producer/proc.h"
 #include "producer/remote_frame.h"
+#include "producer/waits.h"
 
 #define RED_ZONE_BYTES 128u
 #define XSTATE_MAX_BYTES 14336u // far more than AMX and AVX-512 take
@@ -117,6 +119,9 @@ static int read_state(struct crimg_remote *r, struct crimg_err *err)
 	if (r->regs.cs != CRIMG_USER_CODE_64 && r->regs.cs != CRIMG_USER_CODE_32)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "task %d runs in a code segment of its own: 0x%llx", (int)r->tid, r->regs.cs);
+	r->call = (long)r->regs.orig_rax;
+	if (r->regs.cs == CRIMG_USER_CODE_64 && r->call == SYS_restart_syscall)
+		r->call = crimg_wait_restarted(r->tid, r->regs.rip);
 	r->xstate_bytes = crimg_remote_xstate_bytes(r->xstate, xstate.iov_len);
 	return 0;
 }
@@ -136,6 +141,10 @@ static int read_rseq(struct crimg_remote *r, struct crimg_err *err)
 struct user_regs_struct crimg_remote_healed(const struct crimg_remote *r)
 {
 	struct user_regs_struct regs = crimg_remote_resumed(&r->regs);
+	if ((long)regs.rax == SYS_restart_syscall && r->regs.orig_rax == regs.rax) {
+		regs.rax = r->call >= 0 ? (unsigned long long)r->call : (unsigned long long)-EINTR;
+		regs.rip = r->call >= 0 ? regs.rip : r->regs.rip;
+	}
 	struct crimg_err ignored = CRIMG_ERR_INIT;
 	uint64_t cs[4] = {0}; // version and flags, start, length, where it is given up
 	if (r->rseq_cs != 0 && crimg_proc_get(r->tid, r->rseq_cs, cs, sizeof cs, &ignored) == 0

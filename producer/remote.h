@@ -38,6 +38,7 @@ struct crimg_remote {
 	pid_t tid;
 	struct crimg_remote_gate gate;
 	struct user_regs_struct regs; // as they were, and will be again
+	long call;                    // the system call that it was caught in, as its program made it; -1: unknown
 	uint64_t mask;                // blocked signals, the same
 	uint64_t data;                // address of CRIMG_REMOTE_DATA_BYTES for arguments and results
 	int signal;                   // that came in between (only SIGSTOP can); 0: none

@@ -49,23 +49,24 @@ static char await_gate(int gate)
 
 // What a new task runs: it waits until crimg has it, and ends with crimg. clocks: what those of the keeper's
 // children are to say; or NULL.
-static _Noreturn void wait_at_gate(int gate, bool keeper, uint32_t root, const struct crimg_clocks *clocks)
+static _Noreturn void wait_at_gate(const struct crimg_restart *r, bool keeper,
+                                   const struct crimg_clocks *clocks)
 {
-	if (!keeper || await_gate(gate) != 'm') {
-		await_gate(gate);
+	if (!keeper || await_gate(r->gate) != 'm') {
+		await_gate(r->gate);
 		_exit(127);
 	}
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	if (clocks != NULL)
 		(void)crimg_clocks_set(clocks); // crimg looks whether it could
-	if (await_gate(gate) != 'g')
+	if (write(r->set_up, "s", 1) != 1 || await_gate(r->gate) != 'g')
 		_exit(127);
 	int null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
 		dup2(null, fd);
 	close_range(3, ~0U, 0);
-	keep(root);
+	keep(r->tasks.list[0].pid);
 }
 
 static int write_map(pid_t pid, const char *file, const char *text, struct crimg_err *err)
@@ -115,7 +116,7 @@ static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool
 	long pid = clone_here(flags | CLONE_CLEAR_SIGHAND, number);
 	if (pid == 0) {
 		close(r->gate_in);
-		wait_at_gate(r->gate, keeper, r->tasks.list[0].pid, has_clocks ? &clocks : NULL);
+		wait_at_gate(r, keeper, has_clocks ? &clocks : NULL);
 	}
 	int error = errno;
 	sigprocmask(SIG_SETMASK, &old, NULL);
@@ -152,15 +153,28 @@ static int drop_rseq(struct crimg_puppet *p, struct crimg_err *err)
 	return crimg_puppet_flush(p, err);
 }
 
+// Process 1, which has its /proc and its children's clocks when this returns.
+static int create_keeper(struct crimg_restart *r, struct crimg_err *err)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return crimg_fail_sys(err, errno, NULL, "a pipe");
+	r->set_up = ends[1];
+	int rc = create(r, namespaces(r) | CLONE_NEWNS, 0, true, &r->keeper, err);
+	close(ends[1]);
+	if (rc == 0 && (write(r->gate_in, "m", 1) != 1 || await_gate(ends[0]) != 's'))
+		rc = crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET, "process 1 of the pid namespace ended");
+	close(ends[0]);
+	return rc;
+}
+
 // The keeper bears the root, and goes back to where it was.
 static int bear_by_keeper(struct crimg_restart *r, struct crimg_puppet *root, struct crimg_err *err)
 {
 	struct crimg_puppet keeper = { .shown = 1, .name = "process 1 of crimg" };
 	struct user_regs_struct regs;
-	if (create(r, namespaces(r) | CLONE_NEWNS, 0, true, &r->keeper, err) < 0)
+	if (create_keeper(r, err) < 0)
 		return -1;
-	if (write(r->gate_in, "m", 1) != 1)
-		return crimg_fail_sys(err, errno, NULL, "telling process 1 to go on");
 	if (seize(r, &keeper, r->keeper, err) < 0)
 		return -1;
 	if (ptrace(PTRACE_GETREGS, keeper.tid, NULL, &regs) < 0)

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "producer/restart_parts.h"
+#include "producer/restart_ptys.h"
 
 enum { FLOCK_LOCK = 2, OPEN_FILE_LOCK = 4, LEASE = 8 }; // file_lock_entry.flag; else one of POSIX
 
@@ -84,12 +84,24 @@ static int set_owner(struct crimg_restart *r, struct crimg_puppet *p, const Fdin
 		           owner->signum);
 }
 
+// Signals on input name the descriptor by which they were asked for.
+static int ask_signals(struct crimg_restart *r, struct crimg_puppet *p, const FdinfoEntry *fd,
+                       struct crimg_err *err)
+{
+	const struct crimg_file *file = crimg_files_find(&r->files, fd->id);
+	uint64_t flags = file != NULL && (crimg_file_flags(file) & O_PATH) == 0 ? crimg_file_flags(file) : 0;
+	return (flags & O_ASYNC) == 0 ? 0
+		: CRIMG_DO(p, err, "signals on input:", file_name(r, fd->id), SYS_fcntl, fd->fd, F_SETFL,
+		           flags & (O_ASYNC | O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME));
+}
+
 static int place_all(struct crimg_restart *r, struct crimg_puppet *p, const FdinfoEntry **sorted,
                      size_t count, struct crimg_err *err)
 {
 	uint64_t next = 0;
 	for (size_t i = 0; i < count; i++)
-		if (place(r, p, sorted[i], err) < 0 || set_owner(r, p, sorted[i], err) < 0)
+		if (place(r, p, sorted[i], err) < 0 || set_owner(r, p, sorted[i], err) < 0
+		    || ask_signals(r, p, sorted[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (sorted[i]->fd > next && close_gap(p, next, sorted[i]->fd - 1, err) < 0)
@@ -174,6 +186,8 @@ int crimg_restart_fds(struct crimg_restart *r, struct crimg_actor *a, struct cri
 {
 	struct crimg_list fds;
 	struct crimg_puppet *p = &a->puppets[0];
+	if (crimg_restart_foreground(r, a, err) < 0)
+		return -1;
 	if (has_own_table(r, a)) {
 		if (crimg_task_list(r->image, a->task, CRIMG_PART_FDS, &fds, err) < 0
 		    || arrange(r, a, &fds, err) < 0)

@@ -16,9 +16,10 @@
 
 #include "format/limits.h"
 #include "producer/restart_outside.h"
+#include "producer/restart_ptys.h"
 
-// What F_SETFL can set.
-#define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+// What F_SETFL can set; O_ASYNC is the business of the task that the descriptor is of.
+#define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 #define POUR_BYTES (64u << 10)
 
 int crimg_restart_pour(struct crimg_image *image, struct crimg_payload_ref from, int fd,
@@ -150,8 +151,9 @@ static int open_timerfd(struct crimg_restart *r, const struct crimg_file *file,
 static int open_terminal(struct crimg_restart *r, const struct crimg_file *file,
                          struct crimg_err *err)
 {
+	if (crimg_restart_has_master(r, file))
+		return crimg_restart_open_pty(r, file, err);
 	int fd = crimg_handles_reopen(crimg_restart_terminal(), (int)crimg_file_flags(file));
-	(void)r;
 	return fd < 0 ? fail_file(file, "crimg's terminal", err) : fd;
 }
 

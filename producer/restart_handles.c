@@ -11,6 +11,9 @@
 #include "format/search.h"
 #include "producer/restart_parts.h"
 
+// Of a file's flags those that were for its first opening, and O_ASYNC, which open() would note and not do.
+#define NOT_AGAIN (O_CREAT | O_EXCL | O_TRUNC | O_ASYNC)
+
 static int order(const struct crimg_handle *a, const struct crimg_handle *b)
 {
 	if (a->sort != b->sort)
@@ -69,7 +72,7 @@ int crimg_handles_reopen(int fd, int flags)
 {
 	char path[40];
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return open(path, (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_CLOEXEC | O_NOCTTY);
+	return open(path, (flags & ~NOT_AGAIN) | O_CLOEXEC | O_NOCTTY);
 }
 
 int crimg_handles_open_path(struct crimg_restart *r, const struct crimg_file *file, int flags,
@@ -78,7 +81,7 @@ int crimg_handles_open_path(struct crimg_restart *r, const struct crimg_file *fi
 	const char *path = file->path != NULL ? file->path->name : "";
 	if (file->remap != NULL)
 		return crimg_restart_open_ghost(r, file, flags, err);
-	int fd = open(path, (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_CLOEXEC | O_NOCTTY);
+	int fd = open(path, (flags & ~NOT_AGAIN) | O_CLOEXEC | O_NOCTTY);
 	return fd >= 0 ? fd : crimg_fail_sys(err, errno, path, "cannot be opened");
 }
 

@@ -33,7 +33,9 @@ static int leave_thread(struct crimg_restart *r, struct crimg_actor *a, size_t i
 		return -1;
 	if (crimg_thread_signals(r->image, &a->task->threads[i], &list, err) < 0)
 		return -1;
-	return queue_traps(a, &a->puppets[i], &list, false, err);
+	if (queue_traps(a, &a->puppets[i], &list, false, err) < 0)
+		return -1;
+	return crimg_restart_wait(r, a, i, err);
 }
 
 static int leave_process(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
@@ -63,7 +65,8 @@ int crimg_restart_leave(struct crimg_restart *r, struct crimg_actor *a, struct c
 		return -1;
 	for (size_t i = 0; i < a->count; i++) {
 		const struct crimg_thread *t = &a->task->threads[i];
-		if (crimg_restart_regs(&a->puppets[i], t->core, err) < 0
+		if ((a->puppets[i].resumes != 0 && crimg_puppet_stand(&a->puppets[i], err) < 0)
+		    || crimg_restart_regs(&a->puppets[i], t->core, err) < 0
 		    || set_mask(&a->puppets[i], crimg_thread_blocked(a->task, t), err) < 0)
 			return -1;
 	}

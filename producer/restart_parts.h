@@ -41,6 +41,7 @@ enum crimg_handle_sort {
 	CRIMG_HANDLE_SEGMENT, // id: shmid; anonymous shared memory, or a memory file
 	CRIMG_HANDLE_PIPE_IN, // id: pipe_id; the end to read from
 	CRIMG_HANDLE_PIPE_OUT,
+	CRIMG_HANDLE_PTY,     // id: number of the pair in the image; its master
 	CRIMG_HANDLE_SOCKET,  // id: file in the image; the other end of a pair that was made
 	CRIMG_HANDLE_PAGES,   // id: inode of the image's file, more: its device
 };
@@ -94,6 +95,7 @@ struct crimg_restart {
 	bool new_user;                // and in a user namespace, where crimg may do what it may not here
 	pid_t root;                   // as crimg sees it
 	pid_t keeper;                 // process 1 of the new pid namespace; 0: there is none
+	int set_up;                   // a pipe's write end: the keeper tells that it may bear children
 	int gate, gate_in;            // a pipe that new tasks wait at: its read end, its write end
 };
 
@@ -183,6 +185,9 @@ CRIMG_MUST_CHECK int crimg_restart_timers(struct crimg_restart *r, struct crimg_
                                           struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_signals(struct crimg_restart *r, struct crimg_actor *a,
                                            struct crimg_err *err);
+// restart_waits.c: of one thread, which from then on makes no call that waits.
+CRIMG_MUST_CHECK int crimg_restart_wait(struct crimg_restart *r, struct crimg_actor *a, size_t i,
+                                        struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_leave(struct crimg_restart *r, struct crimg_actor *a,
                                          struct crimg_err *err);
 

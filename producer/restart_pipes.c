@@ -1,10 +1,52 @@
 // Pipes and fifos, with the bytes that were in flight.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "producer/restart_parts.h"
+
+static const PipePacketsEntry *packets_of(struct crimg_restart *r, uint32_t pipe_id)
+{
+	struct crimg_list list = { NULL, 0 };
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	if (crimg_image_select(r->image, CRIMG_KIND_PIPE_PACKETS, "pipe_id", pipe_id, &list, &ignored) < 0)
+		return NULL;
+	return list.count > 0 ? list.items[0] : NULL;
+}
+
+// A write each, in packet mode: so they are packets again.
+static int pour_packets(struct crimg_restart *r, const PipePacketsEntry *packets,
+                        struct crimg_payload_ref from, int fd, struct crimg_err *err)
+{
+	uint8_t buf[PIPE_BUF];
+	uint64_t at = 0;
+	for (size_t i = 0; i < packets->n_length; i++) {
+		size_t n = packets->length[i];
+		if (n > sizeof buf || n > from.length - at)
+			return crimg_fail(err, CRIMG_E_FORMAT, "pipe-packets.img", CRIMG_NO_OFFSET,
+			                  "packet %zu of pipe:[%u]: %zu bytes found, at most %zu wanted", i,
+			                  packets->pipe_id, n, sizeof buf);
+		if (crimg_image_read(r->image, from.number, at, buf, n, err) < 0)
+			return -1;
+		if (write(fd, buf, n) != (ssize_t)n)
+			return crimg_fail_sys(err, errno, NULL, "a packet of pipe:[%u]", packets->pipe_id);
+		at += n;
+	}
+	return 0;
+}
+
+static int pour(struct crimg_restart *r, uint32_t pipe_id, struct crimg_payload_ref from, int fd,
+                struct crimg_err *err)
+{
+	const PipePacketsEntry *packets = packets_of(r, pipe_id);
+	if (packets == NULL)
+		return crimg_restart_pour(r->image, from, fd, err);
+	if (fcntl(fd, F_SETFL, O_NONBLOCK | O_DIRECT) < 0)
+		return crimg_fail_sys(err, errno, NULL, "packet mode of pipe:[%u]", pipe_id);
+	return pour_packets(r, packets, from, fd, err);
+}
 
 // Puts back what was in the pipe, whose write end is fd.
 static int fill(struct crimg_restart *r, enum crimg_kind kind, uint32_t pipe_id, int fd,
@@ -21,7 +63,7 @@ static int fill(struct crimg_restart *r, enum crimg_kind kind, uint32_t pipe_id,
 		if (data->has_size && data->size > 0 && fcntl(fd, F_SETPIPE_SZ, (int)data->size) < 0)
 			return crimg_fail_sys(err, errno, name, "a size of %u bytes", data->size);
 		if (entries.items[i]->payload.number != CRIMG_NO_PAYLOAD
-		    && crimg_restart_pour(r->image, entries.items[i]->payload, fd, err) < 0)
+		    && pour(r, pipe_id, entries.items[i]->payload, fd, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -45,6 +87,16 @@ static int make_pipe(struct crimg_restart *r, uint32_t pipe_id, struct crimg_err
 	return rc;
 }
 
+// open() takes no O_DIRECT for a pipe.
+static int reopen(int end, int flags)
+{
+	int fd = crimg_handles_reopen(end, flags & ~O_DIRECT);
+	if (fd < 0 || (flags & O_DIRECT) == 0 || fcntl(fd, F_SETFL, flags & (O_DIRECT | O_NONBLOCK)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static int open_pipe(struct crimg_restart *r, const PipeEntry *e, struct crimg_err *err)
 {
 	if (make_pipe(r, e->pipe_id, err) < 0)
@@ -52,7 +104,7 @@ static int open_pipe(struct crimg_restart *r, const PipeEntry *e, struct crimg_e
 	bool out = (e->flags & O_ACCMODE) == O_WRONLY;
 	int end = crimg_handles_find(&r->handles, out ? CRIMG_HANDLE_PIPE_OUT : CRIMG_HANDLE_PIPE_IN,
 	                             e->pipe_id, 0);
-	int fd = crimg_handles_reopen(end, (int)e->flags);
+	int fd = reopen(end, (int)e->flags);
 	return fd >= 0 ? fd : crimg_fail_sys(err, errno, NULL, "an end of pipe:[%u]", e->pipe_id);
 }
 
@@ -70,7 +122,7 @@ static int open_fifo(struct crimg_restart *r, const struct crimg_file *file, con
 		if (fill(r, CRIMG_KIND_FIFO_DATA, e->pipe_id, both, err) < 0)
 			return -1;
 	}
-	int fd = crimg_handles_reopen(both, file->path != NULL ? (int)file->path->flags : O_RDWR);
+	int fd = reopen(both, file->path != NULL ? (int)file->path->flags : O_RDWR);
 	return fd >= 0 ? fd : crimg_fail_sys(err, errno, path, "a fifo");
 }
 

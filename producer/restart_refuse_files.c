@@ -10,6 +10,7 @@
 #include "format/names.h"
 #include "producer/restart_parts.h"
 #include "producer/restart_outside.h"
+#include "producer/restart_ptys.h"
 
 // Files of these types are made; all others are refused.
 static const FdTypes made[] = {
@@ -120,7 +121,7 @@ static void refuse_file(struct crimg_restart *r, const struct crimg_file *file)
 	}
 	if (file->type == FD_TYPES__REG)
 		refuse_regular(r, file);
-	if (file->type == FD_TYPES__TTY && crimg_restart_terminal() < 0)
+	if (file->type == FD_TYPES__TTY && !crimg_restart_has_master(r, file) && crimg_restart_terminal() < 0)
 		refuse(r, file, "a terminal, and crimg has none: --inherit brings one along, or run it "
 		                "in a terminal");
 }

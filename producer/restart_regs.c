@@ -141,6 +141,13 @@ static void resolve_call(struct user_regs_struct *u, bool is_32)
 	u->orig_rax = UINT64_MAX;
 }
 
+// The kernel goes on with the call that the image would begin anew.
+static void resume_call(struct user_regs_struct *u)
+{
+	u->rax = (uint64_t)-516;
+	u->rip += 2;
+}
+
 int crimg_restart_regs(const struct crimg_puppet *p, const CoreEntry *core, struct crimg_err *err)
 {
 	const UserX86RegsEntry *g = core->thread_info->gpregs;
@@ -151,7 +158,10 @@ int crimg_restart_regs(const struct crimg_puppet *p, const CoreEntry *core, stru
 		.cs = g->cs, .eflags = g->flags, .rsp = g->sp, .ss = g->ss, .fs_base = g->fs_base,
 		.gs_base = g->gs_base, .ds = g->ds, .es = g->es, .fs = g->fs, .gs = g->gs,
 	};
-	resolve_call(&u, crimg_x86_is_32(g));
+	if (p->resumes != 0)
+		resume_call(&u);
+	else
+		resolve_call(&u, crimg_x86_is_32(g));
 	u.fs_base = base_of(core->thread_info, g->fs, u.fs_base);
 	u.gs_base = base_of(core->thread_info, g->gs, u.gs_base);
 	if (set_segments(p, core->thread_info, err) < 0

@@ -8,6 +8,7 @@
 
 #include "format/checked.h"
 #include "producer/restart_outside.h"
+#include "producer/restart_ptys.h"
 
 int crimg_restart_terminal(void)
 {
@@ -22,7 +23,7 @@ static const TermiosEntry *find_settings(struct crimg_restart *r)
 {
 	for (size_t i = 0; i < r->files.count; i++) {
 		const struct crimg_file *file = &r->files.list[i];
-		if (file->type != FD_TYPES__TTY || crimg_restart_inherited(r, file) != NULL)
+		if (file->type != FD_TYPES__TTY || crimg_restart_has_master(r, file) || crimg_restart_inherited(r, file) != NULL)
 			continue;
 		const TtyFileEntry *tty = file->message;
 		struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_TTY_INFO);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "producer/restart_birth.h"
+#include "producer/restart_ptys.h"
 
 #define SIBLING_NONE SIZE_MAX
 
@@ -238,7 +239,7 @@ static int bear_all_of(struct crimg_restart *r, size_t i, struct crimg_err *err)
 	if (leads(a->task)
 	    && CRIMG_DO(p, err, "leading a session", NULL, SYS_setsid) < 0)
 		return -1;
-	if (bear_children(r, i, false, err) < 0 || bear_siblings(r, i, err) < 0)
+	if (crimg_restart_control(r, a, err) < 0 || bear_children(r, i, false, err) < 0 || bear_siblings(r, i, err) < 0)
 		return -1;
 	a->bore = true;
 	return crimg_puppet_flush(p, err);

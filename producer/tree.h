@@ -4,10 +4,13 @@
 
 #include <sys/types.h>
 
+#include "format/err.h"
 #include "producer/freezer.h"
+#include "producer/waits.h"
 
 struct crimg_live_thread {
 	pid_t tid;
+	struct crimg_wait wait; // that it was caught in
 };
 
 enum crimg_live_state {

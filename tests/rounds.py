@@ -166,7 +166,7 @@ class Program:
         self.command = self.command.split()
         self.still, self.own = "still:" in flags, "own:" in flags or criu is None
         self.undumped = self.own or "undumped:" in flags
-        self.name = os.path.basename(self.command[-1] if "/" in self.command[-1] else self.command[0])
+        self.name = os.path.basename([word for word in self.command if "/" in word][-1])
         self.base = f"{root}/{which}.{self.name}"
         self.round = 0
 

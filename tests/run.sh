@@ -65,6 +65,7 @@ with_peer() {
 	script meddle "$here/meddle.sh" "$build/crimg"
 	script freezer "$here/freezer.sh" "$build/crimg"
 	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
+	script rounds "$here/rounds.sh" "$build/crimg" "$peer"
 }
 alone() {
 	for t in "$asan"/tests/test_*; do [ -x "$t" ] && suite "$t"; done
@@ -88,6 +89,7 @@ alone() {
 	script report_data "$here/report.sh" "$asan/crimg" "$samples" data
 	script report_page "$here/report.sh" "$build/crimg" "$samples" page
 	script damage "$here/damage.sh" "$asan" "$samples"
+	script refused "$here/refused.sh" "$build/crimg"
 	script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
 }
 with_peer &

@@ -1,0 +1,54 @@
+#!/bin/bash
+# What no image holds: a real process has each, and it is named; where that can be seen from outside, before the
+# process is touched.
+#   refused.sh CRIMG
+crimg=$(realpath "$1")
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+if [ "$(id -u)" != 0 ]; then
+	skip "some of these things only root can make"
+	finish
+	exit
+fi
+cc -O1 -w -o "$work/refused" "$here/../samples/programs/refused.c" || exit 2
+
+switches() { awk '/^voluntary/ { print $2 }' "/proc/$1/status"; }
+state() { awk '/^State/ { print $2 }' "/proc/$1/status"; }
+refuses() { # THING TEXT [touched: that is found only while it stands still]
+	local code before pid
+	cd "$work" || exit 2
+	setsid "$work/refused" "$1" </dev/null >out 2>&1 &
+	pid=$!
+	for _ in $(seq 500); do grep -q ready out && [ "$(state $pid)" = S ] && break || sleep 0.01; done
+	if grep -q skip out; then
+		skip "this kernel gives no $1"
+	else
+		before=$(switches $pid)
+		timeout 10 "$crimg" checkpoint "$pid" image.crimg >said 2>&1
+		code=$?
+		[ "$code" = 2 ] && grep -q -e "$2" said && ok || not_ok "$1: exit $code, $2 wanted: $(cat said)"
+		for _ in $(seq 100); do [ "$(state $pid)" = S ] && break || sleep 0.01; done
+		[ ! -e image.crimg ] && [ "$(state $pid)" = S ] && ok || not_ok "$1: an image, or it does not run: $(state $pid)"
+		[ "${3:-}" = touched ] || { [ "$(switches $pid)" = "$before" ] && ok || not_ok "$1: it was touched"; }
+	fi
+	kill -KILL -- "-$pid"
+	wait "$pid" 2>/dev/null
+	rm -f out said "first name" "other name"
+}
+refuses io_uring 'descriptor 3 is an io_uring'
+refuses perf 'descriptor 3 is a performance counter'
+refuses userfaultfd 'descriptor 3 is a userfaultfd'
+refuses aio 'asynchronous I/O in progress'
+refuses traced 'is traced already, by process'
+refuses shm 'System V shared memory'
+refuses hugetlb 'huge pages of hugetlbfs'
+refuses socket 'descriptor 3 is a socket'
+refuses inotify 'descriptor 3 is inotify watches'
+refuses fanotify 'descriptor 3 is fanotify marks'
+refuses pidfd 'descriptor 3 is a pidfd'
+refuses net 'has a namespace of its own: net'
+refuses device 'is a device: /dev/kmsg'
+refuses memory 'shares its memory with another process' touched
+refuses semaphore 'counts like a semaphore' touched
+refuses renamed 'was removed, but the file has other names' touched
+finish
