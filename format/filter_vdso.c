@@ -269,27 +269,28 @@ static const struct standin *of_ours(const struct vdso_state *s, uint64_t payloa
 	return NULL;
 }
 
-static int vdso_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf, size_t length,
-                     struct crimg_err *err)
+static int vdso_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
+                     size_t length, struct crimg_err *err)
 {
 	const struct standin *segment = of_ours(reader->state, payload);
 	if (segment == NULL)
 		return crimg_filter_read(reader, payload, offset, buf, length, err);
 	if (!crimg_in_range(offset, length, segment->pages * CRIMG_PAGE_BYTES))
-		return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET, "bytes behind the vDSO are wanted");
+		return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
+		                  "bytes behind the vDSO are wanted");
 	memcpy(buf, segment->bytes + offset, length);
 	return 0;
 }
 
-static int vdso_locate(struct crimg_reader *reader, uint64_t payload, uint64_t offset, struct crimg_span *out,
-                       struct crimg_err *err)
+static int vdso_locate(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+                       struct crimg_span *out, struct crimg_err *err)
 {
 	return of_ours(reader->state, payload) != NULL ? 0
 		: crimg_filter_locate(reader, payload, offset, out, err);
 }
 
-static int vdso_digest(struct crimg_reader *reader, uint64_t payload, uint64_t offset, struct crimg_digest *out,
-                       struct crimg_err *err)
+static int vdso_digest(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
+                       struct crimg_digest *out, struct crimg_err *err)
 {
 	return of_ours(reader->state, payload) != NULL ? 0
 		: crimg_filter_digest(reader, payload, offset, out, err);

@@ -76,7 +76,8 @@ static int read_metadata(struct crimg_image *image, const struct crimg_image_lis
 }
 
 // Both listener and filters may be NULL.
-static int open_image(struct crimg_input *in, const char *format, const struct crimg_image_listener *listener,
+static int open_image(struct crimg_input *in, const char *format,
+                      const struct crimg_image_listener *listener,
                       const struct crimg_image_filters *filters, struct crimg_image **out,
                       struct crimg_err *err)
 {

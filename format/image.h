@@ -74,13 +74,14 @@ struct crimg_image_listener {
 CRIMG_MUST_CHECK int crimg_image_open_all(struct crimg_input *in, const char *format,
                                           const struct crimg_image_listener *listener,
                                           struct crimg_image **out, struct crimg_err *err);
-// crimg_image_open() with filters (format/filter.h) between the reader and the index: put puts them there.
+// crimg_image_open() with filters (format/filter.h) between the reader and the index: put puts them
+// there.
 struct crimg_image_filters {
 	int (*put)(void *context, struct crimg_reader *reader, struct crimg_err *err);
 	void *context;
 };
-CRIMG_MUST_CHECK int crimg_image_open_filtered(const char *path, const char *format, const char *tmpdir,
-                                               const struct crimg_image_filters *filters,
+CRIMG_MUST_CHECK int crimg_image_open_filtered(const char *path, const char *format,
+                                               const char *tmpdir, const struct crimg_image_filters *filters,
                                                struct crimg_image **out, struct crimg_err *err);
 void crimg_image_close(struct crimg_image *image); // NULL is allowed
 

@@ -84,13 +84,29 @@ static int read_action(struct crimg_remote *r, int number, SaEntry *e, struct cr
 	return 0;
 }
 
+// Those that need asking for: a default action is nothing but its number, save that flags of SIGCHLD say what
+// becomes of children.
+static int actions_to_ask(struct crimg_capture *c, pid_t tid, uint64_t *out, struct crimg_err *err)
+{
+	const char *status = crimg_capture_text(c, tid, "status", err);
+	if (status == NULL)
+		return -1;
+	const char *caught = crimg_proc_field(status, "SigCgt");
+	const char *ignored = crimg_proc_field(status, "SigIgn");
+	*out = caught == NULL || ignored == NULL ? UINT64_MAX // whatever this kernel calls them
+		: strtoull(caught, NULL, 16) | strtoull(ignored, NULL, 16)
+			  | UINT64_C(1) << (SIGCHLD - 1);
+	return 0;
+}
+
 // All but SIGKILL and SIGSTOP, in the order of their numbers.
 int crimg_capture_actions(struct crimg_capture *c, struct crimg_remote *r, TaskCoreEntry *tc,
 			  struct crimg_err *err)
 {
+	uint64_t asked;
 	SaEntry *entries = crimg_capture_alloc(c, SIGNALS * sizeof *entries, err);
 	tc->sigactions = crimg_capture_alloc(c, SIGNALS * sizeof(void *), err);
-	if (entries == NULL || tc->sigactions == NULL)
+	if (entries == NULL || tc->sigactions == NULL || actions_to_ask(c, r->tid, &asked, err) < 0)
 		return -1;
 	for (int i = 1; i <= SIGNALS; i++) {
 		SaEntry *e = &entries[i - 1];
@@ -99,7 +115,7 @@ int crimg_capture_actions(struct crimg_capture *c, struct crimg_remote *r, TaskC
 		sa_entry__init(e);
 		e->has_compat_sigaction = true;
 		e->compat_sigaction = c->compat;
-		if (read_action(r, i, e, err) < 0)
+		if ((asked >> (i - 1) & 1) != 0 && read_action(r, i, e, err) < 0)
 			return -1;
 		tc->sigactions[tc->n_sigactions++] = e;
 	}

@@ -34,8 +34,8 @@ struct crimg_listed {
 
 _Static_assert(sizeof(struct slot) == 64, "the instructions step by 64");
 
-// rbx: the next slot; r12: the end of the list. The first error ends it. The top bit of a number says that it is one
-// of the 32-bit kernel's.
+// rbx: the next slot; r12: the end of the list. The first error ends it. The top bit of a number says
+// that it is one of the 32-bit kernel's.
 #define CALL_32 (UINT64_C(1) << 63)
 
 __asm__(".pushsection .rodata\n"
@@ -71,7 +71,8 @@ __asm__(".pushsection .rodata\n"
         "crimg_puppet_code_end:\n"
         ".popsection\n");
 
-extern const uint8_t crimg_puppet_code[], crimg_puppet_syscall[], crimg_puppet_syscall_32[], crimg_puppet_code_end[];
+extern const uint8_t crimg_puppet_code[], crimg_puppet_syscall[], crimg_puppet_syscall_32[],
+	crimg_puppet_code_end[];
 
 int crimg_stage_open(struct crimg_stage *stage, uint64_t start, struct crimg_err *err)
 {
@@ -115,7 +116,8 @@ int crimg_puppet_fail(const struct crimg_puppet *p, const struct crimg_call *cal
 {
 	char task[80], args[160] = "";
 	const struct crimg_syscall *known =
-		crimg_syscall_find(call->is_32 ? CRIMG_ABI_I386 : CRIMG_ABI_X86_64, (uint64_t)call->number);
+		crimg_syscall_find(call->is_32 ? CRIMG_ABI_I386 : CRIMG_ABI_X86_64,
+		                   (uint64_t)call->number);
 	const char *object = call->object != NULL ? call->object : "";
 	size_t n = 0;
 	name_puppet(p, task, sizeof task);
@@ -325,7 +327,8 @@ static void put_on_list(struct crimg_stage *s, const struct crimg_call *call)
 {
 	struct crimg_listed *l = &s->list[s->count++];
 	l->call = *call;
-	l->slot = (struct slot){ .number = (uint64_t)call->number | (call->is_32 ? CALL_32 : 0), .result = (uint64_t)NO_RESULT };
+	l->slot = (struct slot){ .number = (uint64_t)call->number, .result = (uint64_t)NO_RESULT };
+	l->slot.number |= call->is_32 ? CALL_32 : 0;
 	memcpy(l->slot.args, call->args, sizeof l->slot.args);
 }
 
@@ -376,7 +379,8 @@ int crimg_puppet_leave(struct crimg_puppet *p, struct crimg_call call, struct cr
 	    || crimg_puppet_write(p, s->start + LENT_AT, s->lent, s->lent_bytes, err) < 0)
 		return -1;
 	s->lent_bytes = 0;
-	r.rip = s->start + (uint64_t)((call.is_32 ? crimg_puppet_syscall_32 : crimg_puppet_syscall) - crimg_puppet_code);
+	const uint8_t *entry = call.is_32 ? crimg_puppet_syscall_32 : crimg_puppet_syscall;
+	r.rip = s->start + (uint64_t)(entry - crimg_puppet_code);
 	r.rax = (uint64_t)call.number;
 	if (call.is_32)
 		r.rbx = a[0], r.rcx = a[1], r.rdx = a[2], r.rsi = a[3];

@@ -232,7 +232,8 @@ int crimg_restart_end(struct crimg_puppet *p, uint32_t status, struct crimg_err 
 	int signal = WTERMSIG((int)status);
 	char comm[16] = "";
 	snprintf(comm, sizeof comm, "%s", p->name);
-	if (CRIMG_DO(p, err, "its name", NULL, SYS_prctl, PR_SET_NAME, crimg_puppet_lend(p, comm, sizeof comm)) < 0)
+	if (CRIMG_DO(p, err, "its name", NULL, SYS_prctl, PR_SET_NAME,
+	             crimg_puppet_lend(p, comm, sizeof comm)) < 0)
 		return -1;
 	if (signal != 0 && prepare_for_signal(p, signal, err) < 0)
 		return -1;

@@ -116,8 +116,9 @@ static void note_lacking(struct crimg_restart *r, const struct crimg_puppet *p, 
 	words[0] = (uint32_t)lacking;
 	words[1] = (uint32_t)(lacking >> 32);
 	if (lacking != 0)
-		crimg_lines_add(&r->notes, "task %u had capabilities that crimg has not got: it goes on without them: "
-		                "%s", p->shown, crimg_caps_text(words, 2, text, sizeof text));
+		crimg_lines_add(&r->notes, "task %u had capabilities that crimg has not got: it goes on "
+		                "without them: %s", p->shown,
+		                crimg_caps_text(words, 2, text, sizeof text));
 }
 
 static int set_caps(struct crimg_restart *r, const struct crimg_actor *a, struct crimg_puppet *p,
@@ -149,7 +150,8 @@ static int set_caps(struct crimg_restart *r, const struct crimg_actor *a, struct
 	                crimg_puppet_lend(p, data, sizeof data));
 }
 
-static int raise_ambient(struct crimg_puppet *p, const CredsEntry *c, bool new_user, struct crimg_err *err)
+static int raise_ambient(struct crimg_puppet *p, const CredsEntry *c, bool new_user,
+                         struct crimg_err *err)
 {
 	uint64_t wanted = crimg_caps_mask(c->cap_amb, c->n_cap_amb) & own_caps(new_user).prm;
 	for (unsigned i = 0; i < CAPS_MAX; i++)

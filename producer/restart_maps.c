@@ -49,7 +49,8 @@ int crimg_restart_maps(pid_t pid, struct crimg_map_range **ranges, size_t *count
 	return 0;
 }
 
-uint64_t crimg_restart_gap(const struct crimg_restart *r, const struct crimg_space *space, uint64_t bytes)
+uint64_t crimg_restart_gap(const struct crimg_restart *r, const struct crimg_space *space,
+                           uint64_t bytes)
 {
 	uint64_t at = r->stage.end;
 	for (size_t i = 0; i < space->count; i++) {

@@ -33,8 +33,9 @@ static int park_vdso(const struct crimg_restart *r, struct crimg_puppet *p,
 		uint64_t bytes = part->end - part->start;
 		uint64_t to = r->stage.park + (part->start - vdso->parts[0].start);
 		// Its mother, which has no vDSO, may have put it there.
-		if (to != part->start && CRIMG_DO(p, err, "moving the vDSO aside", NULL, SYS_mremap, part->start, bytes,
-		                                  bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) < 0)
+		if (to != part->start
+		    && CRIMG_DO(p, err, "moving the vDSO aside", NULL, SYS_mremap, part->start, bytes,
+		                bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) < 0)
 			return -1;
 	}
 	return 0;
@@ -342,10 +343,10 @@ static int find_vdso(const struct crimg_actor *a, struct crimg_vdso *vdso, struc
 	return rc;
 }
 
-// Of another width than the one that the task was born with. To a 32-bit task whose own is not in the image it is what
-// handlers of signals return through: the kernel knows where it is.
-static int map_vdso(const struct crimg_restart *r, struct crimg_actor *a, const struct old_vdso *old, bool is_32,
-                    struct crimg_err *err)
+// Of another width than the one that the task was born with. To a 32-bit task whose own is not in the
+// image it is what handlers of signals return through: the kernel knows where it is.
+static int map_vdso(const struct crimg_restart *r, struct crimg_actor *a,
+                    const struct old_vdso *old, bool is_32, struct crimg_err *err)
 {
 	struct crimg_vdso vdso = { .count = 0 };
 	uint64_t at = old->data != 0 ? old->data : old->code;
@@ -366,8 +367,10 @@ static int fill_space(struct crimg_restart *r, struct crimg_actor *a, const stru
 {
 	struct crimg_puppet *p = &a->puppets[0];
 	struct old_vdso old;
-	bool has_vdso = find_old(&a->space, &old), is_32 = crimg_restart_is_32(a->task) && old.end <= END_32;
-	bool anew = a->kept == NULL && is_32 != a->vdso_32 && (has_vdso || is_32), moves = a->kept == NULL && !anew;
+	bool has_vdso = find_old(&a->space, &old);
+	bool is_32 = crimg_restart_is_32(a->task) && old.end <= END_32;
+	bool anew = a->kept == NULL && is_32 != a->vdso_32 && (has_vdso || is_32);
+	bool moves = a->kept == NULL && !anew;
 	if (moves && has_vdso && check_vdso(a, vdso, &old, err) < 0)
 		return -1;
 	if ((moves && park_vdso(r, p, vdso, err) < 0) || clear(r, a, err) < 0

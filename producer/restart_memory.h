@@ -9,10 +9,12 @@ CRIMG_MUST_CHECK int crimg_restart_inherit(struct crimg_restart *r, struct crimg
                                            struct crimg_err *err);
 
 // restart_maps.c: a place for bytes that no area of the task's will have, nor the stage.
-uint64_t crimg_restart_gap(const struct crimg_restart *r, const struct crimg_space *space, uint64_t bytes);
-// restart_compat.c: maps the vDSO of either width, data first, at an address, in a task that has none outside the stage.
-CRIMG_MUST_CHECK int crimg_restart_map_vdso(const struct crimg_restart *r, struct crimg_actor *a, uint64_t at,
-                                            bool is_32, struct crimg_err *err);
+uint64_t crimg_restart_gap(const struct crimg_restart *r, const struct crimg_space *space,
+                           uint64_t bytes);
+// restart_compat.c: maps the vDSO of either width, data first, at an address, in a task that has none
+// outside the stage.
+CRIMG_MUST_CHECK int crimg_restart_map_vdso(const struct crimg_restart *r, struct crimg_actor *a,
+                                            uint64_t at, bool is_32, struct crimg_err *err);
 
 struct crimg_feed;
 // The pages of the image in [start, end), which lie in area, into the task; now or with later ones.

@@ -87,7 +87,7 @@ struct crimg_restart {
 	bool *watched;                // a file each: an epoll whose targets were told
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was
-	uint64_t namespaces;          // that the tasks have of their own: CLONE_NEWPID, CLONE_NEWUTS, CLONE_NEWIPC
+	uint64_t namespaces;          // that the tasks have of their own: CLONE_NEWPID, _NEWUTS, _NEWIPC
 	struct crimg_segment *segments; // in the last of these; sorted
 	size_t segment_count;
 	bool new_pids;                // in a pid namespace of their own
@@ -105,16 +105,18 @@ void crimg_restart_close(struct crimg_restart *r);
 void crimg_restart_refuse_tasks(struct crimg_restart *r);
 void crimg_restart_refuse_files(struct crimg_restart *r);
 
-// restart_namespaces.c: which are the tasks' own (r->namespaces), and those that are not made, into r->refused;
-// fills them, by the root before it has its memory; ends that when all tasks have theirs.
+// restart_namespaces.c: which are the tasks' own (r->namespaces), and those that are not made, into
+// r->refused; fills them, by the root before it has its memory; ends that when all tasks have theirs.
 void crimg_restart_refuse_namespaces(struct crimg_restart *r);
 CRIMG_MUST_CHECK int crimg_restart_fill_namespaces(struct crimg_restart *r, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_seal_namespaces(struct crimg_restart *r, struct crimg_err *err);
 
-// restart_compat.c: whether its code is 32-bit code, and whether that runs here; calls as a 32-bit task makes them.
+// restart_compat.c: whether its code is 32-bit code, and whether that runs here; calls as a 32-bit
+// task makes them.
 bool crimg_restart_is_32(const struct crimg_task *t);
 bool crimg_restart_can_32(void);
-struct crimg_call crimg_restart_action_32(struct crimg_puppet *p, unsigned signal, const SaEntry *e);
+struct crimg_call crimg_restart_action_32(struct crimg_puppet *p, unsigned signal,
+                                          const SaEntry *e);
 struct crimg_call crimg_restart_robust_32(uint64_t list, uint64_t length);
 
 // restart_handles.c

@@ -119,6 +119,18 @@ if dump sysv; then
 		rm "$work/sysv/other/$file"
 		"$crimg" convert -f json -t criu "$work/edited.json" "$work/sysv/other/$file"
 	}
+	cp -a "$work/sysv/img" "$work/sysv/old" # before CRIU 3.0 contents stood behind the entry
+	file=$(basename "$work/sysv/img/"ipcns-shm-*.img)
+	"$crimg" convert -t json "$work/sysv/img/$file" - | python3 -c '
+import base64, json, sys
+image = json.load(sys.stdin)
+for entry in image["entries"]:
+    if entry["size"] == 8192:
+        entry["in_pagemaps"] = False
+        entry["extra"] = base64.b64encode(bytes(4096) + b"nobody finds it".ljust(4096, b"\0")).decode()
+json.dump(image, sys.stdout)' >"$work/old.json"
+	rm "$work/sysv/old/$file" && "$crimg" convert -f json -t criu "$work/old.json" "$work/sysv/old/$file"
+	proves sysv "restart with contents behind the entry" "$work/sysv/old"
 	own=$(basename "$work/sysv/img"/ipcns-sem-*.img .img)
 	edited inventory.img 's/"ipc_ns_id": ?[0-9]+/"ipc_ns_id":'"${own##*-}/"
 	fails "System V memory of everybody" 'System V shared memory of everybody: .*unshare --ipc' sysv "$work/sysv/other"
@@ -127,7 +139,7 @@ if dump sysv; then
 	edited "ipcns-msg-*.img" 's/"mode": ?[0-9]+/"mode":0/; s/"mtype": ?10/"mtype":0/'
 	fails "a message without type" 'a message of a System V queue: msgsnd(.*Invalid argument' sysv "$work/sysv/other"
 	edited "ipcns-shm-*.img" 's/"size": ?32768/"size":28672/'
-	fails "a segment that is too short" 'System V segment [0-9]* ends before it' sysv "$work/sysv/other"
+	fails "a segment that is too short" 'its System V segment ends before it' sysv "$work/sysv/other"
 	edited "utsns-*.img" "s/sysv-host/$(printf 'x%.0s' $(seq 70))/"
 	fails "a long name" 'a host or domain name of 70 bytes found' sysv "$work/sysv/other"
 fi

@@ -16,6 +16,7 @@
 #include "tests/suite.h"
 
 #define STAGE UINT64_C(0x200000000000) // nothing is there, with AddressSanitizer either
+#define LOW_STAGE UINT64_C(0x20000000) // for pointers of 32 bits
 #define PAGE 4096u
 
 static struct crimg_stage stage;
@@ -119,6 +120,39 @@ static void test_errors(void)
 	drop(&p);
 }
 
+// Calls of the 32-bit kernel among others: what they point at is as 32-bit programs have it.
+static void test_32(void)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	crimg_stage_close(&stage);
+	CU_ASSERT_FATAL(crimg_stage_open(&stage, LOW_STAGE, &err) == 0);
+	struct crimg_puppet p = make_puppet();
+	struct crimg_call call = { .what = "itself", .number = 20, .is_32 = true, .exact = true,
+		                   .wanted = root };
+	static const SaEntry ignored = { .sigaction = 1, .flags = 0x04000000, .restorer = 0x1234 };
+	uint32_t found[5] = { 0 };
+	if (!crimg_restart_can_32()) {
+		drop(&p);
+		return;
+	}
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT(crimg_puppet_add(&p, call, &err) == 0);
+		CU_ASSERT(CRIMG_DO(&p, &err, "itself", NULL, SYS_getpid) == 0);
+	}
+	CU_ASSERT(crimg_puppet_add(&p, crimg_restart_action_32(&p, SIGUSR1, &ignored), &err) == 0);
+	uint64_t at = crimg_puppet_lend(&p, found, sizeof found);
+	call = (struct crimg_call){ .what = "what it does", .number = 174, .is_32 = true,
+		                    .args = { SIGUSR1, 0, at, 8 } };
+	CU_ASSERT(crimg_puppet_add(&p, call, &err) == 0 && crimg_puppet_flush(&p, &err) == 0);
+	CU_ASSERT(crimg_puppet_read(&p, at, found, sizeof found, &err) == 0);
+	CU_ASSERT(found[0] == 1 && found[2] == 0x1234);
+	call.args[0] = 65;
+	CU_ASSERT(crimg_puppet_leave(&p, call, &err) < 0);
+	CU_ASSERT(strstr(err.text, "what it does: rt_sigaction(0x41, 0x0, 0x20") == err.text);
+	CU_ASSERT_EQUAL(err.sys_errno, EINVAL);
+	drop(&p);
+}
+
 static void test_killed(void)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
@@ -197,7 +231,7 @@ int main(void)
 {
 	static const struct suite_test tests[] = {
 		{ "a list", test_list },     { "errors", test_errors }, { "killed", test_killed },
-		{ "ends", test_ends },       { "leaving", test_leave },
+		{ "ends", test_ends },       { "leaving", test_leave }, { "32-bit calls", test_32 },
 	};
 	return SUITE_RUN("puppets", set_up, tear_down, tests);
 }

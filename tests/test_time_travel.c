@@ -287,6 +287,42 @@ static void test_stand_in(void)
 #endif
 }
 
+static int put_filter(void *context, struct crimg_reader *reader, struct crimg_err *err)
+{
+	return crimg_filter_vdso(reader, context, err);
+}
+
+// What stands in is read through the index as what the stream holds is. [R-0817]
+static void test_filtered_index(void)
+{
+	const char *samples = getenv("CRIMG_SAMPLES");
+	struct crimg_ledger ledger = CRIMG_LEDGER_INIT;
+	struct crimg_image_filters filters = { put_filter, &ledger };
+	struct crimg_image *image = NULL;
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_span span;
+	uint8_t page[CRIMG_PAGE_BYTES];
+	char path[512];
+	snprintf(path, sizeof path, "%s/linux-cr/r5-tree.ckpt", samples != NULL ? samples : "samples");
+	CU_ASSERT_FATAL(crimg_image_open_filtered(path, NULL, "/tmp", &filters, &image, &err) == 0);
+	CU_ASSERT_STRING_EQUAL(image->format, "linux-cr");
+	CU_ASSERT(crimg_memory_read(image, CRIMG_KIND_PAGEMAP_SHMEM, CRIMG_VDSO_SEGMENT, 0, page,
+	                            sizeof page, &err) == 1);
+	CU_ASSERT(memcmp(page, "\177ELF\2\1\1", 7) == 0);
+	CU_ASSERT(crimg_memory_read(image, CRIMG_KIND_PAGEMAP, 168, 0x42b000, page, 4096, &err) == 1);
+	CU_ASSERT(page[0] == 'A' && page[4095] == 'A');
+	struct crimg_image_object *o = crimg_image_first(image, CRIMG_KIND_PAGES), *last = o;
+	for (; o != NULL; o = crimg_image_next(image, o))
+		last = o;
+	CU_ASSERT_FATAL(last != NULL);
+	CU_ASSERT(last->payload.length == CRIMG_PAGE_BYTES);
+	CU_ASSERT(crimg_image_locate(image, last->payload.number, 0, &span, &err) == 0);
+	CU_ASSERT(crimg_image_read(image, last->payload.number, 1, page, sizeof page, &err) < 0);
+	CU_ASSERT_STRING_EQUAL(err.text, "bytes behind the vDSO are wanted");
+	crimg_image_close(image);
+	crimg_ledger_fini(&ledger);
+}
+
 static int down(void)
 {
 	free(stream);
@@ -301,6 +337,7 @@ int main(void)
 		{ "handlers that run first", test_handlers },
 		{ "calls with a restart block", test_blocks },
 		{ "the stand-in for the vDSO", test_stand_in },
+		{ "an index behind it", test_filtered_index },
 	};
 	return SUITE_RUN("time travel", NULL, down, tests);
 }

@@ -6,9 +6,9 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-enum { EXIT = 1, FORK = 2, READ = 3, WRITE = 4, WAITPID = 7, EXECVE = 11, GETPID = 20, ALARM = 27, ACCESS = 33, KILL = 37, PIPE = 42, BRK = 45,
-       CLONE = 120, UNAME = 122, NANOSLEEP = 162, SIGACTION = 174, SIGPROCMASK = 175, SIGPENDING = 176, SIGALTSTACK = 186, MMAP2 = 192,
-       GETTID = 224, FUTEX = 240, SET_THREAD_AREA = 243, EXIT_GROUP = 252, SET_ROBUST_LIST = 311,
+enum { EXIT = 1, FORK = 2, READ = 3, WRITE = 4, WAITPID = 7, EXECVE = 11, GETPID = 20, ALARM = 27, ACCESS = 33,
+       KILL = 37, PIPE = 42, BRK = 45, CLONE = 120, UNAME = 122, NANOSLEEP = 162, SIGACTION = 174,
+       SIGPROCMASK = 175, SIGPENDING = 176, SIGALTSTACK = 186, MMAP2 = 192, FUTEX = 240, SET_THREAD_AREA = 243, EXIT_GROUP = 252, SET_ROBUST_LIST = 311,
        GET_ROBUST_LIST = 312 };
 enum { SIGUSR1 = 10, SIGUSR2 = 12, SIGALRM = 14, SA_ONSTACK = 0x08000000, SA_SIGINFO = 4, AT_SYSINFO = 32 };
 
@@ -141,7 +141,8 @@ __attribute__((used)) static void begin(u32 *stack)
 	static u64 found[2];
 	int ends[2], status = 0;
 	char name[6 * 65], text[8] = "";
-	u32 altstack[3] = { (u32)alternative, 0, sizeof alternative }, old[3], pending[2], usr2[2] = { 1u << (SIGUSR2 - 1), 0 };
+	u32 altstack[3] = { (u32)alternative, 0, sizeof alternative }, old[3];
+	u32 usr2[2] = { 1u << (SIGUSR2 - 1), 0 }, pending[2];
 	find_vdso(stack);
 	set_segment(&words[0], 0x11111111);
 	long heap = call(BRK, 0, 0, 0, 0, 0);
