@@ -106,6 +106,10 @@ bool cptmake_is_socket(const struct crimg_file *f);
 uint32_t cptmake_socket_index(const struct cptmake *k, const struct crimg_file *f);
 CRIMG_MUST_CHECK int cptmake_sockets(struct cptmake *k, struct crimg_err *err);
 CRIMG_MUST_CHECK int cptmake_devices(struct cptmake *k, struct crimg_err *err);
+// The inode that a file is written with; 0: none. The kernel's number of the device of this name; 0: it is none of
+// those known.
+uint64_t cptmake_inode_key(const struct crimg_file *f);
+uint32_t cptmake_device(const char *path);
 CRIMG_MUST_CHECK int cptmake_inodes(struct cptmake *k, struct crimg_err *err);
 CRIMG_MUST_CHECK int cptmake_open_files(struct cptmake *k, struct crimg_err *err);
 CRIMG_MUST_CHECK int cptmake_tables(struct cptmake *k, struct crimg_err *err);
