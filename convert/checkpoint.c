@@ -2,6 +2,7 @@
 #include "convert/checkpoint.h"
 
 #include <getopt.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct checkpoint {
 	bool quiet;
 	bool stats_apart; // the image is files, one of them the statistics
 	char source[32]; // "pid:N"
+	char *spool;     // the text of a directory; owned
 	struct crimg_convert_options options;
 };
 
@@ -120,15 +122,15 @@ static int write_stats(const struct crimg_writer *like, DumpStatsEntry *dump, st
 	return rc;
 }
 
-// Who is to stand still until the image has its name does; the others go on now.
+// Who is to stand still until the image has its name does; the others go on now, if they have not yet.
 static int taken(void *context, const struct crimg_writer *writer, struct crimg_err *err)
 {
 	const struct checkpoint *c = context;
 	DumpStatsEntry stats;
-	if (!crimg_live_stats(c->pid, &stats))
-		return 0;
 	if (c->fate == CRIMG_THAW_RUN)
 		crimg_live_thaw(c->pid, CRIMG_THAW_RUN);
+	if (!crimg_live_stats(c->pid, &stats))
+		return 0;
 	if (!c->quiet)
 		fprintf(stderr, "process %d stood still for %.1f ms\n", (int)c->pid,
 			(double)stats.frozen_time / 1000);
@@ -141,6 +143,38 @@ static void stored(void *context)
 	crimg_live_thaw(c->pid, c->fate);
 }
 
+// Whoever goes on need not stand still while the contents are compressed: they wait beside the image.
+static int spool_beside(struct checkpoint *c, struct crimg_err *err)
+{
+	const char *compress = c->options.compress, *target = c->options.target;
+	if (c->fate != CRIMG_THAW_RUN || compress == NULL || strcmp(compress, "none") == 0)
+		return 0;
+	const char *tmpdir = getenv("TMPDIR");
+	if (tmpdir == NULL || tmpdir[0] == '\0')
+		tmpdir = "/tmp";
+	c->spool = strdup(strcmp(target, "-") != 0 ? target : tmpdir);
+	if (c->spool == NULL)
+		return crimg_fail_nomem(err, strlen(target));
+	crimg_live_spool(strcmp(target, "-") != 0 ? dirname(c->spool) : c->spool, crimg_convert_stopped);
+	return 0;
+}
+
+static int run(struct checkpoint *c, struct crimg_err *err)
+{
+	const struct crimg_writer_driver *to = c->options.to != NULL
+						       ? crimg_writer_by_name(c->options.to)
+						       : crimg_writer_by_suffix(c->options.target);
+	if (spool_beside(c, err) < 0)
+		return -1;
+	c->stats_apart = to != NULL && !to->single && !to->per_process;
+	if (c->stats_apart)
+		crimg_live_without_stats();
+	int code = crimg_convert("checkpoint", &c->options,
+				 &(struct crimg_convert_events){taken, stored, c});
+	free(c->spool);
+	return code;
+}
+
 int crimg_checkpoint_main(int argc, char **argv)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
@@ -150,16 +184,9 @@ int crimg_checkpoint_main(int argc, char **argv)
 		fputs(usage, stdout);
 		return 0;
 	}
-	if (rc < 0) {
+	if (rc > 0)
+		rc = run(&c, &err);
+	if (rc < 0)
 		fprintf(stderr, "crimg checkpoint: %s\n", err.text);
-		return 2;
-	}
-	const struct crimg_writer_driver *to = c.options.to != NULL
-						       ? crimg_writer_by_name(c.options.to)
-						       : crimg_writer_by_suffix(c.options.target);
-	c.stats_apart = to != NULL && !to->single && !to->per_process;
-	if (c.stats_apart)
-		crimg_live_without_stats();
-	return crimg_convert("checkpoint", &c.options,
-			     &(struct crimg_convert_events){taken, stored, &c});
+	return rc < 0 ? 2 : rc;
 }

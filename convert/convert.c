@@ -23,6 +23,11 @@ static void on_signal(int number)
 	stopped = 1;
 }
 
+bool crimg_convert_stopped(void)
+{
+	return stopped != 0;
+}
+
 static int trouble(const char *verb, const struct crimg_err *err)
 {
 	char text[2048];

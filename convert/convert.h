@@ -19,6 +19,9 @@ struct crimg_convert_events {
 int crimg_convert(const char *verb, const struct crimg_convert_options *options,
                   const struct crimg_convert_events *events);
 
+// Whether such a signal came.
+bool crimg_convert_stopped(void);
+
 // argv[0] is "convert". Returns the exit code: 0 done, 1 lossy without --allow-loss, 2 trouble.
 int crimg_convert_main(int argc, char **argv);
 

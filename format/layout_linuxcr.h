@@ -149,6 +149,8 @@ enum crimg_lcr_object {
 #define CRIMG_LCR_STATE_STOPPED 4u // TASK_STOPPED
 #define CRIMG_LCR_TASK_FORKNOEXEC 1u // TASK.flags: it never called exec
 #define CRIMG_LCR_TASK_SUPERPRIV 2u  // it used privileges
+#define CRIMG_LCR_TASK_PAYLOAD_V19 56u
+#define CRIMG_LCR_TASK_PAYLOAD_V23 72u // v23-rc1 and later
 #define CRIMG_LCR_THREAD_PAYLOAD_V19 8u
 #define CRIMG_LCR_THREAD_PAYLOAD_V23 16u
 #define CRIMG_LCR_TLS_ENTRIES 3u
@@ -193,6 +195,8 @@ enum {
 
 // TASK_OBJS, v19: five references; v23-rc1 and later: semaphore undo is the fourth of six
 #define CRIMG_LCR_TASK_OBJS_PAYLOAD 24u
+#define CRIMG_LCR_TASK_SIGHAND 12u // reference; that of SIGNAL follows it
+#define CRIMG_LCR_TASK_SIGHAND_V23 16u
 
 // Namespaces
 #define CRIMG_LCR_IPC_NS_PAYLOAD 48u

@@ -6,27 +6,12 @@
 
 #include "format/files.h"
 #include "format/memory.h"
-
-// vma_entry.status
-enum {
-	CRIMG_VMA_REGULAR = 1 << 0, CRIMG_VMA_VSYSCALL = 1 << 2, CRIMG_VMA_VDSO = 1 << 3, CRIMG_VMA_HEAP = 1 << 5,
-	CRIMG_VMA_FILE_PRIVATE = 1 << 6, CRIMG_VMA_FILE_SHARED = 1 << 7,
-	CRIMG_VMA_ANON_SHARED = 1 << 8, CRIMG_VMA_ANON_PRIVATE = 1 << 9, CRIMG_VMA_SYSV = 1 << 10,
-	CRIMG_VMA_SOCKET = 1 << 11, CRIMG_VMA_VVAR = 1 << 12, CRIMG_VMA_AIO = 1 << 13,
-	CRIMG_VMA_MEMFD = 1 << 14, CRIMG_VMA_SHADOW_STACK = 1 << 15, CRIMG_VMA_GUARD = 1 << 16,
-	CRIMG_VMA_FILE = CRIMG_VMA_FILE_PRIVATE | CRIMG_VMA_FILE_SHARED,
-};
+#include "format/vma_flags.h"
 
 // The shared memory that stands for a vDSO whose contents no image has (filter_vdso.c), of 64-bit and
 // of 32-bit tasks: above the number of every segment and inode.
 #define CRIMG_VDSO_SEGMENT (UINT64_C(1) << 32)
 #define CRIMG_VDSO_SEGMENT_32 (CRIMG_VDSO_SEGMENT + 1)
-
-// vma_entry.prot and .flags
-enum {
-	CRIMG_PROT_READ = 1, CRIMG_PROT_WRITE = 2, CRIMG_PROT_EXEC = 4,
-	CRIMG_MAP_SHARED = 1, CRIMG_MAP_GROWSDOWN = 0x100,
-};
 
 // Why bytes are there, or are not.
 enum crimg_bytes {

@@ -60,16 +60,20 @@ static int copy_out(struct crimg_source *from, int fd, struct crimg_err *err)
 	return rc;
 }
 
-int crimg_spool(struct crimg_source *from, const char *tmpdir, struct crimg_err *err)
+int crimg_spool_open(const char *dir, struct crimg_err *err)
 {
 	char name[4096];
-	snprintf(name, sizeof name, "%s/crimg-XXXXXX", tmpdir);
-	int fd = open(tmpdir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	snprintf(name, sizeof name, "%s/crimg-XXXXXX", dir);
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0 && (fd = mkostemp(name, O_CLOEXEC)) >= 0)
 		unlink(name);
-	if (fd < 0)
-		return crimg_fail_sys(err, errno, tmpdir, "no temporary file can be made here");
-	if (copy_out(from, fd, err) == 0)
+	return fd >= 0 ? fd : crimg_fail_sys(err, errno, dir, "no temporary file can be made here");
+}
+
+int crimg_spool(struct crimg_source *from, const char *tmpdir, struct crimg_err *err)
+{
+	int fd = crimg_spool_open(tmpdir, err);
+	if (fd < 0 || copy_out(from, fd, err) == 0)
 		return fd;
 	close(fd);
 	return -1;

@@ -4,6 +4,8 @@
 
 #include "format/source.h"
 
+// An empty file without a name in a directory; -1 with err filled.
+CRIMG_MUST_CHECK int crimg_spool_open(const char *dir, struct crimg_err *err);
 // Copies all of from to a file without a name in tmpdir. Returns its descriptor, which the caller closes; -1 with err
 // filled.
 CRIMG_MUST_CHECK int crimg_spool(struct crimg_source *from, const char *tmpdir,

@@ -7,6 +7,7 @@
 
 #include "format/buf.h"
 #include "format/limits.h"
+#include "format/search.h"
 
 int crimg_store_make(const struct crimg_store_ops *ops, const char *name, char joint, void *state,
                      struct crimg_store **out, struct crimg_err *err)
@@ -122,18 +123,9 @@ int crimg_store_seal(struct crimg_store *store, struct crimg_err *err)
 
 const struct crimg_member *crimg_store_find(const struct crimg_store *store, const char *name)
 {
-	size_t low = 0, high = store->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(name, store->members[middle].name);
-		if (order == 0)
-			return &store->members[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
+	size_t at;
+	CRIMG_COUNT_BEFORE(at, store->count, strcmp(store->members[at].name, name) < 0);
+	return at < store->count && strcmp(store->members[at].name, name) == 0 ? &store->members[at] : NULL;
 }
 
 int crimg_store_open_member(struct crimg_store *store, const struct crimg_member *member,

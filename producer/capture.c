@@ -14,7 +14,7 @@
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 #define OUR_ID 1u        // of what crimg itself has: no task shares it
 
-// Numbers of namespaces, which the whole tree shares with us.
+// Numbers of our namespaces, which the whole tree shares, but for those of its own.
 enum { NS_PID = 1, NS_NET, NS_IPC, NS_UTS, NS_TIME, NS_MNT, NS_USER, NS_CGROUP };
 
 void *crimg_capture_alloc(struct crimg_capture *c, size_t size, struct crimg_err *err)
@@ -93,6 +93,10 @@ static int put_ids(struct crimg_capture *c, pid_t pid, uint32_t *files_id, bool 
 				  "process %d shares its memory with another process (vfork, or clone "
 				  "with CLONE_VM)", (int)pid);
 	fill_namespaces(&e);
+	if (c->own_ipc)
+		e.ipc_ns_id = CRIMG_CAPTURE_OWN_IPC;
+	if (c->own_uts)
+		e.uts_ns_id = CRIMG_CAPTURE_OWN_UTS;
 	*files_id = e.files_id;
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_IDS, (uint64_t)pid, &e.base, err);
 }
@@ -158,7 +162,7 @@ static uint32_t time32(uint64_t us)
 DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c)
 {
 	DumpStatsEntry e = DUMP_STATS_ENTRY__INIT;
-	uint64_t now = crimg_now_us();
+	uint64_t now = c->tree.thawed_at != 0 ? c->tree.thawed_at : crimg_now_us();
 	e.freezing_time = time32(c->tree.froze_us);
 	e.frozen_time = time32(now - c->tree.frozen_at);
 	e.memdump_time = c->taken_at != 0 ? time32(now - c->taken_at) : 0;
@@ -169,13 +173,22 @@ DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c)
 	return e;
 }
 
-// Before the contents are read: these are not in the times yet.
+// Unless they wait in a file already, before the contents are read: these are not in the times then.
 static int put_stats(struct crimg_capture *c, struct crimg_err *err)
 {
 	StatsEntry e = STATS_ENTRY__INIT;
 	DumpStatsEntry dump = crimg_capture_stats(c);
 	e.dump = &dump;
 	return c->without_stats ? 0 : crimg_shelf_put(&c->shelf, CRIMG_KIND_STATS_DUMP, 0, &e.base, err);
+}
+
+static int let_go(struct crimg_capture *c, struct crimg_err *err)
+{
+	if (crimg_shelf_spool(&c->shelf, c->spool, c->stopped, err) < 0
+	    || crimg_tree_check(&c->tree, err) < 0)
+		return -1;
+	crimg_tree_thaw(&c->tree, CRIMG_THAW_RUN);
+	return 0;
 }
 
 int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
@@ -187,14 +200,16 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->fs = (struct crimg_sharing){.type = KCMP_FS, .last = OUR_ID};
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
-	if (put_inventory(c, err) < 0)
+	if (put_inventory(c, err) < 0 || crimg_capture_namespaces(c, err) < 0)
 		return -1;
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_stats(c, err) < 0)
+	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
+	if ((c->spool != NULL && let_go(c, err) < 0) || put_stats(c, err) < 0)
+		return -1;
 	return crimg_shelf_seal(&c->shelf, err);
 }
 

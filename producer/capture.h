@@ -54,10 +54,14 @@ struct crimg_capture {
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
 	struct crimg_remote_gate gate; // of the process in work
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
+	bool own_uts, own_ipc;         // the tree has namespaces of its own
+	uint64_t sysv_dev;             // of the files behind System V segments
 	bool compat;                   // its program is a 32-bit one
 	uint64_t pages_scanned, pages_written, shared_written; // for the statistics
 	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
 	bool without_stats;  // who asks for the image writes them
+	const char *spool;   // directory where contents wait once the tree has gone on; NULL: it stays
+	bool (*stopped)(void); // asked now and then whether to give up; may be NULL
 };
 
 // Zeroed, in the arena; NULL with err.
@@ -68,11 +72,11 @@ const char *crimg_capture_text(struct crimg_capture *c, pid_t pid, const char *n
 
 #define CRIMG_CAPTURE_MAX_BYTES ((size_t)1 << 31) // of the messages of one process
 
-// The whole image of a frozen tree (c->tree, all else zero), onto the shelf, sealed. fini also after an
-// error; the tree stays frozen.
+// The whole image of a frozen tree (c->tree; all else zero, but what the caller wants), onto the shelf, sealed.
+// fini also after an error; the tree stays frozen, unless c->spool.
 CRIMG_MUST_CHECK int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_fini(struct crimg_capture *c);
-// How much, and how long it took until now.
+// How much, and how long they stood still, if only until now.
 DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c);
 
 // Of one process: its memory (before anything is asked of it), then what it and its threads tell.
@@ -84,6 +88,11 @@ CRIMG_MUST_CHECK int crimg_capture_files(struct crimg_capture *c, const struct c
                                          uint32_t files_id, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_fs(struct crimg_capture *c, const struct crimg_live_task *t,
                                       struct crimg_err *err);
+
+// Namespaces that the tree has of its own, and what is in them, under these numbers. The latter: seen from inside.
+enum { CRIMG_CAPTURE_OWN_IPC = 9, CRIMG_CAPTURE_OWN_UTS };
+CRIMG_MUST_CHECK int crimg_capture_namespaces(struct crimg_capture *c, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_ipc(struct crimg_capture *c, struct crimg_err *err);
 
 // Pieces of a core, from a thread taken over.
 CRIMG_MUST_CHECK int crimg_capture_thread(struct crimg_capture *c, struct crimg_remote *r,
@@ -120,6 +129,9 @@ CRIMG_MUST_CHECK int crimg_capture_pages(struct crimg_capture *c, const struct c
 // *out until the next call; its pages are taken once.
 CRIMG_MUST_CHECK int crimg_capture_segment(struct crimg_capture *c, int fd, const char *name,
                                            struct crimg_segment **out, struct crimg_err *err);
+// The pages of such memory (fd, borrowed), under the number of its segment.
+CRIMG_MUST_CHECK int crimg_capture_shared_pages(struct crimg_capture *c, uint64_t id, int fd,
+						uint64_t size, struct crimg_err *err);
 // The file that its mappings name: s->file_id.
 CRIMG_MUST_CHECK int crimg_capture_segment_file(struct crimg_capture *c, struct crimg_segment *s,
                                                 struct crimg_err *err);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "format/limits.h"
@@ -226,6 +227,22 @@ static int refuse_area(pid_t pid, const struct live_area *a, struct crimg_err *e
 	return 0;
 }
 
+// The kernel gives the number of a System V segment for its inode.
+static void name_sysv(const struct crimg_capture *c, pid_t pid, const struct live_area *a, VmaEntry *v)
+{
+	char link[128];
+	struct stat st;
+	uint64_t dev = makedev((unsigned)(a->dev >> 20), (unsigned)a->dev & 0xfffff);
+	if (!c->own_ipc || !is_named(a, "/SYSV") || dev != c->sysv_dev)
+		return;
+	v->status = CRIMG_VMA_REGULAR | CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV;
+	v->flags |= MAP_ANONYMOUS;
+	v->shmid = a->ino;
+	snprintf(link, sizeof link, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, a->start, a->end);
+	v->has_fdflags = true;
+	v->fdflags = lstat(link, &st) == 0 && (st.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;
+}
+
 static int put_areas(struct crimg_capture *c, pid_t pid, const struct live_area *areas,
 		     size_t count, struct crimg_err *err)
 {
@@ -237,6 +254,7 @@ static int put_areas(struct crimg_capture *c, pid_t pid, const struct live_area 
 		if (refuse_area(pid, &areas[i], err) < 0)
 			return -1;
 		fill_vma(&areas[i], &v[i]);
+		name_sysv(c, pid, &areas[i], &v[i]);
 		if (joins_vvar(last, &v[i])) {
 			last->end = v[i].end;
 			continue;

@@ -13,6 +13,7 @@
 
 #define MEMFD_PREFIX "/memfd:"
 #define DELETED " (deleted)"
+#define SYSV_NEVER (1u << 31) // in no number of a System V object
 
 // "/memfd:name (deleted)" is called name; "/dev/zero (deleted)" keeps its path.
 static char *plain_name(struct crimg_capture *c, const char *name, struct crimg_err *err)
@@ -48,8 +49,8 @@ static int put_run(struct crimg_capture *c, uint64_t id, size_t payload, int fd,
 }
 
 // Holes are pages that nobody touched.
-static int put_pages(struct crimg_capture *c, uint64_t id, int borrowed, uint64_t size,
-		     struct crimg_err *err)
+int crimg_capture_shared_pages(struct crimg_capture *c, uint64_t id, int borrowed, uint64_t size,
+			       struct crimg_err *err)
 {
 	PagemapHead head = PAGEMAP_HEAD__INIT;
 	size_t payload;
@@ -131,9 +132,11 @@ int crimg_capture_segment(struct crimg_capture *c, int fd, const char *name, str
 	c->segments = array;
 	struct crimg_segment *s = &c->segments[c->segment_count];
 	*s = (struct crimg_segment){.dev = st.st_dev, .ino = st.st_ino, .id = (uint32_t)st.st_ino};
+	if (c->own_ipc) // whose segments have their own numbers, from 0 on
+		s->id |= SYSV_NEVER;
 	s->inode_id = (uint32_t)c->segment_count + 1;
 	if (put_inode(c, fd, name, &st, s, err) < 0
-	    || put_pages(c, s->id, fd, (uint64_t)st.st_size, err) < 0)
+	    || crimg_capture_shared_pages(c, s->id, fd, (uint64_t)st.st_size, err) < 0)
 		return -1;
 	c->segment_count++;
 	*out = s;

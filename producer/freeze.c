@@ -367,5 +367,8 @@ void crimg_tree_thaw(struct crimg_tree *tree, enum crimg_thaw how)
 		wait_until_gone(tree);
 	crimg_freezer_restore(&tree->freezer);
 	free(tree->tasks);
-	*tree = (struct crimg_tree){.tasks = NULL};
+	*tree = (struct crimg_tree){
+		.froze_us = tree->froze_us, .frozen_at = tree->frozen_at,
+		.thawed_at = tree->thawed_at != 0 ? tree->thawed_at : crimg_now_us(),
+	};
 }

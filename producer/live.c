@@ -15,7 +15,6 @@ struct live_image {
 	struct live_image *next;
 	pid_t pid;
 	unsigned readers;
-	bool thawed;
 	struct crimg_capture capture;
 };
 
@@ -33,40 +32,48 @@ struct live_state {
 
 static struct live_image *images;
 
-static struct live_image *find(pid_t pid)
+static bool is_thawed(const struct live_image *i)
+{
+	return i->capture.tree.thawed_at != 0;
+}
+
+// The last image of a tree; readable: whose contents can be read, too.
+static struct live_image *find(pid_t pid, bool readable)
 {
 	for (struct live_image *i = images; i != NULL; i = i->next)
-		if (i->pid == pid && !i->thawed)
+		if (i->pid == pid && (!readable || !is_thawed(i) || i->capture.spool != NULL))
 			return i;
 	return NULL;
 }
 
 static bool without_stats;
+static const char *spool;
+static bool (*stopped)(void);
 
 void crimg_live_without_stats(void)
 {
 	without_stats = true;
 }
 
+void crimg_live_spool(const char *dir, bool (*asked)(void))
+{
+	spool = dir;
+	stopped = asked;
+}
+
 bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
 {
-	const struct live_image *i = find(pid);
+	const struct live_image *i = find(pid, false);
 	if (i != NULL)
 		*out = crimg_capture_stats(&i->capture);
 	return i != NULL;
 }
 
-static void thaw(struct live_image *i, enum crimg_thaw how)
-{
-	crimg_tree_thaw(&i->capture.tree, how);
-	i->thawed = true;
-}
-
 void crimg_live_thaw(pid_t pid, enum crimg_thaw how)
 {
-	struct live_image *i = find(pid);
+	struct live_image *i = find(pid, false);
 	if (i != NULL)
-		thaw(i, how);
+		crimg_tree_thaw(&i->capture.tree, how);
 }
 
 static void drop(struct live_image *i)
@@ -78,7 +85,7 @@ static void drop(struct live_image *i)
 		link = &(*link)->next;
 	if (*link != NULL)
 		*link = i->next;
-	thaw(i, CRIMG_THAW_RUN);
+	crimg_tree_thaw(&i->capture.tree, CRIMG_THAW_RUN);
 	crimg_capture_fini(&i->capture);
 	free(i);
 }
@@ -91,6 +98,8 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	i->pid = pid;
 	i->readers = 1;
 	i->capture.without_stats = without_stats;
+	i->capture.spool = spool;
+	i->capture.stopped = stopped;
 	if (crimg_tree_refuse(pid, err) < 0 || crimg_tree_freeze(pid, &i->capture.tree, err) < 0) {
 		free(i);
 		return -1;
@@ -110,7 +119,7 @@ static int read_payload(const struct live_image *i, uint64_t payload, uint64_t o
 			struct crimg_err *err)
 {
 	int rc = crimg_shelf_read(&i->capture.shelf, payload, offset, buf, length, err);
-	return rc < 0 && !i->thawed ? crimg_tree_explain(&i->capture.tree, err) : rc;
+	return rc < 0 && !is_thawed(i) ? crimg_tree_explain(&i->capture.tree, err) : rc;
 }
 
 // The payload in work as a source, so that its bytes are read to where they are wanted.
@@ -139,7 +148,7 @@ static int live_open(struct crimg_reader *reader, struct crimg_input *in, struct
 	if (s == NULL)
 		return crimg_fail_nomem(err, sizeof *s);
 	s->origin = strdup(in->path);
-	s->image = find(pid);
+	s->image = find(pid, true);
 	int rc = s->origin != NULL ? 0 : crimg_fail_nomem(err, strlen(in->path));
 	if (rc == 0)
 		rc = crimg_source_make(&payload_ops, in->path, s, &s->source, err);
@@ -208,7 +217,7 @@ static int next_content(struct live_state *s, struct crimg_record *record, struc
 	while (s->payload < shelf->payload_count && shelf->payloads[s->payload].length == 0)
 		s->payload++;
 	if (s->payload >= shelf->payload_count)
-		return s->image->thawed ? 0 : crimg_tree_check(&s->image->capture.tree, err);
+		return is_thawed(s->image) ? 0 : crimg_tree_check(&s->image->capture.tree, err);
 	s->source->size = shelf->payloads[s->payload].length;
 	*record = (struct crimg_record){
 		.type = CRIMG_RECORD_CONTENT, .payload = {s->payload, s->source->size},

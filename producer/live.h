@@ -13,7 +13,10 @@ void crimg_live_thaw(pid_t pid, enum crimg_thaw how);
 // Images taken from now on have no statistics: who asks for them writes what crimg_live_stats tells once the
 // contents are read.
 void crimg_live_without_stats(void);
-// Of the frozen tree of pid, until now. False: it is not frozen.
+// Trees taken from now on go on as soon as their contents lie in a file without a name in dir (borrowed), from
+// where they are read. stopped is asked now and then whether to give up; it may be NULL.
+void crimg_live_spool(const char *dir, bool (*stopped)(void));
+// Of the tree of pid, until it went on or until now. False: no reader of it is open.
 bool crimg_live_stats(pid_t pid, DumpStatsEntry *out);
 
 #endif

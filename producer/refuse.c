@@ -1,6 +1,7 @@
 // What no image of ours can hold, found in /proc before a process is touched. A table of reasons.
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "producer/devices.h"
+#include "producer/ns.h"
 #include "producer/proc.h"
 #include "producer/tree.h"
 
@@ -70,15 +72,9 @@ static int refuse_by_exe(pid_t pid, struct crimg_err *err)
 
 static int refuse_by_namespaces(pid_t pid, struct crimg_err *err)
 {
-	static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "user",
-					    "uts"};
+	static const char *const names[] = {"cgroup", "mnt", "net", "pid", "pid_for_children", "user"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		char theirs[64], ours[64];
-		struct stat a, b;
-		snprintf(theirs, sizeof theirs, "/proc/%d/ns/%s", (int)pid, names[i]);
-		snprintf(ours, sizeof ours, "/proc/self/ns/%s", names[i]);
-		if (stat(theirs, &a) == 0 && stat(ours, &b) == 0
-		    && (a.st_ino != b.st_ino || a.st_dev != b.st_dev))
+		if (!crimg_ns_shared(pid, names[i], getpid(), names[i]))
 			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 					  "process %d has a namespace of its own: %s", (int)pid,
 					  names[i]);
@@ -157,7 +153,6 @@ static int refuse_by_memory(pid_t pid, struct crimg_buf *text, struct crimg_err 
 		const char *part, *reason;
 	} areas[] = {
 		{" /[aio]", "has asynchronous I/O in progress (io_setup)"},
-		{" /SYSV", "has System V shared memory attached"},
 		{" /anon_hugepage", "has huge pages of hugetlbfs"},
 		{" anon_inode:", "has a mapping of a kernel object"},
 		{" socket:", "has a mapping of a socket"},
@@ -167,6 +162,9 @@ static int refuse_by_memory(pid_t pid, struct crimg_buf *text, struct crimg_err 
 	for (size_t i = 0; i < sizeof areas / sizeof areas[0]; i++)
 		if (strstr((const char *)text->data, areas[i].part) != NULL)
 			return refuse(pid, areas[i].reason, err);
+	if (strstr((const char *)text->data, " /SYSV") != NULL && crimg_ns_shared(pid, "ipc", getpid(), "ipc"))
+		return refuse(pid, "has System V shared memory of everybody attached (a namespace of its own is "
+			      "taken: unshare --ipc)", err);
 	return 0;
 }
 
@@ -190,29 +188,48 @@ int crimg_task_refuse(pid_t pid, struct crimg_err *err)
 	return rc;
 }
 
-static bool shares_clocks(pid_t a, pid_t b, const char *name)
-{
-	char path[64];
-	struct stat x, y;
-	snprintf(path, sizeof path, "/proc/%d/ns/time", (int)a);
-	bool known = stat(path, &x) == 0;
-	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)b, name);
-	return !known || stat(path, &y) < 0 || (x.st_ino == y.st_ino && x.st_dev == y.st_dev);
-}
-
 struct tree_walk {
 	pid_t root;
 	struct crimg_err *err;
 };
 
-// The tree may have a time namespace of its own, but only one.
-static int refuse_by_clocks(const struct tree_walk *w, pid_t pid)
+// The tree may have some namespaces of its own, but only one of each sort.
+static int refuse_by_root(const struct tree_walk *w, pid_t pid)
 {
-	if (shares_clocks(w->root, pid, "time") && shares_clocks(w->root, pid, "time_for_children"))
-		return 0;
-	return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-			  "process %d, or its children, are in another time namespace than process %d",
-			  (int)pid, (int)w->root);
+	static const struct {
+		const char *root, *child, *sort;
+	} rows[] = {
+		{"time", "time", "time"}, {"time", "time_for_children", "time"}, {"ipc", "ipc", "ipc"},
+		{"uts", "uts", "uts"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (!crimg_ns_shared(w->root, rows[i].root, pid, rows[i].child))
+			return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+					  "process %d, or its children, are in another %s namespace than "
+					  "process %d", (int)pid, rows[i].sort, (int)w->root);
+	return 0;
+}
+
+// What is in there is seen from inside only.
+static int refuse_by_entrance(pid_t root, struct crimg_err *err)
+{
+	static const struct {
+		const char *name;
+		int type;
+	} rows[] = {{"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct crimg_err why = CRIMG_ERR_INIT;
+		int back;
+		if (crimg_ns_shared(root, rows[i].name, getpid(), rows[i].name))
+			continue;
+		if (crimg_ns_enter(root, rows[i].name, rows[i].type, &back, &why) < 0)
+			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+					  "process %d has a namespace of its own, which only a privileged "
+					  "crimg can enter: %s", (int)root, rows[i].name);
+		if (crimg_ns_leave(back, rows[i].type, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 // A process that ends while we look is none.
@@ -231,7 +248,7 @@ static int refuse_down(void *context, int pid)
 		*err = gone;
 		return -1;
 	}
-	if (refuse_by_clocks(w, pid) < 0)
+	if (refuse_by_root(w, pid) < 0)
 		return -1;
 	return crimg_each_child(pid, refuse_down, context, &gone) < 0 && err->code != CRIMG_OK ? -1 : 0;
 }
@@ -241,7 +258,7 @@ int crimg_tree_refuse(pid_t root, struct crimg_err *err)
 	if (root <= 0)
 		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
 				  "there is no process %d", (int)root);
-	if (crimg_task_refuse(root, err) < 0)
+	if (crimg_task_refuse(root, err) < 0 || refuse_by_entrance(root, err) < 0)
 		return -1;
 	return refuse_down(&(struct tree_walk){root, err}, root);
 }

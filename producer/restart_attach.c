@@ -1,5 +1,6 @@
 // Areas that are of System V segments. What was attached at once is attached at once, whatever was
 // unmapped of it or protected since: shmdt() takes it away at once, too.
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -25,6 +26,12 @@ static uint64_t protection(const struct crimg_area *area)
 	return area->vma->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
+// What it was attached for, whatever it was protected from since.
+static uint64_t opened(const struct crimg_area *area)
+{
+	return area->vma->has_fdflags && (area->vma->fdflags & O_ACCMODE) == O_RDWR ? PROT_WRITE : 0;
+}
+
 // One piece from where the segment is attached to its place; at: its first byte there.
 static int place(struct crimg_puppet *p, const struct crimg_area *area, uint64_t at,
 		 uint64_t attached, struct crimg_err *err)
@@ -44,7 +51,7 @@ int crimg_restart_attach(struct crimg_restart *r, struct crimg_actor *a,
 			 const struct crimg_area *area, struct crimg_err *err)
 {
 	const struct crimg_area *end = a->space.areas + a->space.count;
-	const struct crimg_segment *segment = crimg_restart_segment(r, area->vma->shmid);
+	const struct crimg_sysv *segment = crimg_restart_sysv(r, area->vma->shmid);
 	struct crimg_puppet *p = &a->puppets[0];
 	uint64_t size =
 		(segment->size + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES * CRIMG_PAGE_BYTES;
@@ -54,7 +61,7 @@ int crimg_restart_attach(struct crimg_restart *r, struct crimg_actor *a,
 			return 0; // that one brought this one along
 	for (const struct crimg_area *other = area; other < end; other++)
 		if (together(other, area))
-			attached |= protection(other) & (PROT_WRITE | PROT_EXEC);
+			attached |= (protection(other) | opened(other)) & (PROT_WRITE | PROT_EXEC);
 	bool whole = area->end - area->start == size;
 	uint64_t at = whole ? area->start : crimg_restart_gap(r, &a->space, size);
 	uint64_t flags = ((attached & PROT_WRITE) == 0 ? SHM_RDONLY : 0)

@@ -71,7 +71,7 @@ struct crimg_actor {
 };
 
 // A System V segment.
-struct crimg_segment {
+struct crimg_sysv {
 	uint64_t id, size;
 	uint32_t mode; // with SHM_LOCKED, SHM_DEST
 };
@@ -88,7 +88,7 @@ struct crimg_restart {
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was
 	uint64_t namespaces;          // that the tasks have of their own: CLONE_NEWPID, _NEWUTS, _NEWIPC
-	struct crimg_segment *segments; // in the last of these; sorted
+	struct crimg_sysv *segments; // in the last of these; sorted
 	size_t segment_count;
 	bool new_pids;                // in a pid namespace of their own
 	bool new_user;                // and in a user namespace, where crimg may do what it may not here

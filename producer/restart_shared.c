@@ -128,6 +128,12 @@ static int open_inodes(struct crimg_restart *r, struct crimg_err *err)
 	return err->code == CRIMG_OK ? 0 : -1;
 }
 
+static bool is_anonymous(const VmaEntry *v)
+{
+	const uint32_t others = CRIMG_VMA_MEMFD | CRIMG_VMA_SYSV;
+	return (v->status & (CRIMG_VMA_ANON_SHARED | others)) == CRIMG_VMA_ANON_SHARED;
+}
+
 // Segments that no inode tells of (images before 3.14, other formats): as long as they are mapped.
 static uint64_t mapped_size(const struct crimg_restart *r, uint64_t id)
 {
@@ -135,8 +141,7 @@ static uint64_t mapped_size(const struct crimg_restart *r, uint64_t id)
 	for (size_t i = 0; i < r->tasks.count; i++)
 		for (size_t k = 0; k < r->actors[i].space.count; k++) {
 			const VmaEntry *v = r->actors[i].space.areas[k].vma;
-			if ((v->status & (CRIMG_VMA_ANON_SHARED | CRIMG_VMA_MEMFD)) == CRIMG_VMA_ANON_SHARED
-			    && v->shmid == id && v->pgoff + (v->end - v->start) > size)
+			if (is_anonymous(v) && v->shmid == id && v->pgoff + (v->end - v->start) > size)
 				size = v->pgoff + (v->end - v->start);
 		}
 	return size;
@@ -150,7 +155,7 @@ int crimg_restart_open_segments(struct crimg_restart *r, struct crimg_err *err)
 		for (size_t k = 0; k < r->actors[i].space.count; k++) {
 			const VmaEntry *v = r->actors[i].space.areas[k].vma;
 			struct crimg_handle handle = { .sort = CRIMG_HANDLE_SEGMENT, .id = v->shmid };
-			if ((v->status & (CRIMG_VMA_ANON_SHARED | CRIMG_VMA_MEMFD)) != CRIMG_VMA_ANON_SHARED
+			if (!is_anonymous(v)
 			    || crimg_handles_find(&r->handles, handle.sort, handle.id, 0) >= 0)
 				continue;
 			handle.fd = make_anonymous(r, v->shmid, mapped_size(r, v->shmid), err);

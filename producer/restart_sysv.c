@@ -41,13 +41,13 @@ static uint32_t own_namespace(const struct crimg_restart *r)
 
 static int by_id(const void *a, const void *b)
 {
-	const struct crimg_segment *x = a, *y = b;
+	const struct crimg_sysv *x = a, *y = b;
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-const struct crimg_segment *crimg_restart_segment(const struct crimg_restart *r, uint64_t id)
+const struct crimg_sysv *crimg_restart_sysv(const struct crimg_restart *r, uint64_t id)
 {
-	struct crimg_segment key = { .id = id };
+	struct crimg_sysv key = { .id = id };
 	return r->segment_count == 0
 		       ? NULL
 		       : bsearch(&key, r->segments, r->segment_count, sizeof key, by_id);
@@ -65,7 +65,7 @@ static void load_segments(struct crimg_restart *r, struct crimg_image_object *o)
 		if (e == NULL)
 			continue; // told when it is to be made
 		r->segments[r->segment_count++] =
-			(struct crimg_segment){ e->desc->id, e->size, e->desc->mode };
+			(struct crimg_sysv){ e->desc->id, e->size, e->desc->mode };
 		if (e->has_hugetlb_flag && e->hugetlb_flag != 0)
 			crimg_lines_add(&r->refused,
 					"%s: segment %u has huge pages of hugetlbfs: not "
@@ -83,7 +83,7 @@ static uint64_t whole_pages(uint64_t bytes)
 // Why an area of a segment cannot be, or NULL.
 static const char *fault_of(const struct crimg_restart *r, const struct crimg_area *area)
 {
-	const struct crimg_segment *s = crimg_restart_segment(r, area->vma->shmid);
+	const struct crimg_sysv *s = crimg_restart_sysv(r, area->vma->shmid);
 	uint64_t offset = crimg_area_offset(area, area->start);
 	if (own_namespace(r) == 0)
 		return "System V shared memory of everybody: restarted only in an ipc namespace of "
@@ -236,7 +236,7 @@ int crimg_restart_make_sysv(struct crimg_restart *r, struct crimg_puppet *p, str
 int crimg_restart_seal_sysv(struct crimg_restart *r, struct crimg_puppet *p, struct crimg_err *err)
 {
 	for (size_t i = 0; i < r->segment_count; i++) {
-		const struct crimg_segment *s = &r->segments[i];
+		const struct crimg_sysv *s = &r->segments[i];
 		if ((s->mode & SHM_LOCKED) != 0
 		    && CRIMG_DO(p, err, "locking a System V segment", NULL, SYS_shmctl, s->id,
 				SHM_LOCK, 0)

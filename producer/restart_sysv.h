@@ -8,7 +8,7 @@
 // r->segments.
 void crimg_restart_refuse_sysv(struct crimg_restart *r);
 // The segment of this number, or NULL.
-const struct crimg_segment *crimg_restart_segment(const struct crimg_restart *r, uint64_t id);
+const struct crimg_sysv *crimg_restart_sysv(const struct crimg_restart *r, uint64_t id);
 // All objects, with their numbers, owners and contents, by a puppet without memory of the image yet.
 CRIMG_MUST_CHECK int crimg_restart_make_sysv(struct crimg_restart *r, struct crimg_puppet *p,
                                              struct crimg_err *err);

@@ -70,6 +70,11 @@ CRIMG_MUST_CHECK int crimg_shelf_add(struct crimg_shelf *s, size_t payload,
 // Takes fd over: it is closed with the shelf, or now when this fails.
 CRIMG_MUST_CHECK int crimg_shelf_keep(struct crimg_shelf *s, int fd, struct crimg_err *err);
 
+// Moves what lies in tasks and files to a file without a name in dir, so that it can be read when those go on.
+// stopped, when it is not NULL, is asked now and then whether to give up.
+CRIMG_MUST_CHECK int crimg_shelf_spool(struct crimg_shelf *s, const char *dir, bool (*stopped)(void),
+                                       struct crimg_err *err);
+
 // Puts objects in the order of a stream. Nothing is put any more.
 CRIMG_MUST_CHECK int crimg_shelf_seal(struct crimg_shelf *s, struct crimg_err *err);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "format/checked.h"
+#include "format/search.h"
 
 static int fail_task(const struct crimg_shelf_run *r, uint64_t skip, int number, struct crimg_err *err)
 {
@@ -117,15 +118,9 @@ static int read_some(struct gather *g, struct crimg_err *err)
 // The run that holds offset.
 static size_t find_run(const struct crimg_shelf_payload *p, uint64_t offset)
 {
-	size_t low = 0, high = p->count;
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (p->runs[middle].at <= offset)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
+	size_t behind;
+	CRIMG_COUNT_BEFORE(behind, p->count, p->runs[behind].at <= offset);
+	return behind - 1;
 }
 
 int crimg_shelf_read(const struct crimg_shelf *s, uint64_t payload, uint64_t offset, void *buf,

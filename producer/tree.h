@@ -32,6 +32,7 @@ struct crimg_tree {
 	uint64_t froze_us;   // how long it took to stop all of them
 	struct crimg_freezer freezer; // of a control group that was frozen before
 	uint64_t frozen_at;  // CLOCK_MONOTONIC in microseconds when the first was stopped
+	uint64_t thawed_at;  // the same when the last ran again; 0: they stand still
 };
 
 enum crimg_thaw {

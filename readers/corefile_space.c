@@ -14,8 +14,6 @@
 #define PAGE ((uint64_t)CRIMG_PAGE_BYTES)
 #define VSYSCALL_ADDRESS 0xffffffffff600000u // x86-64
 #define VVAR_BYTES_MAX (16 * PAGE)           // right below the vDSO
-#define MAP_PRIVATE_FLAG 2u
-#define MAP_ANONYMOUS_FLAG 0x20u
 #define HOLES_MAX (4u << 20) // runs; in a file of more pieces the remaining holes are read as zeros
 
 struct builder {
@@ -62,9 +60,9 @@ static uint32_t status_of(const struct builder *b, const struct corefile_area *a
 static uint32_t flags_of(const struct builder *b, const struct corefile_area *a)
 {
 	if (a->mapping != 0)
-		return MAP_PRIVATE_FLAG;
+		return CRIMG_MAP_PRIVATE;
 	bool stack = a->start <= b->stack && b->stack < a->end;
-	return MAP_PRIVATE_FLAG | MAP_ANONYMOUS_FLAG | (stack ? CRIMG_MAP_GROWSDOWN : 0u);
+	return CRIMG_MAP_PRIVATE | CRIMG_MAP_ANONYMOUS | (stack ? CRIMG_MAP_GROWSDOWN : 0u);
 }
 
 // One mapping may be dumped as several segments.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "format/limits.h"
+#include "format/search.h"
 #include "readers/cpt_records.h"
 
 #define MAX_DEPTH 64
@@ -66,15 +67,9 @@ int cpt_find_members(struct cpt_image *m, struct crimg_err *err)
 
 static size_t first_of(const struct cpt_image *m, uint32_t pid)
 {
-	size_t low = 0, high = m->member_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (m->members[middle].pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	size_t at;
+	CRIMG_COUNT_BEFORE(at, m->member_count, m->members[at].pid < pid);
+	return at;
 }
 
 // Sets are numbered as the list's first place of their process, from 1.
@@ -87,17 +82,9 @@ uint32_t cpt_cgroup_set(const struct cpt_image *m, uint32_t pid)
 // The CGROUPS that a group is in.
 static const struct cpt_object *hierarchy_of(const struct cpt *c, const struct cpt_object *group)
 {
-	size_t place = (size_t)(group - c->objects), low = 0,
-	       high = cpt_count(c, CRIMG_CPT_OBJ_CGROUPS);
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (cpt_nth(c, CRIMG_CPT_OBJ_CGROUPS, middle)->end <= place)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < cpt_count(c, CRIMG_CPT_OBJ_CGROUPS) ? cpt_nth(c, CRIMG_CPT_OBJ_CGROUPS, low)
-							 : NULL;
+	size_t place = (size_t)(group - c->objects), count = cpt_count(c, CRIMG_CPT_OBJ_CGROUPS), at;
+	CRIMG_COUNT_BEFORE(at, count, cpt_nth(c, CRIMG_CPT_OBJ_CGROUPS, at)->end <= place);
+	return at < count ? cpt_nth(c, CRIMG_CPT_OBJ_CGROUPS, at) : NULL;
 }
 
 static const struct cpt_object *parent_of(const struct cpt *c, const struct cpt_object *in,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "format/limits.h"
+#include "format/search.h"
 #include "readers/cpt_records.h"
 
 #define S_IFMT_BITS 0170000u
@@ -83,16 +84,10 @@ static int by_index(const void *a, const void *b, void *context)
 
 const struct cpt_object *cpt_socket_by_index(const struct cpt_image *m, uint64_t index)
 {
-	size_t low = 0, high = cpt_count(&m->c, CRIMG_CPT_OBJ_SOCKET), count = high;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (cpt_get(&m->c, m->indexed[middle], CRIMG_CPT_SOCKET_INDEX) < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < count && cpt_get(&m->c, m->indexed[low], CRIMG_CPT_SOCKET_INDEX) == index
-		       ? m->indexed[low]
+	size_t count = cpt_count(&m->c, CRIMG_CPT_OBJ_SOCKET), at;
+	CRIMG_COUNT_BEFORE(at, count, cpt_get(&m->c, m->indexed[at], CRIMG_CPT_SOCKET_INDEX) < index);
+	return at < count && cpt_get(&m->c, m->indexed[at], CRIMG_CPT_SOCKET_INDEX) == index
+		       ? m->indexed[at]
 		       : NULL;
 }
 

@@ -12,22 +12,22 @@ static void put_file(struct cpt_image *m, VmaEntry *e, const struct cpt_object *
 {
 	const struct cpt_object *inode = m->files[file->nth].inode;
 	const struct cpt_inode *of = inode == NULL ? NULL : &m->inodes[inode->nth];
-	bool shared = (e->flags & KERNEL_MAP_SHARED) != 0;
+	bool shared = (e->flags & CRIMG_MAP_SHARED) != 0;
 	if (of != NULL && of->role == CPT_ROLE_SYSV) {
 		const struct cpt_object *shm =
 			cpt_child(&m->c, inode, NULL, CRIMG_CPT_OBJ_SYSV_SHM);
-		e->status |= KERNEL_AREA_SYSVIPC | KERNEL_AREA_ANON_SHARED;
-		e->flags |= KERNEL_MAP_ANONYMOUS;
+		e->status |= CRIMG_VMA_SYSV | CRIMG_VMA_ANON_SHARED;
+		e->flags |= CRIMG_MAP_ANONYMOUS;
 		e->shmid = cpt_get(&m->c, shm, CRIMG_CPT_SYSV_SHM_ID);
 	} else if (of != NULL && of->role == CPT_ROLE_SEGMENT && shared) {
-		e->status |= KERNEL_AREA_ANON_SHARED;
-		e->flags |= KERNEL_MAP_ANONYMOUS;
+		e->status |= CRIMG_VMA_ANON_SHARED;
+		e->flags |= CRIMG_MAP_ANONYMOUS;
 		e->shmid = 0x80000000u + cpt_id(inode);
 	} else {
 		e->status |= m->files[file->nth].type == FD_TYPES__PACKETSK
-				     ? KERNEL_AREA_SOCKET
-			     : shared ? KERNEL_AREA_FILE_SHARED
-				      : KERNEL_AREA_FILE_PRIVATE;
+				     ? CRIMG_VMA_SOCKET
+			     : shared ? CRIMG_VMA_FILE_SHARED
+				      : CRIMG_VMA_FILE_PRIVATE;
 		e->shmid = cpt_id(file);
 	}
 	e->has_fdflags = true;
@@ -38,7 +38,7 @@ static void put_file(struct cpt_image *m, VmaEntry *e, const struct cpt_object *
 static uint32_t reserve_flag(uint64_t flags)
 {
 	uint64_t both = flags & (KERNEL_VM_WRITE | KERNEL_VM_SHARED);
-	return both == KERNEL_VM_WRITE && (flags & KERNEL_VM_ACCOUNT) == 0 ? KERNEL_MAP_NORESERVE
+	return both == KERNEL_VM_WRITE && (flags & KERNEL_VM_ACCOUNT) == 0 ? CRIMG_MAP_NORESERVE
 									   : 0;
 }
 
@@ -53,7 +53,7 @@ static void put_vma(struct cpt_image *m, VmaEntry *e, const MmEntry *mm,
 	e->fd = -1;
 	e->start = cpt_get(c, vma, CRIMG_CPT_VMA_START);
 	e->end = cpt_get(c, vma, CRIMG_CPT_VMA_END);
-	e->status = KERNEL_AREA_REGULAR;
+	e->status = CRIMG_VMA_REGULAR;
 	kernel_vm_flags(e, flags);
 	e->flags |= reserve_flag(flags);
 	if (file != NULL) {
@@ -61,14 +61,14 @@ static void put_vma(struct cpt_image *m, VmaEntry *e, const MmEntry *mm,
 		e->pgoff = cpt_get(c, vma, CRIMG_CPT_VMA_PGOFF) * CRIMG_PAGE_BYTES;
 		return;
 	}
-	e->flags |= KERNEL_MAP_ANONYMOUS;
-	e->status |= KERNEL_AREA_ANON_PRIVATE;
+	e->flags |= CRIMG_MAP_ANONYMOUS;
+	e->status |= CRIMG_VMA_ANON_PRIVATE;
 	if (type == TYPE_VDSO || type == TYPE_VDSO_OLD)
-		e->status |= KERNEL_AREA_VDSO;
+		e->status |= CRIMG_VMA_VDSO;
 	else if ((flags & (KERNEL_VM_IO | KERNEL_VM_PFNMAP)) == (KERNEL_VM_IO | KERNEL_VM_PFNMAP))
-		e->status |= KERNEL_AREA_VVAR; // of kernels after OpenVZ's, in images made of theirs
+		e->status |= CRIMG_VMA_VVAR; // of kernels after OpenVZ's, in images made of theirs
 	else
-		e->status |= kernel_area_place(mm, e->start, e->end) & KERNEL_AREA_HEAP; // as CRIU tells
+		e->status |= kernel_area_place(mm, e->start, e->end) & CRIMG_VMA_HEAP; // as CRIU tells
 }
 
 // A mapping whose pages are not in the order of the file is as many mappings as there are runs in order.

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "format/limits.h"
+#include "format/search.h"
 #include "readers/cpt_model.h"
 
 bool cpt_has(const struct cpt *c, const struct cpt_object *o, enum crimg_cpt_field field)
@@ -38,15 +39,9 @@ const uint8_t *cpt_bytes(const struct cpt *c, const struct cpt_object *o,
 
 const struct cpt_object *cpt_find(const struct cpt *c, uint64_t offset)
 {
-	size_t low = 0, high = c->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (c->objects[middle].offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < c->count && c->objects[low].offset == offset ? &c->objects[low] : NULL;
+	size_t at;
+	CRIMG_COUNT_BEFORE(at, c->count, c->objects[at].offset < offset);
+	return at < c->count && c->objects[at].offset == offset ? &c->objects[at] : NULL;
 }
 
 const struct cpt_object *cpt_ref(const struct cpt *c, const struct cpt_object *o,

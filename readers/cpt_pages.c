@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "format/limits.h"
+#include "format/search.h"
 #include "readers/cpt_model.h"
 
 #define MAX_RUNS (16u << 20) // of an image
@@ -40,15 +41,9 @@ static int add_run(struct cpt *c, struct cpt_runs *to, struct cpt_run run, struc
 // The first run that ends behind an address.
 static size_t run_at(const struct cpt_runs *in, uint64_t address)
 {
-	size_t low = 0, high = in->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (in->list[middle].start + in->list[middle].bytes <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	size_t at;
+	CRIMG_COUNT_BEFORE(at, in->count, in->list[at].start + in->list[at].bytes <= address);
+	return at;
 }
 
 // Address spaces are resolved in the order of the file, so what is copied from is known already.

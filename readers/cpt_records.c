@@ -3,6 +3,7 @@
 
 #include "format/limits.h"
 #include "format/pagemap.h"
+#include "format/search.h"
 #include "readers/cpt_padding.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
@@ -38,23 +39,21 @@ static CPT_ENTRY(put_inventory)
 	return model_encode(&e.base, out, err);
 }
 
+// Of the task that comes at this place when they are sorted by it.
+static int32_t pid_at(const struct cpt_image *m, size_t place)
+{
+	return (int32_t)cpt_get(&m->c, cpt_task(m, m->tasks.by_tid[place]), CRIMG_CPT_TASK_PID);
+}
+
 // The real parent; a thread that is no leader stands for its process.
 static uint32_t parent_of(const struct cpt_image *m, const struct cpt_object *t)
 {
-	uint32_t parent = cpt_u32(&m->c, t, CRIMG_CPT_TASK_RPPID);
-	size_t low = 0, high = cpt_count(&m->c, CRIMG_CPT_OBJ_TASK);
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct cpt_object *o = cpt_task(m, m->tasks.by_tid[middle]);
-		int32_t pid = (int32_t)cpt_get(&m->c, o, CRIMG_CPT_TASK_PID);
-		if (pid == (int32_t)parent)
-			return cpt_u32(&m->c, o, CRIMG_CPT_TASK_TGID);
-		if (pid < (int32_t)parent)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return 0;
+	int32_t parent = (int32_t)cpt_u32(&m->c, t, CRIMG_CPT_TASK_RPPID);
+	size_t count = cpt_count(&m->c, CRIMG_CPT_OBJ_TASK), at;
+	CRIMG_COUNT_BEFORE(at, count, pid_at(m, at) < parent);
+	return at < count && pid_at(m, at) == parent
+		       ? cpt_u32(&m->c, cpt_task(m, m->tasks.by_tid[at]), CRIMG_CPT_TASK_TGID)
+		       : 0;
 }
 
 static CPT_ENTRY(put_pstree)
@@ -348,37 +347,39 @@ static int announce_rules6(struct cpt_image *m, size_t object, struct crimg_err 
 }
 
 // In the order of kinds.def.
-const struct cpt_step cpt_steps[CPT_STEPS] = {
-	{CRIMG_KIND_INVENTORY, NULL, NULL, put_inventory, NULL},
-	{CRIMG_KIND_PSTREE, NULL, NULL, put_pstree, NULL},
-	{CRIMG_KIND_IDS, count_processes, pid_of, put_ids, NULL},
-	{CRIMG_KIND_CORE, count_tasks, tid_of, cpt_put_core, NULL},
-	{CRIMG_KIND_MM, count_processes, pid_of, cpt_put_mm, NULL},
-	{CRIMG_KIND_FS, count_processes, pid_of, put_fs, NULL},
-	{CRIMG_KIND_FDINFO, count_tables, from_one, cpt_put_fd, NULL},
-	{CRIMG_KIND_KERNEL_RECORDS, NULL, NULL, cpt_put_kernel, NULL},
-	{CRIMG_KIND_CGROUP, NULL, NULL, cpt_put_cgroup, NULL},
-	{CRIMG_KIND_FILES, NULL, NULL, cpt_put_file, NULL},
-	{CRIMG_KIND_REMAP_FPATH, NULL, NULL, cpt_put_remap, NULL},
-	{CRIMG_KIND_FILE_LOCKS, NULL, NULL, cpt_put_lock, NULL},
-	{CRIMG_KIND_TTY_INFO, NULL, NULL, cpt_put_tty_info, NULL},
-	{CRIMG_KIND_TTY_DATA, NULL, NULL, cpt_put_tty_data, NULL},
-	{CRIMG_KIND_UTSNS, NULL, uts_id, put_uts, NULL},
-	{CRIMG_KIND_IPC_VAR, NULL, ipc_id, cpt_put_ipc_var, NULL},
-	{CRIMG_KIND_MNTS, count_mounts, mount_id, cpt_put_mount, NULL},
-	{CRIMG_KIND_NETDEV, NULL, net_id, cpt_put_netdev, NULL},
-	{CRIMG_KIND_PAGEMAP, count_processes, pid_of, put_pagemap, NULL},
-	{CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, put_segment, NULL},
-	{CRIMG_KIND_PIPES_DATA, NULL, NULL, cpt_put_pipe_data, NULL},
-	{CRIMG_KIND_FIFO_DATA, NULL, NULL, cpt_put_fifo_data, NULL},
-	{CRIMG_KIND_SK_QUEUES, NULL, NULL, cpt_put_queue, NULL},
-	{CRIMG_KIND_TCP_STREAM, cpt_count_sockets, from_one, cpt_put_tcp, NULL},
-	{CRIMG_KIND_IPCNS_SHM, NULL, ipc_id, cpt_put_ipc_shm, NULL},
-	{CRIMG_KIND_IPCNS_SEM, NULL, ipc_id, cpt_put_ipc_sem, NULL},
-	{CRIMG_KIND_IPCNS_MSG, NULL, ipc_id, cpt_put_ipc_msg, NULL},
-	{CRIMG_KIND_GHOST_FILE, count_inodes, from_one, cpt_put_ghost, NULL},
-	{CRIMG_KIND_ROUTE, count_routes, net_id, NULL, announce_routes},
-	{CRIMG_KIND_IPTABLES, count_rules, net_id, NULL, announce_rules},
-	{CRIMG_KIND_IP6TABLES, count_rules6, net_id, NULL, announce_rules6},
-	{CRIMG_KIND_PAGES, count_pages, from_one, NULL, announce_pages},
+static const MODEL_STEP(struct cpt_image) steps[] = {
+	{CRIMG_KIND_INVENTORY, .entry = put_inventory},
+	{CRIMG_KIND_PSTREE, .entry = put_pstree},
+	{CRIMG_KIND_IDS, count_processes, pid_of, .entry = put_ids},
+	{CRIMG_KIND_CORE, count_tasks, tid_of, .entry = cpt_put_core},
+	{CRIMG_KIND_MM, count_processes, pid_of, .entry = cpt_put_mm},
+	{CRIMG_KIND_FS, count_processes, pid_of, .entry = put_fs},
+	{CRIMG_KIND_FDINFO, count_tables, from_one, .entry = cpt_put_fd},
+	{CRIMG_KIND_KERNEL_RECORDS, .entry = cpt_put_kernel},
+	{CRIMG_KIND_CGROUP, .entry = cpt_put_cgroup},
+	{CRIMG_KIND_FILES, .entry = cpt_put_file},
+	{CRIMG_KIND_REMAP_FPATH, .entry = cpt_put_remap},
+	{CRIMG_KIND_FILE_LOCKS, .entry = cpt_put_lock},
+	{CRIMG_KIND_TTY_INFO, .entry = cpt_put_tty_info},
+	{CRIMG_KIND_TTY_DATA, .entry = cpt_put_tty_data},
+	{CRIMG_KIND_UTSNS, NULL, uts_id, .entry = put_uts},
+	{CRIMG_KIND_IPC_VAR, NULL, ipc_id, .entry = cpt_put_ipc_var},
+	{CRIMG_KIND_MNTS, count_mounts, mount_id, .entry = cpt_put_mount},
+	{CRIMG_KIND_NETDEV, NULL, net_id, .entry = cpt_put_netdev},
+	{CRIMG_KIND_PAGEMAP, count_processes, pid_of, .entry = put_pagemap},
+	{CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, .entry = put_segment},
+	{CRIMG_KIND_PIPES_DATA, .entry = cpt_put_pipe_data},
+	{CRIMG_KIND_FIFO_DATA, .entry = cpt_put_fifo_data},
+	{CRIMG_KIND_SK_QUEUES, .entry = cpt_put_queue},
+	{CRIMG_KIND_TCP_STREAM, cpt_count_sockets, from_one, .entry = cpt_put_tcp},
+	{CRIMG_KIND_IPCNS_SHM, NULL, ipc_id, .entry = cpt_put_ipc_shm},
+	{CRIMG_KIND_IPCNS_SEM, NULL, ipc_id, .entry = cpt_put_ipc_sem},
+	{CRIMG_KIND_IPCNS_MSG, NULL, ipc_id, .entry = cpt_put_ipc_msg},
+	{CRIMG_KIND_GHOST_FILE, count_inodes, from_one, .entry = cpt_put_ghost},
+	{CRIMG_KIND_ROUTE, count_routes, net_id, .announce = announce_routes},
+	{CRIMG_KIND_IPTABLES, count_rules, net_id, .announce = announce_rules},
+	{CRIMG_KIND_IP6TABLES, count_rules6, net_id, .announce = announce_rules6},
+	{CRIMG_KIND_PAGES, count_pages, from_one, .announce = announce_pages},
 };
+
+MODEL_FORMAT(cpt_format, steps);

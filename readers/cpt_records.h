@@ -63,18 +63,7 @@ struct cpt_image {
 	struct crimg_buf pads;
 };
 
-// Objects of one kind.
-struct cpt_step {
-	enum crimg_kind kind;
-	size_t (*count)(const struct cpt_image *m);               // NULL: 1
-	uint64_t (*id)(const struct cpt_image *m, size_t object); // NULL: none
-	int (*entry)(struct cpt_image *m, size_t object, uint64_t index, struct model_entry *out,
-		     struct crimg_err *err);
-	int (*announce)(struct cpt_image *m, size_t object, struct crimg_err *err); // raw kinds
-};
-
-#define CPT_STEPS 32
-extern const struct cpt_step cpt_steps[CPT_STEPS];
+extern const struct model_format cpt_format; // its model is a struct cpt_image
 
 CRIMG_MUST_CHECK int cpt_image_build(struct cpt_image *m, struct crimg_err *err);
 void cpt_image_fini(struct cpt_image *m);
@@ -139,7 +128,7 @@ const struct cpt_object *cpt_socket_by_index(const struct cpt_image *m, uint64_t
 // The name of a FILE without what d_path adds to those that are gone.
 char *cpt_path(struct cpt_image *m, const struct cpt_object *file, struct crimg_err *err);
 
-// Entries, as in struct cpt_step.
+// Entries, as in MODEL_STEP.
 #define CPT_ENTRY(name)                                                                        \
 	int name(struct cpt_image *m, size_t object, uint64_t index, struct model_entry *out,  \
 		 struct crimg_err *err)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "format/limits.h"
+#include "format/search.h"
 #include "readers/joined_source.h"
 
 // A file being read.
@@ -311,15 +312,9 @@ static int by_use(const void *a, const void *b)
 // The first that is of this segment.
 static size_t first_use(const struct early *e, uint64_t segment)
 {
-	size_t low = 0, high = e->use_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (e->uses[middle].segment < segment)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	size_t at;
+	CRIMG_COUNT_BEFORE(at, e->use_count, e->uses[at].segment < segment);
+	return at;
 }
 
 // Pages are told by their address in whoever dumped them: one at the start of the segment could not be told

@@ -335,82 +335,30 @@ static size_t count_pages(const struct early_image *m)
 	return m->e.process_count + m->e.segment_count;
 }
 
-// In the order of kinds.def.
-static const struct {
-	enum crimg_kind kind;
-	size_t (*count)(const struct early_image *m);               // NULL: 1
-	uint64_t (*id)(const struct early_image *m, size_t object); // NULL: none
-	int (*entry)(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
-	             struct crimg_err *err);
-} steps[] = {
-	{ CRIMG_KIND_INVENTORY, NULL, NULL, put_inventory },
-	{ CRIMG_KIND_PSTREE, NULL, NULL, put_pstree },
-	{ CRIMG_KIND_IDS, count_processes, pid_of, put_ids },
-	{ CRIMG_KIND_CORE, count_processes, pid_of, put_core },
-	{ CRIMG_KIND_MM, count_processes, pid_of, put_mm },
-	{ CRIMG_KIND_FDINFO, count_processes, table_id, put_fd },
-	{ CRIMG_KIND_KERNEL_RECORDS, NULL, NULL, put_record },
-	{ CRIMG_KIND_FILES, NULL, NULL, put_file },
-	{ CRIMG_KIND_PAGEMAP, count_processes, pid_of, put_pagemap },
-	{ CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, put_segment },
-	{ CRIMG_KIND_PIPES_DATA, NULL, NULL, put_pipe_data },
-	{ CRIMG_KIND_OPAQUE, count_others, NULL, NULL },
-	{ CRIMG_KIND_PAGES, count_pages, table_id, NULL },
-};
-
-static enum crimg_kind kind_of(size_t step)
-{
-	return steps[step].kind;
-}
-
-static size_t count_of(const void *model, size_t step)
-{
-	return steps[step].count != NULL ? steps[step].count(model) : 1;
-}
-
-static uint64_t id_of(const void *model, size_t step, size_t object)
-{
-	return steps[step].id != NULL ? steps[step].id(model, object) : 0;
-}
-
-static int entry_of(void *model, size_t step, size_t object, uint64_t index, struct model_entry *out,
-                    struct crimg_err *err)
-{
-	return steps[step].entry(model, object, index, out, err);
-}
-
-static int announce_member(struct early_image *m, size_t object, struct crimg_err *err)
+static int announce_other(struct early_image *m, size_t object, struct crimg_err *err)
 {
 	size_t member = m->e.others[object];
+	if (model_payload_begin(&m->payloads, err) < 0)
+		return -1;
 	return model_payload_add(&m->payloads, NULL, joined_source_start(m->e.joined, member),
 	                         m->e.store->members[member].size, err);
 }
 
-static int announce_pages(struct early_image *m, const struct early_pages *p, struct crimg_err *err)
+// Of processes, then of segments.
+static int announce_pages(struct early_image *m, size_t object, struct crimg_err *err)
 {
+	size_t n = m->e.process_count;
+	const struct early_pages *p = object < n ? &m->e.processes[object].pages : &m->e.segments[object - n].pages;
+	if (model_payload_begin(&m->payloads, err) < 0)
+		return -1;
 	for (size_t i = 0; i < p->count; i++)
 		if (model_payload_add(&m->payloads, NULL, p->list[i].offset, CRIMG_PAGE_BYTES, err) < 0)
 			return -1;
 	return 0;
 }
 
-static int announce(void *model, size_t step, size_t object, struct crimg_err *err)
+static const char *other_name(struct early_image *m, size_t object)
 {
-	struct early_image *m = model;
-	if (model_payload_begin(&m->payloads, err) < 0)
-		return -1;
-	if (steps[step].kind == CRIMG_KIND_OPAQUE)
-		return announce_member(m, object, err);
-	size_t n = m->e.process_count;
-	return announce_pages(m, object < n ? &m->e.processes[object].pages : &m->e.segments[object - n].pages, err);
-}
-
-// NULL: memory; the object then has no name.
-static const char *name_of(void *model, size_t step, size_t object)
-{
-	struct early_image *m = model;
-	if (steps[step].kind != CRIMG_KIND_OPAQUE)
-		return "";
 	const char *name = m->e.store->members[m->e.others[object]].name;
 	size_t below = strlen(m->e.root);
 	bool inside = strncmp(name, m->e.root, below) == 0;
@@ -421,12 +369,21 @@ static const char *name_of(void *model, size_t step, size_t object)
 	return out;
 }
 
-const struct model_format early_format = {
-	.steps = sizeof steps / sizeof steps[0],
-	.kind = kind_of,
-	.count = count_of,
-	.id = id_of,
-	.name = name_of,
-	.entry = entry_of,
-	.announce = announce,
+// In the order of kinds.def.
+static const MODEL_STEP(struct early_image) steps[] = {
+	{ CRIMG_KIND_INVENTORY, .entry = put_inventory },
+	{ CRIMG_KIND_PSTREE, .entry = put_pstree },
+	{ CRIMG_KIND_IDS, count_processes, pid_of, .entry = put_ids },
+	{ CRIMG_KIND_CORE, count_processes, pid_of, .entry = put_core },
+	{ CRIMG_KIND_MM, count_processes, pid_of, .entry = put_mm },
+	{ CRIMG_KIND_FDINFO, count_processes, table_id, .entry = put_fd },
+	{ CRIMG_KIND_KERNEL_RECORDS, .entry = put_record },
+	{ CRIMG_KIND_FILES, .entry = put_file },
+	{ CRIMG_KIND_PAGEMAP, count_processes, pid_of, .entry = put_pagemap },
+	{ CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, .entry = put_segment },
+	{ CRIMG_KIND_PIPES_DATA, .entry = put_pipe_data },
+	{ CRIMG_KIND_OPAQUE, count_others, .announce = announce_other, .name = other_name },
+	{ CRIMG_KIND_PAGES, count_pages, table_id, .announce = announce_pages },
 };
+
+MODEL_FORMAT(early_format, steps);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "format/checked.h"
+#include "format/search.h"
 
 struct joined {
 	struct crimg_store *store;
@@ -14,15 +15,9 @@ struct joined {
 
 static size_t member_at(const struct joined *j, uint64_t offset)
 {
-	size_t low = 0, high = j->store->count;
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (j->starts[middle] <= offset)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
+	size_t behind;
+	CRIMG_COUNT_BEFORE(behind, j->store->count, j->starts[behind] <= offset);
+	return behind - 1;
 }
 
 static int open_member(struct joined *j, size_t member, struct crimg_err *err)

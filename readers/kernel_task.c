@@ -9,10 +9,10 @@
 static const struct {
 	uint32_t vm, user;
 } map_flags[] = {
-	{KERNEL_VM_GROWSDOWN, 0x100},
-	{KERNEL_VM_LOCKED, 0x2000},
-	{KERNEL_VM_NORESERVE, KERNEL_MAP_NORESERVE},
-	{KERNEL_VM_HUGETLB, 0x40000},
+	{KERNEL_VM_GROWSDOWN, CRIMG_MAP_GROWSDOWN},
+	{KERNEL_VM_LOCKED, CRIMG_MAP_LOCKED},
+	{KERNEL_VM_NORESERVE, CRIMG_MAP_NORESERVE},
+	{KERNEL_VM_HUGETLB, CRIMG_MAP_HUGETLB},
 };
 
 static const struct {
@@ -27,7 +27,7 @@ static const struct {
 void kernel_vm_flags(VmaEntry *e, uint64_t vm_flags)
 {
 	e->prot = (uint32_t)(vm_flags & KERNEL_VM_PROT);
-	e->flags |= (vm_flags & (KERNEL_VM_SHARED | KERNEL_VM_MAYSHARE)) != 0 ? KERNEL_MAP_SHARED : KERNEL_MAP_PRIVATE;
+	e->flags |= (vm_flags & (KERNEL_VM_SHARED | KERNEL_VM_MAYSHARE)) != 0 ? CRIMG_MAP_SHARED : CRIMG_MAP_PRIVATE;
 	for (size_t i = 0; i < sizeof map_flags / sizeof map_flags[0]; i++)
 		if ((vm_flags & map_flags[i].vm) != 0)
 			e->flags |= map_flags[i].user;
@@ -40,9 +40,9 @@ void kernel_vm_flags(VmaEntry *e, uint64_t vm_flags)
 uint32_t kernel_area_place(const MmEntry *mm, uint64_t start, uint64_t end)
 {
 	if (start <= mm->mm_start_brk && end >= mm->mm_brk)
-		return KERNEL_AREA_HEAP;
+		return CRIMG_VMA_HEAP;
 	if (start <= mm->mm_start_stack && end >= mm->mm_start_stack)
-		return KERNEL_AREA_STACK;
+		return CRIMG_VMA_STACK;
 	return 0;
 }
 

@@ -5,27 +5,12 @@
 
 #include "format/layout_kernel.h"
 #include "format/schema.h"
-
-// mmap() flags, and CRIU's status of an area (as names_table.c has them)
-#define KERNEL_MAP_SHARED 0x1u
-#define KERNEL_MAP_PRIVATE 0x2u
-#define KERNEL_MAP_ANONYMOUS 0x20u
-#define KERNEL_MAP_NORESERVE 0x4000u
-#define KERNEL_AREA_REGULAR 0x1u
-#define KERNEL_AREA_STACK 0x2u
-#define KERNEL_AREA_VDSO 0x8u
-#define KERNEL_AREA_HEAP 0x20u
-#define KERNEL_AREA_FILE_PRIVATE 0x40u
-#define KERNEL_AREA_FILE_SHARED 0x80u
-#define KERNEL_AREA_ANON_SHARED 0x100u
-#define KERNEL_AREA_ANON_PRIVATE 0x200u
-#define KERNEL_AREA_SYSVIPC 0x400u
-#define KERNEL_AREA_SOCKET 0x800u
-#define KERNEL_AREA_VVAR 0x1000u
+#include "format/vma_flags.h"
 
 // Protection, the mmap() flags that stand for VM_ flags, and advice. Adds to what is there.
 void kernel_vm_flags(VmaEntry *e, uint64_t vm_flags);
-// Areas of the program break and of the stack, as the kernel finds them for /proc.
+// CRIMG_VMA_HEAP or _STACK, of areas that hold the program break or the stack, as the kernel finds them for
+// /proc; else 0.
 uint32_t kernel_area_place(const MmEntry *mm, uint64_t start, uint64_t end);
 
 // An interval timer of nanoseconds.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "format/limits.h"
+#include "format/search.h"
 
 static const uint8_t *keep(struct kstate *k, const uint8_t *bytes, size_t length, uint64_t at,
                            struct crimg_err *err)
@@ -144,15 +145,9 @@ static void find_type(struct kstate *k, struct kstate_object *o)
 // The last object that begins at offset or before it.
 static struct kstate_object *object_at(const struct kstate *k, uint64_t offset)
 {
-	size_t low = 0, high = k->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (k->objects[middle].offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 ? &k->objects[low - 1] : NULL;
+	size_t behind;
+	CRIMG_COUNT_BEFORE(behind, k->count, k->objects[behind].offset <= offset);
+	return behind > 0 ? &k->objects[behind - 1] : NULL;
 }
 
 // An object of this type before `from` that begins where the reference says, or NULL.

@@ -380,48 +380,15 @@ static uint64_t names_id(const struct kstate_image *m, size_t object)
 }
 
 // In the order of kinds.def.
-static const struct {
-	enum crimg_kind kind;
-	size_t (*count)(const struct kstate_image *m);               // NULL: 1
-	uint64_t (*id)(const struct kstate_image *m, size_t object); // NULL: none
-	int (*entry)(struct kstate_image *m, size_t object, uint64_t index, struct model_entry *out,
-	             struct crimg_err *err);
-} steps[] = {
-	{ CRIMG_KIND_INVENTORY, NULL, NULL, put_inventory },
-	{ CRIMG_KIND_PSTREE, NULL, NULL, put_pstree },
-	{ CRIMG_KIND_IDS, count_processes, pid_of, put_ids },
-	{ CRIMG_KIND_CORE, count_tasks, tid_of, put_core },
-	{ CRIMG_KIND_FS, count_processes, pid_of, put_fs },
-	{ CRIMG_KIND_KERNEL_RECORDS, NULL, NULL, put_record },
-	{ CRIMG_KIND_FILES, NULL, NULL, put_file },
-	{ CRIMG_KIND_UTSNS, count_names, names_id, put_names },
+static const MODEL_STEP(struct kstate_image) steps[] = {
+	{ CRIMG_KIND_INVENTORY, .entry = put_inventory },
+	{ CRIMG_KIND_PSTREE, .entry = put_pstree },
+	{ CRIMG_KIND_IDS, count_processes, pid_of, .entry = put_ids },
+	{ CRIMG_KIND_CORE, count_tasks, tid_of, .entry = put_core },
+	{ CRIMG_KIND_FS, count_processes, pid_of, .entry = put_fs },
+	{ CRIMG_KIND_KERNEL_RECORDS, .entry = put_record },
+	{ CRIMG_KIND_FILES, .entry = put_file },
+	{ CRIMG_KIND_UTSNS, count_names, names_id, .entry = put_names },
 };
 
-static enum crimg_kind kind_of(size_t step)
-{
-	return steps[step].kind;
-}
-
-static size_t count_of(const void *model, size_t step)
-{
-	return steps[step].count != NULL ? steps[step].count(model) : 1;
-}
-
-static uint64_t id_of(const void *model, size_t step, size_t object)
-{
-	return steps[step].id != NULL ? steps[step].id(model, object) : 0;
-}
-
-static int entry_of(void *model, size_t step, size_t object, uint64_t index, struct model_entry *out,
-                    struct crimg_err *err)
-{
-	return steps[step].entry(model, object, index, out, err);
-}
-
-const struct model_format kstate_format = {
-	.steps = sizeof steps / sizeof steps[0],
-	.kind = kind_of,
-	.count = count_of,
-	.id = id_of,
-	.entry = entry_of,
-};
+MODEL_FORMAT(kstate_format, steps);

@@ -15,31 +15,31 @@ static void put_type(const struct linuxcr *c, VmaEntry *e, const MmEntry *mm,
 		linuxcr_find(c, CRIMG_LCR_OBJ_INODE, linuxcr_ref(r, CRIMG_LCR_VMA_INODE));
 	// A file that is not open for writing is shared by the second flag alone.
 	bool shared = (linuxcr_u64(r, CRIMG_LCR_VMA_FLAGS) & (KERNEL_VM_SHARED | KERNEL_VM_MAYSHARE)) != 0;
-	e->status = KERNEL_AREA_REGULAR;
+	e->status = CRIMG_VMA_REGULAR;
 	switch (linuxcr_u32(r, CRIMG_LCR_VMA_TYPE)) {
 	case CRIMG_LCR_VMA_FILE_PRIVATE:
 	case CRIMG_LCR_VMA_SHM_FILE:
-		e->status |= shared ? KERNEL_AREA_FILE_SHARED : KERNEL_AREA_FILE_PRIVATE;
+		e->status |= shared ? CRIMG_VMA_FILE_SHARED : CRIMG_VMA_FILE_PRIVATE;
 		e->shmid = linuxcr_u32(r, CRIMG_LCR_VMA_FILE);
 		e->pgoff = linuxcr_u64(r, CRIMG_LCR_VMA_PGOFF) * CRIMG_PAGE_BYTES;
 		return;
 	case CRIMG_LCR_VMA_SHM_ANON:
 	case CRIMG_LCR_VMA_SHM_ANON_SKIP:
-		e->status |= KERNEL_AREA_ANON_SHARED;
-		e->flags |= KERNEL_MAP_ANONYMOUS;
+		e->status |= CRIMG_VMA_ANON_SHARED;
+		e->flags |= CRIMG_MAP_ANONYMOUS;
 		break;
 	case CRIMG_LCR_VMA_SHM_IPC:
 	case CRIMG_LCR_VMA_SHM_IPC_SKIP:
-		e->status |= KERNEL_AREA_SYSVIPC | KERNEL_AREA_ANON_SHARED;
-		e->flags |= KERNEL_MAP_ANONYMOUS;
+		e->status |= CRIMG_VMA_SYSV | CRIMG_VMA_ANON_SHARED;
+		e->flags |= CRIMG_MAP_ANONYMOUS;
 		break;
 	case CRIMG_LCR_VMA_VDSO: // not a regular area: the kernel kept no contents of it
-		e->status = KERNEL_AREA_VDSO | KERNEL_AREA_ANON_PRIVATE;
-		e->flags |= KERNEL_MAP_ANONYMOUS;
+		e->status = CRIMG_VMA_VDSO | CRIMG_VMA_ANON_PRIVATE;
+		e->flags |= CRIMG_MAP_ANONYMOUS;
 		return;
 	default:
-		e->status |= KERNEL_AREA_ANON_PRIVATE | kernel_area_place(mm, e->start, e->end);
-		e->flags |= KERNEL_MAP_ANONYMOUS;
+		e->status |= CRIMG_VMA_ANON_PRIVATE | kernel_area_place(mm, e->start, e->end);
+		e->flags |= CRIMG_MAP_ANONYMOUS;
 		return;
 	}
 	e->shmid = inode != NULL ? linuxcr_segment_id(inode) : 0;

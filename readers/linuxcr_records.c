@@ -6,6 +6,7 @@
 
 #include "format/limits.h"
 #include "format/pagemap.h"
+#include "format/search.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 #define INIT_PID 1
@@ -87,15 +88,9 @@ static int put_inventory(struct linuxcr_image *m, size_t object, uint64_t index,
 
 static bool has_task(const struct linuxcr_image *m, int32_t pid)
 {
-	size_t low = 0, high = m->c.task_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (m->c.tasks[m->tasks.by_tid[middle]].pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < m->c.task_count && m->c.tasks[m->tasks.by_tid[low]].pid == pid;
+	size_t at;
+	CRIMG_COUNT_BEFORE(at, m->c.task_count, m->c.tasks[m->tasks.by_tid[at]].pid < pid);
+	return at < m->c.task_count && m->c.tasks[m->tasks.by_tid[at]].pid == pid;
 }
 
 static int put_pstree(struct linuxcr_image *m, size_t object, uint64_t index,
@@ -358,28 +353,48 @@ static uint64_t pages_id(const struct linuxcr_image *m, size_t object)
 	return object + 1;
 }
 
+// Address spaces, then segments, are numbered as their pages objects.
+static int announce_pages(struct linuxcr_image *m, size_t object, struct crimg_err *err)
+{
+	size_t spaces = linuxcr_count(&m->c, CRIMG_LCR_OBJ_MM);
+	const struct linuxcr_object *o = object < spaces
+						 ? linuxcr_nth(&m->c, CRIMG_LCR_OBJ_MM, object)
+						 : m->segments[object - spaces];
+	if (model_payload_begin(&m->payloads, err) < 0)
+		return -1;
+	for (size_t i = 0; i < o->run_count; i++)
+		if (model_payload_add(&m->payloads, NULL, o->runs[i].offset,
+				      o->runs[i].pages * CRIMG_PAGE_BYTES, err)
+		    < 0)
+			return -1;
+	return 0;
+}
+
 // In the order of kinds.def.
-const struct linuxcr_step linuxcr_steps[LINUXCR_STEPS] = {
-	{CRIMG_KIND_INVENTORY, NULL, NULL, put_inventory},
-	{CRIMG_KIND_PSTREE, NULL, NULL, put_pstree},
-	{CRIMG_KIND_IDS, count_processes, pid_of, put_ids},
-	{CRIMG_KIND_CORE, count_cores, tid_of, linuxcr_put_core},
-	{CRIMG_KIND_MM, count_processes, pid_of, linuxcr_put_mm},
-	{CRIMG_KIND_FS, count_processes, pid_of, linuxcr_put_fs},
-	{CRIMG_KIND_FDINFO, count_tables, table_id, linuxcr_put_fd},
-	{CRIMG_KIND_KERNEL_RECORDS, NULL, NULL, put_record},
-	{CRIMG_KIND_FILES, NULL, NULL, linuxcr_put_file},
-	{CRIMG_KIND_TTY_INFO, NULL, NULL, linuxcr_put_tty},
-	{CRIMG_KIND_UTSNS, count_uts, uts_id, put_uts},
-	{CRIMG_KIND_IPC_VAR, count_ipc, ipc_id, linuxcr_put_ipc_var},
-	{CRIMG_KIND_PAGEMAP, count_processes, pid_of, put_pagemap},
-	{CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, put_segment},
-	{CRIMG_KIND_PIPES_DATA, NULL, NULL, put_pipe},
-	{CRIMG_KIND_FIFO_DATA, NULL, NULL, put_fifo},
-	{CRIMG_KIND_SK_QUEUES, NULL, NULL, linuxcr_put_queue},
-	{CRIMG_KIND_TCP_STREAM, linuxcr_count_sockets, linuxcr_socket_id, linuxcr_put_tcp},
-	{CRIMG_KIND_IPCNS_SHM, count_ipc, ipc_id, linuxcr_put_ipc_shm},
-	{CRIMG_KIND_IPCNS_SEM, count_ipc, ipc_id, linuxcr_put_ipc_sem},
-	{CRIMG_KIND_IPCNS_MSG, count_ipc, ipc_id, linuxcr_put_ipc_msg},
-	{CRIMG_KIND_PAGES, count_pages, pages_id, NULL},
+static const MODEL_STEP(struct linuxcr_image) steps[] = {
+	{CRIMG_KIND_INVENTORY, .entry = put_inventory},
+	{CRIMG_KIND_PSTREE, .entry = put_pstree},
+	{CRIMG_KIND_IDS, count_processes, pid_of, .entry = put_ids},
+	{CRIMG_KIND_CORE, count_cores, tid_of, .entry = linuxcr_put_core},
+	{CRIMG_KIND_MM, count_processes, pid_of, .entry = linuxcr_put_mm},
+	{CRIMG_KIND_FS, count_processes, pid_of, .entry = linuxcr_put_fs},
+	{CRIMG_KIND_FDINFO, count_tables, table_id, .entry = linuxcr_put_fd},
+	{CRIMG_KIND_KERNEL_RECORDS, .entry = put_record},
+	{CRIMG_KIND_FILES, .entry = linuxcr_put_file},
+	{CRIMG_KIND_TTY_INFO, .entry = linuxcr_put_tty},
+	{CRIMG_KIND_UTSNS, count_uts, uts_id, .entry = put_uts},
+	{CRIMG_KIND_IPC_VAR, count_ipc, ipc_id, .entry = linuxcr_put_ipc_var},
+	{CRIMG_KIND_PAGEMAP, count_processes, pid_of, .entry = put_pagemap},
+	{CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, .entry = put_segment},
+	{CRIMG_KIND_PIPES_DATA, .entry = put_pipe},
+	{CRIMG_KIND_FIFO_DATA, .entry = put_fifo},
+	{CRIMG_KIND_SK_QUEUES, .entry = linuxcr_put_queue},
+	{CRIMG_KIND_TCP_STREAM, linuxcr_count_sockets, linuxcr_socket_id,
+	 .entry = linuxcr_put_tcp},
+	{CRIMG_KIND_IPCNS_SHM, count_ipc, ipc_id, .entry = linuxcr_put_ipc_shm},
+	{CRIMG_KIND_IPCNS_SEM, count_ipc, ipc_id, .entry = linuxcr_put_ipc_sem},
+	{CRIMG_KIND_IPCNS_MSG, count_ipc, ipc_id, .entry = linuxcr_put_ipc_msg},
+	{CRIMG_KIND_PAGES, count_pages, pages_id, .announce = announce_pages},
 };
+
+MODEL_FORMAT(linuxcr_format, steps);

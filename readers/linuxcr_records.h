@@ -21,19 +21,7 @@ struct linuxcr_image {
 	const struct linuxcr_record *record; // the same, through a list
 };
 
-// Objects of one kind. Entries are asked for in order.
-struct linuxcr_step {
-	enum crimg_kind kind;
-	size_t (*count)(const struct linuxcr_image *m);               // NULL: 1
-	uint64_t (*id)(const struct linuxcr_image *m, size_t object); // NULL: none
-	// 1: entry `index` is in *out. 0: there is none more. -1: err.
-	int (*entry)(struct linuxcr_image *m, size_t object, uint64_t index,
-		     struct model_entry *out,
-		     struct crimg_err *err); // NULL: raw, its payload is the pages of the object
-};
-
-#define LINUXCR_STEPS 22
-extern const struct linuxcr_step linuxcr_steps[LINUXCR_STEPS];
+extern const struct model_format linuxcr_format; // its model is a struct linuxcr_image
 
 // Puts tasks in order and numbers what has no number. m->c is loaded.
 CRIMG_MUST_CHECK int linuxcr_image_build(struct linuxcr_image *m, struct crimg_err *err);

@@ -51,7 +51,7 @@ static int read_objects(struct linuxcr *c, struct linuxcr_task *t, struct crimg_
 	for (uint32_t i = 0; i < 3; i++)
 		if (linuxcr_need(c, t->objs, i * 4, types[i], true, NULL, err) < 0)
 			return -1;
-	uint32_t sighand = c->stream.profile.task_v23 ? 16 : 12;
+	uint32_t sighand = c->stream.profile.task_v23 ? CRIMG_LCR_TASK_SIGHAND_V23 : CRIMG_LCR_TASK_SIGHAND;
 	if (linuxcr_need(c, t->objs, sighand, CRIMG_LCR_OBJ_SIGHAND, false, NULL, err) < 0
 	    || read_signal(c, t, sighand + 4, err) < 0
 	    || (t->pending = read_pending(c, err)) == NULL)
@@ -85,11 +85,13 @@ int linuxcr_read_task(struct linuxcr *c, struct linuxcr_task *t, struct crimg_er
 	t->task = linuxcr_expect(c, CRIMG_LCR_TASK, LINUXCR_ANY, err);
 	if (t->task == NULL)
 		return -1;
-	if (t->task->length != 56 && t->task->length != 72)
+	bool v23 = t->task->length == CRIMG_LCR_TASK_PAYLOAD_V23;
+	if (!v23 && t->task->length != CRIMG_LCR_TASK_PAYLOAD_V19)
 		return crimg_fail(err, CRIMG_E_FORMAT, c->stream.source->name, t->task->offset,
-				  "TASK: a payload of %u bytes found, 56 or 72 wanted",
-				  t->task->length);
-	c->stream.profile.task_v23 = t->task->length == 72;
+				  "TASK: a payload of %u bytes found, %u or %u wanted",
+				  t->task->length, CRIMG_LCR_TASK_PAYLOAD_V19,
+				  CRIMG_LCR_TASK_PAYLOAD_V23);
+	c->stream.profile.task_v23 = v23;
 	t->comm = linuxcr_expect(c, CRIMG_LCR_STRING, linuxcr_u16(c->header, CRIMG_LCR_CONST_COMM),
 				 err);
 	if (t->comm == NULL || linuxcr_next_kind(c, &kind, &length, err) < 0)

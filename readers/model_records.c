@@ -6,6 +6,7 @@
 
 #include "format/checked.h"
 #include "format/limits.h"
+#include "format/search.h"
 
 enum phase { PHASE_OBJECT, PHASE_ENTRIES, PHASE_CONTENT };
 
@@ -66,7 +67,7 @@ static int begin_object(struct model_records *s, struct crimg_record *r, struct 
 {
 	struct crimg_object *o = &s->objects[s->seen];
 	bool raw = is_raw(s);
-	const char *name = s->format->name != NULL ? s->format->name(s->model, s->step, s->object) : "";
+	const char *name = s->format->name(s->model, s->step, s->object);
 	if (name == NULL)
 		return crimg_fail_nomem(err, 0);
 	if (raw && s->format->announce(s->model, s->step, s->object, err) < 0)
@@ -208,15 +209,10 @@ int model_records_next(struct model_records *s, struct crimg_record *r, struct c
 static const struct model_piece *piece_at(const struct model_payloads *all,
 					  const struct model_payload *p, uint64_t at)
 {
-	size_t low = 0, high = p->count;
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (all->pieces[p->first + middle].at <= at)
-			low = middle;
-		else
-			high = middle;
-	}
-	return &all->pieces[p->first + low];
+	const struct model_piece *pieces = &all->pieces[p->first];
+	size_t behind;
+	CRIMG_COUNT_BEFORE(behind, p->count, pieces[behind].at <= at);
+	return &pieces[behind - 1];
 }
 
 int model_records_read(const struct model_records *s, uint64_t payload, uint64_t offset, void *buf,

@@ -52,14 +52,59 @@ struct model_format {
 	enum crimg_kind (*kind)(size_t step);
 	size_t (*count)(const void *model, size_t step);
 	uint64_t (*id)(const void *model, size_t step, size_t object);
-	// Of objects that no kind names, living as long as the model; NULL: memory. No function: there are none.
 	const char *(*name)(void *model, size_t step, size_t object);
-	// 1: entry `index` is in *out. 0: there is none more. -1: err.
 	int (*entry)(void *model, size_t step, size_t object, uint64_t index,
 		     struct model_entry *out, struct crimg_err *err);
-	// Of a raw kind: adds the payload that the object is.
 	int (*announce)(void *model, size_t step, size_t object, struct crimg_err *err);
 };
+
+// The type of a format's steps; `type` is that of its model. NULL: as the comment says.
+#define MODEL_STEP(type)                                                                       \
+	struct {                                                                               \
+		enum crimg_kind kind;                                                          \
+		size_t (*count)(const type *m);               /* objects; NULL: 1 */           \
+		uint64_t (*id)(const type *m, size_t object); /* their numbers; NULL: 0 */     \
+		/* 1: entry `index` is in *out. 0: there is none more. -1: err. */             \
+		int (*entry)(type *m, size_t object, uint64_t index, struct model_entry *out,  \
+			     struct crimg_err *err);          /* NULL: of a raw kind */        \
+		/* Of a raw kind: adds the payload that the object is. */                      \
+		int (*announce)(type *m, size_t object, struct crimg_err *err);                \
+		/* Of objects that no kind names, living as long as the model (NULL: memory) */ \
+		const char *(*name)(type *m, size_t object);                                   \
+	}
+
+// Defines `const struct model_format format` from an array of steps.
+#define MODEL_FORMAT(format, array)                                                            \
+	static enum crimg_kind format##_kind(size_t step)                                      \
+	{                                                                                      \
+		return array[step].kind;                                                       \
+	}                                                                                      \
+	static size_t format##_count(const void *m, size_t step)                               \
+	{                                                                                      \
+		return array[step].count != NULL ? array[step].count(m) : 1;                   \
+	}                                                                                      \
+	static uint64_t format##_id(const void *m, size_t step, size_t object)                 \
+	{                                                                                      \
+		return array[step].id != NULL ? array[step].id(m, object) : 0;                 \
+	}                                                                                      \
+	static const char *format##_name(void *m, size_t step, size_t object)                  \
+	{                                                                                      \
+		return array[step].name != NULL ? array[step].name(m, object) : "";            \
+	}                                                                                      \
+	static int format##_entry(void *m, size_t step, size_t object, uint64_t index,         \
+				  struct model_entry *out, struct crimg_err *err)              \
+	{                                                                                      \
+		return array[step].entry(m, object, index, out, err);                          \
+	}                                                                                      \
+	static int format##_announce(void *m, size_t step, size_t object,                      \
+				     struct crimg_err *err)                                    \
+	{                                                                                      \
+		return array[step].announce(m, object, err);                                   \
+	}                                                                                      \
+	const struct model_format format = {                                                   \
+		sizeof array / sizeof array[0], format##_kind,  format##_count,                \
+		format##_id, format##_name, format##_entry, format##_announce,                 \
+	}
 
 struct model_records {
 	const struct model_format *format;

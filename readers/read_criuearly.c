@@ -1,59 +1,25 @@
 // The reader of CRIU's images before its first release: the set of packed structures of September 2011, as objects
 // of today's layout. Names and refuses what else there was: the sets of 2012, the binfmt image, the ELF flavour.
 // Source: SPEC.md, chapter "Early CRIU images".
-#include <stdlib.h>
-
 #include "format/layout_elfcore.h"
 #include "format/limits.h"
 #include "readers/criuearly_records.h"
+#include "readers/model_reader.h"
 #include "readers/readers.h"
 
-struct early_state {
-	struct early_image image;
-	struct model_records records;
-};
-
-static int early_next(struct crimg_reader *reader, struct crimg_record *r, struct crimg_err *err)
+static int load(void *model, const struct crimg_input *in, struct model_parts *parts, struct crimg_err *err)
 {
-	struct early_state *s = reader->state;
-	return model_records_next(&s->records, r, err);
-}
-
-static int early_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf, size_t length,
-                      struct crimg_err *err)
-{
-	const struct early_state *s = reader->state;
-	return model_records_read(&s->records, payload, offset, buf, length, err);
-}
-
-static void state_free(struct early_state *s)
-{
-	early_image_fini(&s->image);
-	model_records_fini(&s->records);
-	free(s);
-}
-
-static void early_close(struct crimg_reader *reader)
-{
-	struct early_state *s = reader->state;
-	struct crimg_store *store = s->image.e.store;
-	state_free(s);
-	crimg_store_close(store);
-}
-
-static int load(struct early_state *s, struct crimg_store *store, struct crimg_err *err)
-{
-	s->image.arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
-	if (early_load(&s->image.e, store, err) < 0)
+	struct early_image *m = model;
+	m->arena = crimg_arena_make(CRIMG_MAX_DECODED_BYTES);
+	if (early_load(&m->e, in->store, err) < 0)
 		return -1;
-	s->records = (struct model_records){
-		.format = &early_format,
-		.model = &s->image,
-		.source = s->image.e.joined,
-		.payloads = &s->image.payloads,
-		.damage = &s->image.e.damage,
-	};
-	return model_records_init(&s->records, err);
+	*parts = (struct model_parts){ m->e.joined, &m->payloads, &m->e.damage };
+	return 0;
+}
+
+static void fini(void *model)
+{
+	early_image_fini(model);
 }
 
 enum early_what { NOT_EARLY, EARLY_BINFMT, EARLY_ONE_CORE, EARLY_CORE_2012, EARLY_ELF };
@@ -100,18 +66,8 @@ static int fail_source(const struct crimg_input *in, struct crimg_err *err)
 
 static int early_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)
 {
-	if (in->store == NULL)
-		return fail_source(in, err);
-	struct early_state *s = calloc(1, sizeof *s);
-	if (s == NULL)
-		return crimg_fail_nomem(err, sizeof *s);
-	if (load(s, in->store, err) < 0) {
-		state_free(s);
-		return -1;
-	}
-	in->store = NULL;
-	reader->state = s;
-	return 0;
+	static const struct model_loader loader = { &early_format, sizeof(struct early_image), NULL, load, fini };
+	return in->store == NULL ? fail_source(in, err) : model_reader_open(reader, in, &loader, err);
 }
 
 static int early_probe(const struct crimg_input *in)
@@ -128,7 +84,7 @@ const struct crimg_reader_driver crimg_reader_criuearly = {
 	.loses = "names, credentials, signals, timers, sessions and the like, which such images did not hold yet",
 	.probe = early_probe,
 	.open = early_open,
-	.next = early_next,
-	.read = early_read,
-	.close = early_close,
+	.next = model_reader_next,
+	.read = model_reader_read,
+	.close = model_reader_close,
 };

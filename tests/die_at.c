@@ -30,7 +30,7 @@ static void step(void)
 	static long at = -1;
 	if (at < 0)
 		at = number("DIE_AT", 0);
-	if (++calls == at && getpid() == main_process)
+	if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == at && getpid() == main_process)
 		kill(number("DIE_PID", getpid()), number("DIE_SIGNAL", SIGKILL));
 }
 

@@ -13,13 +13,13 @@ if [ "${4:-}" != inside ]; then
 	}
 	[ "$(id -u)" = 0 ] || no "criu dump, and numbers of one's choice, need root"
 	[ "$peer" != none ] && [ -x "$peer/criu" ] || no "the peer criu could not be fetched"
-	unshare --pid --fork --mount-proc true 2>/dev/null || no "no pid namespace can be made here"
+	unshare --ipc --pid --fork --mount-proc true 2>/dev/null || no "no pid and ipc namespace can be made here"
 	mkdir -p "$build/samples"
 	for p in $programs counter terminal sysv; do
 		cc -O1 -w -pthread -o "$build/samples/$p" "$here/../samples/programs/$p.c" || exit 2
 	done
 	# There the shell is process 1: whoever is killed is waited for, and numbers are free again.
-	exec unshare --pid --fork --kill-child --mount-proc bash "$0" "$crimg" "$peer" "$build" inside
+	exec unshare --ipc --pid --fork --kill-child --mount-proc bash "$0" "$crimg" "$peer" "$build" inside
 fi
 . "$here/lib.sh"
 for fd in /proc/$$/fd/*; do # what a harness left open would be dumped too
@@ -142,6 +142,53 @@ json.dump(image, sys.stdout)' >"$work/old.json"
 	fails "a segment that is too short" 'its System V segment ends before it' sysv "$work/sysv/other"
 	edited "utsns-*.img" "s/sysv-host/$(printf 'x%.0s' $(seq 70))/"
 	fails "a long name" 'a host or domain name of 70 bytes found' sysv "$work/sysv/other"
+fi
+
+# The same, taken by crimg: whoever is left running has all of it, and so have those that crimg and criu restore.
+apart="unshare --ipc --uts sh -c"
+taken() { # NAME OPTION…: crimg takes an image of it; its error texts in $work/said
+	local pid=pid_$1 name=$1
+	shift
+	rm -rf "$work/$name/taken"
+	"$crimg" checkpoint -q -t criu "$@" "${!pid}" "$work/$name/taken" 2>"$work/said"
+}
+not_taken() { # TEXT PATTERN NAME: refused so
+	taken "$3" --leave-running && not_ok "$1: it was taken"
+	grep -q -e "$2" "$work/said" && ok || not_ok "$1: $2 wanted: $(cat "$work/said")"
+	local pid=pid_$3
+	kill -KILL -- "-${!pid}"
+}
+if cd "$work" && unshare --ipc --uts true 2>/dev/null; then
+	begin stays $apart "hostname sysv-host && exec '$build/samples/sysv'"
+	begin moves $apart "hostname sysv-host && exec '$build/samples/sysv'"
+	begin plain $apart "hostname sysv-host && exec '$build/samples/sysv' plain"
+	begin outside $apart "'$build/samples/sysv' & echo \$! >inner; wait"
+	begin mixed sh -c "unshare --ipc '$build/samples/sysv' & echo \$! >inner; wait"
+	begin everybody "$build/samples/sysv"
+	for p in stays moves plain outside mixed everybody; do await_ready $p; done
+	taken stays --leave-running && ok || not_ok "sysv is not taken: $(cat "$work/said")"
+	touch "$work/stays/run/go"
+	for _ in $(seq 100); do
+		[ -e "/proc/$pid_stays" ] || break
+		sleep 0.05
+	done
+	[ ! -e "/proc/$pid_stays" ] && [ ! -s "$work/stays/run/err" ] && ok || not_ok "left running: $(cat "$work/stays/run/err")"
+	claim "valid" "$crimg" validate "$work/stays/taken"
+	taken moves && proves moves "restart by crimg of what crimg took" "$work/moves/taken" ||
+		not_ok "sysv is not taken: $(cat "$work/said")"
+	if taken plain; then
+		(sleep 0.3 && touch "$work/plain/run/go") &
+		cd "$work/plain/run" && MAKERS= timeout -k 1 15 "$peer/criu" restore -D "$work/plain/taken" -o log >/dev/null 2>&1 && ok ||
+			not_ok "restore by criu: $(cat err; grep Error "$work/plain/taken/log")"
+	else
+		not_ok "sysv is not taken: $(cat "$work/said")"
+	fi
+	pid_inner=$(cat "$work/outside/run/inner") && mkdir -p "$work/inner"
+	taken inner --leave-running && not_ok "one of two in a namespace was taken"
+	grep -q "process $pid_outside, outside the tree, is in the ipc namespace" "$work/said" && ok || not_ok "one of two: $(cat "$work/said")"
+	kill -KILL -- "-$pid_outside"
+	not_taken "another namespace than the root's" 'are in another ipc namespace than process' mixed
+	not_taken "System V memory of everybody" 'System V shared memory of everybody attached' everybody
 fi
 
 # 32-bit code, alone and between a 64-bit mother and a 64-bit child.

@@ -7,12 +7,6 @@
 #include "format/checked.h"
 #include "format/layout_linuxcr.h"
 
-#define FILE_MORE_V18 32u // where the fields of a FILE's type begin
-#define FILE_MORE 40u
-#define TASK_V23_PAYLOAD 72u
-#define SIGNAL_V20 16u    // of TASK_OBJS
-#define SIGNAL_V23 20u
-
 // References that stand at the same place in all postings.
 static const struct fixed {
 	uint32_t kind, at, type;
@@ -95,7 +89,7 @@ static void on_file(struct walk *w)
 		[CRIMG_LCR_FILE_SOCKET] = CRIMG_LCR_OBJ_SOCK, [CRIMG_LCR_FILE_TTY] = CRIMG_LCR_OBJ_TTY,
 		[CRIMG_LCR_FILE_EVENTFD] = 0,
 	};
-	uint32_t type = u32(w, CRIMG_LCR_FILE_TYPE), more = w->rev < 4 ? FILE_MORE_V18 : FILE_MORE;
+	uint32_t type = u32(w, CRIMG_LCR_FILE_TYPE), more = w->rev < 4 ? CRIMG_LCR_FILE_PAYLOAD_V18 : CRIMG_LCR_FILE_PAYLOAD;
 	if (type == CRIMG_LCR_FILE_PIPE || type == CRIMG_LCR_FILE_FIFO) {
 		w->pipe = (uint32_t)w->out->count + 1;
 		mention(w, more, CRIMG_LCR_OBJ_INODE, false);
@@ -119,9 +113,9 @@ static void on_area(struct walk *w)
 static void on_objects(struct walk *w)
 {
 	struct crimg_kernel_refs *r = w->out;
-	uint32_t signal = w->v23 ? SIGNAL_V23 : SIGNAL_V20;
+	uint32_t sighand = w->v23 ? CRIMG_LCR_TASK_SIGHAND_V23 : CRIMG_LCR_TASK_SIGHAND, signal = sighand + 4;
 	void *array = r->tasks;
-	refer(w, signal - 4, CRIMG_LCR_OBJ_SIGHAND, false);
+	refer(w, sighand, CRIMG_LCR_OBJ_SIGHAND, false);
 	mention(w, signal, CRIMG_LCR_OBJ_SIGNAL, true);
 	if (w->line == 0 || w->line > w->lines || w->failed)
 		return;
@@ -187,7 +181,7 @@ static void on_record(struct walk *w)
 		return;
 	case CRIMG_LCR_TASK:
 		w->line++;
-		w->v23 = w->e->payload.len == TASK_V23_PAYLOAD;
+		w->v23 = w->e->payload.len == CRIMG_LCR_TASK_PAYLOAD_V23;
 		return;
 	case CRIMG_LCR_TASK_OBJS:
 		on_objects(w);

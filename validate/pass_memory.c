@@ -7,12 +7,12 @@
 
 #define VSYSCALL_START UINT64_C(0xffffffffff600000)
 
-// vma_entry.status and .flags, beside those of space.h.
+// vma_entry.status and .flags, beside those of vma_flags.h.
 enum {
 	STATUS_UPROBES = 1 << 17,
 	STATUS_PLUGIN = 1 << 27,
 	STATUS_KNOWN = 0x3ffef | STATUS_PLUGIN, // 0 to 17 without 4
-	MAP_PRIVATE_BIT = 2, MAP_TYPE_BITS = 0xf, MAP_ANONYMOUS_BIT = 0x20,
+	MAP_TYPE_BITS = 0xf,
 	// Of <linux/mman.h>: fixed, anonymous, 32bit, growsdown, denywrite to fixed-noreplace
 	MAP_KNOWN = MAP_TYPE_BITS | 0x1f8170 | 0x7800,
 	PROT_KNOWN = 7,
@@ -75,9 +75,9 @@ static void check_flags(const struct at *at)
 	uint32_t type = v->flags & MAP_TYPE_BITS;
 	bool anonymous = (v->status & (CRIMG_VMA_ANON_PRIVATE | CRIMG_VMA_ANON_SHARED)) != 0;
 	bool told = anonymous && (v->status & (CRIMG_VMA_FILE | STATUS_SPECIAL)) == 0;
-	bool one_type = type == CRIMG_MAP_SHARED || type == MAP_PRIVATE_BIT;
+	bool one_type = type == CRIMG_MAP_SHARED || type == CRIMG_MAP_PRIVATE;
 	if ((v->status & CRIMG_VMA_GUARD) != 0
-	    || (one_type && (!told || (v->flags & MAP_ANONYMOUS_BIT) != 0)))
+	    || (one_type && (!told || (v->flags & CRIMG_MAP_ANONYMOUS) != 0)))
 		return;
 	struct crimg_place p = place(at, "flags");
 	if (one_type)
@@ -102,7 +102,7 @@ static const char *status_fault(const VmaEntry *v)
 		return NULL;
 	if (kept == 0)
 		return "neither of a file nor anonymous";
-	if ((type == MAP_PRIVATE_BIT && (kept & STATUS_PRIVATE) == 0)
+	if ((type == CRIMG_MAP_PRIVATE && (kept & STATUS_PRIVATE) == 0)
 	    || (type == CRIMG_MAP_SHARED && (kept & STATUS_SHARED) == 0))
 		return "private and shared as the flags are wanted";
 	return NULL;
@@ -153,9 +153,9 @@ static void check_odd(const struct at *at)
 		odd(at, "prot", v->prot, v->prot & ~(uint32_t)PROT_KNOWN);
 	if ((v->flags & ~(MAP_KNOWN | MAP_HUGE_SIZE)) != 0)
 		odd(at, "flags", v->flags, v->flags & ~(MAP_KNOWN | MAP_HUGE_SIZE));
-	else if ((v->status & CRIMG_VMA_FILE) != 0 && (v->flags & MAP_ANONYMOUS_BIT) != 0
+	else if ((v->status & CRIMG_VMA_FILE) != 0 && (v->flags & CRIMG_MAP_ANONYMOUS) != 0
 	         && (v->status & STATUS_SPECIAL) == 0)
-		odd(at, "flags", v->flags, MAP_ANONYMOUS_BIT);
+		odd(at, "flags", v->flags, CRIMG_MAP_ANONYMOUS);
 	if ((v->status & ~(STATUS_KNOWN | STATUS_INTERNAL)) != 0)
 		odd(at, "status", v->status, v->status & ~(STATUS_KNOWN | STATUS_INTERNAL));
 	else if (kept != 0 && !is_one_bit(kept) && (v->status & STATUS_SPECIAL) == 0)

@@ -5,11 +5,10 @@
 #include "format/checked.h"
 #include "format/limits.h"
 #include "format/names.h"
+#include "format/vma_flags.h"
 #include "writers/cptmake.h"
 
-#define AREA_SYSVIPC 0x400u
-#define AREA_SHARED (0x100u | AREA_SYSVIPC)
-#define AREA_FILE (0x40u | 0x80u)
+#define AREA_SHARED (CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV)
 #define CPU_CAPS 0x59fu // CMOV FXSR SSE SSE2 MMX SEP EMT64 SYSCALL
 #define HZ 1000u
 #define MOUNT_BIND 0x80000000u
@@ -231,13 +230,13 @@ static int put_trailer(struct cptmake *k, struct crimg_err *err)
 
 static uint64_t segment_key(const VmaEntry *v)
 {
-	return CPTMAKE_KEY((v->status & AREA_SYSVIPC) != 0 ? CPTMAKE_SYSV : CPTMAKE_SEGMENT,
+	return CPTMAKE_KEY((v->status & CRIMG_VMA_SYSV) != 0 ? CPTMAKE_SYSV : CPTMAKE_SEGMENT,
 			   v->shmid);
 }
 
 static int collect_area(struct cptmake *k, const VmaEntry *v, struct crimg_err *err)
 {
-	if ((v->status & AREA_FILE) != 0)
+	if ((v->status & CRIMG_VMA_FILE) != 0)
 		return cptmake_collect_file(k, (uint32_t)v->shmid, err);
 	if ((v->status & AREA_SHARED) == 0)
 		return 0;

@@ -1,42 +1,37 @@
 // Address spaces: mappings in the kernel's flags, pages between them.
 #include "format/checked.h"
+#include "format/layout_kernel.h"
 #include "format/limits.h"
+#include "format/search.h"
+#include "format/vma_flags.h"
 #include "writers/cptmake.h"
 
-#define AREA_VDSO 0x8u
-#define AREA_VVAR 0x1000u
-#define AREA_VSYSCALL 0x4u
-#define AREA_FILE (0x40u | 0x80u)
-#define AREA_ANON_SHARED 0x100u
-#define AREA_SYSVIPC 0x400u
-#define MAP_SHARED_FLAG 0x1u
-#define MAP_NORESERVE_FLAG 0x4000u
-#define MAP_HUGETLB_FLAG 0x40000u
-#define VM_WRITE_FLAG 0x2u
-#define VM_MAY 0x70u
-#define VM_MAYSHARE 0x80u
-#define VM_SHARED_FLAG 0x8u
-#define VM_EXECUTABLE 0x1000u
-#define VM_ACCOUNT 0x100000u
-#define VM_PFNMAP 0x400u
-#define VM_IO 0x4000u
 #define TYPE_SHARED 1u
 #define TYPE_VDSO 2u
 
 static const struct {
 	uint32_t user, vm;
-} map_flags[] = {{0x100, 0x100}, {0x2000, 0x2000}, {0x4000, 0x200000}};
+} map_flags[] = {
+	{CRIMG_MAP_GROWSDOWN, KERNEL_VM_GROWSDOWN},
+	{CRIMG_MAP_LOCKED, KERNEL_VM_LOCKED},
+	{CRIMG_MAP_NORESERVE, KERNEL_VM_NORESERVE},
+};
 
 static const struct {
 	uint32_t advice, vm;
-} advices[] = {{1, 0x10000}, {2, 0x8000}, {10, 0x20000}};
+} advices[] = {
+	{1, KERNEL_VM_RAND_READ},
+	{2, KERNEL_VM_SEQ_READ},
+	{10, KERNEL_VM_DONTCOPY},
+};
 #define KNOWN_ADVICE (1ull << 1 | 1ull << 2 | 1ull << 10)
 
 // What mmap() was given, in the kernel's flags.
 static uint64_t vm_flags(const VmaEntry *v, const MmEntry *mm, bool *advice_lost)
 {
-	bool shared = (v->flags & MAP_SHARED_FLAG) != 0;
-	uint64_t flags = (v->prot & 7) | VM_MAY | (shared ? VM_SHARED_FLAG | VM_MAYSHARE : 0);
+	bool shared = (v->flags & CRIMG_MAP_SHARED) != 0;
+	uint64_t flags = (v->prot & KERNEL_VM_PROT) | KERNEL_VM_MAYPROT
+			 | (shared ? KERNEL_VM_SHARED | KERNEL_VM_MAYSHARE : 0);
 	for (size_t i = 0; i < sizeof map_flags / sizeof map_flags[0]; i++)
 		if ((v->flags & map_flags[i].user) != 0)
 			flags |= map_flags[i].vm;
@@ -44,22 +39,22 @@ static uint64_t vm_flags(const VmaEntry *v, const MmEntry *mm, bool *advice_lost
 		if ((v->madv >> advices[i].advice & 1) != 0)
 			flags |= advices[i].vm;
 	*advice_lost = (v->madv & ~KNOWN_ADVICE) != 0;
-	if ((v->status & AREA_VVAR) != 0)
-		flags |= VM_IO | VM_PFNMAP;
-	if (!shared && (v->prot & VM_WRITE_FLAG) != 0 && (v->flags & MAP_NORESERVE_FLAG) == 0)
-		flags |= VM_ACCOUNT;
-	if ((v->status & AREA_FILE) != 0 && v->shmid == mm->exe_file_id)
-		flags |= VM_EXECUTABLE;
+	if ((v->status & CRIMG_VMA_VVAR) != 0)
+		flags |= KERNEL_VM_IO | KERNEL_VM_PFNMAP;
+	if (!shared && (v->prot & CRIMG_PROT_WRITE) != 0 && (v->flags & CRIMG_MAP_NORESERVE) == 0)
+		flags |= KERNEL_VM_ACCOUNT;
+	if ((v->status & CRIMG_VMA_FILE) != 0 && v->shmid == mm->exe_file_id)
+		flags |= KERNEL_VM_EXECUTABLE;
 	return flags;
 }
 
 static uint64_t file_of(const struct cptmake *k, const VmaEntry *v)
 {
-	if ((v->status & AREA_SYSVIPC) != 0) // which may say that it is shared, too
+	if ((v->status & CRIMG_VMA_SYSV) != 0) // which may say that it is shared, too
 		return cptmake_at(&k->opened, CPTMAKE_KEY(CPTMAKE_SYSV, v->shmid));
-	if ((v->status & AREA_ANON_SHARED) != 0)
+	if ((v->status & CRIMG_VMA_ANON_SHARED) != 0)
 		return cptmake_at(&k->opened, CPTMAKE_KEY(CPTMAKE_SEGMENT, v->shmid));
-	return (v->status & AREA_FILE) != 0 ? cptmake_at(&k->opened, v->shmid) : CRIMG_CPT_NONE;
+	return (v->status & CRIMG_VMA_FILE) != 0 ? cptmake_at(&k->opened, v->shmid) : CRIMG_CPT_NONE;
 }
 
 static int put_run(struct cptmake *k, const struct crimg_image_object *o,
@@ -97,17 +92,13 @@ int cptmake_pages(struct cptmake *k, const struct crimg_image_object *o, uint64_
 		  uint64_t end, struct crimg_err *err)
 {
 	const struct crimg_pagemap *map = o != NULL ? o->map : NULL;
-	size_t low = 0, high = map != NULL ? map->count : 0;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct crimg_page_run *r = &map->runs[middle];
-		if (r->vaddr + r->pages * CRIMG_PAGE_BYTES <= start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; map != NULL && low < map->count && map->runs[low].vaddr < end; low++) {
-		const struct crimg_page_run *r = &map->runs[low];
+	size_t at = 0;
+	if (map == NULL)
+		return 0;
+	CRIMG_COUNT_BEFORE(at, map->count,
+			   map->runs[at].vaddr + map->runs[at].pages * CRIMG_PAGE_BYTES <= start);
+	for (; at < map->count && map->runs[at].vaddr < end; at++) {
+		const struct crimg_page_run *r = &map->runs[at];
 		uint64_t from = r->vaddr > start ? r->vaddr : start;
 		uint64_t to = crimg_min_u64(end, r->vaddr + r->pages * CRIMG_PAGE_BYTES);
 		if (put_run(k, o, r, from, to, err) < 0)
@@ -122,24 +113,24 @@ static int put_vma(struct cptmake *k, const struct crimg_task *task, const VmaEn
 	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_VMA, CRIMG_CPT_CONTENT_ARRAY);
 	struct cptmake_mark mark;
 	bool advice_lost;
-	if ((v->status & AREA_VSYSCALL) != 0)
+	if ((v->status & CRIMG_VMA_VSYSCALL) != 0)
 		return cptmake_lose(k, CRIMG_KIND_MM, task->pid, "vmas",
 				    "left out: an area of the kernel's own", err);
 	uint64_t file = file_of(k, v);
 	if (file == CRIMG_CPT_NONE
-	    && (v->status & (AREA_FILE | AREA_SYSVIPC | AREA_ANON_SHARED)) != 0)
+	    && (v->status & (CRIMG_VMA_FILE | CRIMG_VMA_SYSV | CRIMG_VMA_ANON_SHARED)) != 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "process %u maps file or segment %llu, which has no place in an "
 				  "OpenVZ image",
 				  task->pid, (unsigned long long)v->shmid);
-	if ((v->flags & MAP_HUGETLB_FLAG) != 0)
+	if ((v->flags & CRIMG_MAP_HUGETLB) != 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "process %u has huge pages, which have no place in an OpenVZ image",
 				  task->pid);
 	cptmake_set(&o, CRIMG_CPT_VMA_FILE, file);
 	cptmake_set(&o, CRIMG_CPT_VMA_TYPE,
-		    (v->status & AREA_VDSO) != 0                             ? TYPE_VDSO
-		    : (v->status & (AREA_ANON_SHARED | AREA_SYSVIPC)) != 0 ? TYPE_SHARED
+		    (v->status & CRIMG_VMA_VDSO) != 0                             ? TYPE_VDSO
+		    : (v->status & (CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV)) != 0 ? TYPE_SHARED
 									     : 0);
 	cptmake_set(&o, CRIMG_CPT_VMA_START, v->start);
 	cptmake_set(&o, CRIMG_CPT_VMA_END, v->end);

@@ -9,11 +9,6 @@
 #include "format/limits.h"
 #include "format/names.h"
 
-// mmap() flags
-#define MAP_LOCKED_FLAG 0x2000u
-#define MAP_NORESERVE_FLAG 0x4000u
-#define MAP_HUGETLB_FLAG 0x40000u
-
 // Bits of a page table entry
 #define PAGE_USER 0x25u // present, for users, accessed
 #define PAGE_RW 0x2u
@@ -39,8 +34,8 @@ static const struct {
 static const struct {
 	uint32_t user, vm;
 } flags[] = {
-	{ CRIMG_MAP_GROWSDOWN, KERNEL_VM_GROWSDOWN }, { MAP_LOCKED_FLAG, KERNEL_VM_LOCKED },
-	{ MAP_NORESERVE_FLAG, KERNEL_VM_NORESERVE },
+	{ CRIMG_MAP_GROWSDOWN, KERNEL_VM_GROWSDOWN }, { CRIMG_MAP_LOCKED, KERNEL_VM_LOCKED },
+	{ CRIMG_MAP_NORESERVE, KERNEL_VM_NORESERVE },
 }, advice[] = {
 	{ 1u << 1, KERNEL_VM_RAND_READ }, { 1u << 2, KERNEL_VM_SEQ_READ },
 	{ 1u << 10, KERNEL_VM_DONTCOPY },
@@ -90,7 +85,7 @@ uint32_t kstream_area_type(struct kstream *k, const struct crimg_task *task, con
 			*lost = no_place[i].lost;
 			return 0;
 		}
-	if ((vma->flags & MAP_HUGETLB_FLAG) != 0)
+	if ((vma->flags & CRIMG_MAP_HUGETLB) != 0)
 		*lost = "its pages become those of usual size";
 	if ((vma->status & CRIMG_VMA_VDSO) != 0 || is_standin(vma))
 		return CRIMG_LCR_VMA_VDSO;

@@ -1,0 +1,19 @@
+// Namespaces of live processes: whose is whose, and being in another one for a while. Knows /proc/PID/ns.
+#ifndef CRIMG_PRODUCER_NS_H
+#define CRIMG_PRODUCER_NS_H
+
+#include <sys/types.h>
+
+#include "format/err.h"
+
+// a, in its namespace of sort name_a ("ipc", "time_for_children"), is where b is; true when that cannot be
+// told.
+bool crimg_ns_shared(pid_t a, const char *name_a, pid_t b, const char *name_b);
+
+// This thread goes into the namespace of sort name ("ipc"; type: CLONE_NEWIPC) that pid is in. *back leads
+// crimg_ns_leave() back; that must be called, also after errors in there.
+CRIMG_MUST_CHECK int crimg_ns_enter(pid_t pid, const char *name, int type, int *back,
+				    struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_ns_leave(int back, int type, struct crimg_err *err);
+
+#endif
