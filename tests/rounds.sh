@@ -49,7 +49,8 @@ else skip "there is no sqlite3"; fi
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended.
 rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/rarefiles plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9} "$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
+	"still:$w/rarefiles plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9} \
+	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers.
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
