@@ -18,10 +18,12 @@
 
 static volatile sig_atomic_t stopped;
 
+// Who is about to wait, for a task that somebody froze, is told again.
 static void on_signal(int number)
 {
 	(void)number;
 	stopped = 1;
+	alarm(1);
 }
 
 bool crimg_convert_stopped(void)
@@ -122,10 +124,11 @@ static int choose_driver(struct job *job, struct crimg_err *err)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                  "--pid chooses the process of a core; %s takes the whole image",
 		                  job->driver->name);
-	if (job->options.posting != NULL && strcmp(job->driver->name, "linux-cr") != 0)
+	const char *of = job->options.posting_of;
+	if (of != NULL && strcmp(job->driver->name, of) != 0)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
-		                  "--linux-cr-version chooses the layout of a kernel stream; %s has none",
-		                  job->driver->name);
+		                  "--%s-version chooses the layout of a %s; %s has none", of,
+		                  strcmp(of, "kstate") == 0 ? "LinuxC/R image" : "kernel stream", job->driver->name);
 	if (job->options.sysroot != NULL && !is_criu(job))
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                  "--sysroot names files for criu restore; %s takes no such names",
@@ -329,6 +332,7 @@ int crimg_convert(const char *verb, const struct crimg_convert_options *options,
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
+	sigaction(SIGALRM, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	int rc = run(&job, events, &err);

@@ -81,7 +81,8 @@ struct crimg_writer_options {
 	bool has_pid;           // core: of process pid alone
 	uint32_t pid;
 	bool members;           // core: the output is a directory, one member a process
-	const char *posting;    // linux-cr: "v20" or "v23-rc2": make the stream, whatever records are carried; or NULL
+	const char *posting;    // make the image as this posting has it, whatever records are carried; or NULL. linux-cr:
+	                        // "v20", "v23-rc2"; kstate: "F", "M"
 	struct crimg_ledger *ledger; // takes what is lost; borrowed; may be NULL
 };
 
