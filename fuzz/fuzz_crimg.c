@@ -1,6 +1,6 @@
 // Claim: any bytes as a crimg stream end in records or in an error; from a pipe and from a file alike;
-// payload read at random is payload read in sequence, and has the digests that are told of it; and what such a
-// stream says never breaks a writer.
+// payload read at random is payload read in sequence, and has the digests that are told of it; and what
+// such a stream says never breaks a writer.
 //
 // A fuzzer cannot guess checksums, so every frame that begins where the one before it ends gets its
 // checksum put right first (the header too), unless the last byte is odd: then the bytes stay.

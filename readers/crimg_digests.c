@@ -21,7 +21,7 @@ struct crimg_digests {
 	struct part held;            // lies in window; empty: none
 	struct crimg_window window;
 	struct crimg_digests_body body;
-	uint32_t starts[CRIMG_DIGESTS_CHUNKS_MAX + 1]; // for each row of held its first chunk, and the end
+	uint32_t starts[CRIMG_DIGESTS_CHUNKS_MAX + 1]; // of each row of held the first chunk; the end
 };
 
 static int fail_at(const struct crimg_digests *d, uint64_t at, const char *what,
@@ -86,7 +86,8 @@ static int follow_chain(struct crimg_digests *d, struct crimg_err *err)
 		d->parts[d->count++] = d->held;
 		end = d->held.first;
 	}
-	return end == 0 ? 0 : fail_at(d, d->held.at, "digests of fewer frames than the index tells of", err);
+	return end == 0 ? 0
+		: fail_at(d, d->held.at, "digests of fewer frames than the index tells of", err);
 }
 
 int crimg_digests_open(struct crimg_source *source, const struct crimg_content_index *index,
@@ -126,7 +127,8 @@ int crimg_digests_lend(struct crimg_digests *d, size_t row, const uint8_t **rows
 		if (hold(d, d->parts[i].at, d->parts[i].end, err) < 0)
 			return -1;
 		if (row < d->held.first)
-			return fail_at(d, d->held.at, "digests that changed since they were read first", err);
+			return fail_at(d, d->held.at, "digests that changed since they were read first",
+			               err);
 	}
 	const uint32_t *start = &d->starts[row - d->held.first];
 	*rows = d->body.rows + (size_t)start[0] * CRIMG_K_BYTES;

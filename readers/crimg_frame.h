@@ -52,7 +52,7 @@ CRIMG_MUST_CHECK int crimg_content_expand(const struct crimg_content *c, const u
 
 // What a DIGESTS frame holds.
 struct crimg_digests_body {
-	uint64_t before;           // offset of the DIGESTS frame before it, 0: none; always less than its own
+	uint64_t before;           // offset of the DIGESTS frame before it, less than its own; 0: none
 	uint32_t contents, chunks; // contents is 0 only in the first
 	const uint8_t *rows;       // chunks of them, lent as body is
 };

@@ -1,5 +1,5 @@
-// Where the CONTENT frames of a crimg stream are: as its index tells, or, when the stream has none or is cut,
-// as a walk over its frames finds. Knows nothing of what they hold.
+// Where the CONTENT frames of a crimg stream are: as its index tells, or, when the stream has none or is
+// cut, as a walk over its frames finds. Knows nothing of what they hold.
 #ifndef CRIMG_READERS_CRIMG_INDEX_H
 #define CRIMG_READERS_CRIMG_INDEX_H
 

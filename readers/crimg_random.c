@@ -15,7 +15,7 @@ struct crimg_random {
 	size_t held;                   // the row whose bytes are in plain, or index.count
 	uint8_t *plain, *room;         // CRIMG_CONTENT_MAX bytes each
 
-	// The row whose chunks were asked for last, or index.count; its chunks, and the one that was asked for.
+	// The row whose chunks were asked for last, or index.count; its chunks, and the last of these.
 	size_t digested;
 	const uint8_t *chunks;
 	uint32_t chunk;

@@ -1,5 +1,5 @@
-// What a reader driver does when its format is loaded as a model first: open, lend records, read, close.
-// Knows no format.
+// What a reader driver does when its format is loaded as a model first: open, lend records, read,
+// close. Knows no format.
 #ifndef CRIMG_READERS_MODEL_READER_H
 #define CRIMG_READERS_MODEL_READER_H
 
@@ -15,8 +15,9 @@ struct model_parts {
 struct model_loader {
 	const struct model_format *format;
 	size_t size;        // of the model, bytes
-	const char *wanted; // what a directory is not, for the error: "an OpenVZ image"; NULL: it may be one
-	// Fills the model, which is zeroed, from in->source or in->store. Both stay the caller's and live longer.
+	const char *wanted; // what a directory is not, for the error ("an OpenVZ image"); NULL: it may be
+	// Fills the model, which is zeroed, from in->source or in->store, which stay the caller's and live
+	// longer.
 	int (*load)(void *model, const struct crimg_input *in, struct model_parts *parts,
 		    struct crimg_err *err);
 	void (*fini)(void *model); // also of what load left when it failed

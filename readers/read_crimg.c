@@ -325,7 +325,8 @@ static int end_stream(struct stream_state *s, const struct crimg_frame *f, struc
 			                  (unsigned long long)s->payloads[i].given,
 			                  (unsigned long long)s->payloads[i].length);
 	if (s->digests_promised && (s->index_at == 0 || s->digests.at != s->index_end))
-		return fail_at(s, f->at, err, "the header promises digests behind the index: none are there");
+		return fail_at(s, f->at, err,
+		               "the header promises digests behind the index: none are there");
 	if (crimg_window_skip(&s->window, CRIMG_END_BYTES, err) < 0
 	    || crimg_window_peek(&s->window, 1, &p, &got, err) < 0)
 		return -1;

@@ -1,5 +1,5 @@
-// DIGESTS frames of a crimg stream: what a reader refuses, in sequence and at random, and that streams without
-// them are read as ever.
+// DIGESTS frames of a crimg stream: what a reader refuses, in sequence and at random, and that streams
+// without them are read as ever.
 #include "tests/stream_made.h"
 
 // What is wrong with the stream of make_digested().

@@ -16,8 +16,8 @@ struct cptmake_file {
 	uint64_t private; // what files of its kind keep there
 };
 
-// Begins the object and writes the name; what the file is besides follows. f tells its owner and mount; NULL:
-// it has none.
+// Begins the object and writes the name; what the file is besides follows. f tells its owner and mount;
+// NULL: it has none.
 CRIMG_MUST_CHECK int cptmake_begin_file(struct cptmake *k, const struct cptmake_file *what,
 					const struct crimg_file *f, struct cptmake_mark *mark,
 					struct crimg_err *err);

@@ -1,4 +1,5 @@
-// Inodes: of pipes with what is in them, of deleted files and shared memory with their contents, of devices.
+// Inodes: of pipes with what is in them, of deleted files and shared memory with their contents, of
+// devices.
 #include <string.h>
 
 #include "format/checked.h"
@@ -190,7 +191,8 @@ static int put_bare(struct cptmake *k, const struct crimg_file *f, struct cptmak
 		    struct crimg_err *err)
 {
 	bool tun = f->type == FD_TYPES__TUNF;
-	struct cptmake_object o = inode(tun ? 0020666 : 0140777, f->id, 0, tun ? KERNEL_EXT_MAGIC : KERNEL_SOCKFS_MAGIC);
+	struct cptmake_object o = inode(tun ? 0020666 : 0140777, f->id, 0,
+					tun ? KERNEL_EXT_MAGIC : KERNEL_SOCKFS_MAGIC);
 	cptmake_set(&o, CRIMG_CPT_INODE_RDEV, tun ? TUN_DEVICE : 0);
 	p->at = k->c->size;
 	return cptmake_put(k, &o, NULL, 0, err);

@@ -1,4 +1,4 @@
-// Registers of a thread, in portable codes: those of the machine, of the floating point unit, of segments.
+// Registers of a thread, in portable codes: of the machine, of the floating point unit, of segments.
 #include "format/checked.h"
 #include "format/x86.h"
 #include "writers/cptmake_task.h"

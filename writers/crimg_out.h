@@ -19,8 +19,8 @@ struct crimg_out {
 // Writes the header; zstd: contents may be compressed. _fini is due on failure, too.
 CRIMG_MUST_CHECK int crimg_out_open(struct crimg_out *o, struct crimg_output *output, bool zstd,
                                     struct crimg_err *err);
-// Completes the frame header (CRIMG_F_BYTES at frame) in front of a body whose covered part follows it, and
-// writes both. The rest of the body, body - covered bytes, is the caller's to append.
+// Completes the frame header (CRIMG_F_BYTES at frame) in front of a body whose covered part follows it,
+// and writes both. The rest of the body, body - covered bytes, is the caller's to append.
 CRIMG_MUST_CHECK int crimg_out_frame(struct crimg_out *o, enum crimg_frame_type type, uint8_t *frame,
                                      uint64_t body, size_t covered, struct crimg_err *err);
 // A frame whose header and body, all covered, are in buf, which is empty afterwards.

@@ -1,5 +1,5 @@
-// The tables of a crimg stream: INDEX says where the CONTENT frames are, DIGESTS repeat what chunks they have.
-// Source: SPEC.md, 3.7.
+// The tables of a crimg stream: INDEX says where the CONTENT frames are, DIGESTS repeat what chunks they
+// have. Source: SPEC.md, 3.7.
 #ifndef CRIMG_WRITERS_CRIMG_TABLES_H
 #define CRIMG_WRITERS_CRIMG_TABLES_H
 
