@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert/checkpoint_parent.h"
 #include "convert/convert.h"
 #include "producer/live.h"
 
@@ -17,18 +18,24 @@ static const char usage[] =
 	"                       a crimg stream)\n"
 	"      --leave-running  let them go on as if nothing had been\n"
 	"      --leave-stopped  leave them, stopped by SIGSTOP\n"
+	"      --pre-dump DIR   first write the memory to DIR while they run, then stop them and\n"
+	"                       write to DST only what has changed since; DST needs DIR then\n"
+	"      --parent DIR     write only what is not equal in DIR, an earlier image of theirs\n"
 	"      --compress=C[:N] zstd, lz4 (criu pages) or none; N: level\n"
 	"      --allow-loss     go on although something would be lost (core)\n"
 	"      --progress       show progress even where standard error is no terminal\n"
 	"  -q, --quiet          do not say how long they stood still\n"
 	"exit: 0 done, 1 would lose something, 2 trouble: the processes then go on as before\n";
 
-enum { OPT_RUNNING = 256, OPT_STOPPED, OPT_COMPRESS, OPT_LOSSY, OPT_PROGRESS };
+enum { OPT_RUNNING = 256, OPT_STOPPED, OPT_PREDUMP, OPT_PARENT, OPT_COMPRESS, OPT_LOSSY,
+       OPT_PROGRESS };
 
 static const struct option long_options[] = {
 	{"to", required_argument, NULL, 't'},
 	{"leave-running", no_argument, NULL, OPT_RUNNING},
 	{"leave-stopped", no_argument, NULL, OPT_STOPPED},
+	{"pre-dump", required_argument, NULL, OPT_PREDUMP},
+	{"parent", required_argument, NULL, OPT_PARENT},
 	{"compress", required_argument, NULL, OPT_COMPRESS},
 	{"allow-loss", no_argument, NULL, OPT_LOSSY},
 	{"progress", no_argument, NULL, OPT_PROGRESS},
@@ -41,6 +48,7 @@ struct checkpoint {
 	pid_t pid;
 	enum crimg_thaw fate;
 	bool quiet;
+	const char *predump, *parent; // directories, or NULL
 	bool stats_apart; // the image is files, one of them the statistics
 	char source[32]; // "pid:N"
 	char *spool;     // the text of a directory; owned
@@ -54,6 +62,8 @@ static int set_option(struct checkpoint *c, int letter, struct crimg_err *err)
 	case 'q': c->quiet = true; return 0;
 	case OPT_RUNNING: c->fate = CRIMG_THAW_RUN; return 0;
 	case OPT_STOPPED: c->fate = CRIMG_THAW_STOP; return 0;
+	case OPT_PREDUMP: c->predump = optarg; return 0;
+	case OPT_PARENT: c->parent = optarg; return 0;
 	case OPT_COMPRESS: return crimg_convert_parse_compress(&c->options, optarg, err);
 	case OPT_LOSSY: c->options.allow_loss = true; return 0;
 	case OPT_PROGRESS: c->options.progress = true; return 0;
@@ -72,8 +82,17 @@ static int set_operands(struct checkpoint *c, const char *pid, const char *targe
 				  "%s found, the number of a process wanted", pid);
 	c->options.source = c->source;
 	c->options.target = target;
+	bool incremental = c->predump != NULL || c->parent != NULL;
 	if (c->options.to == NULL && crimg_writer_by_suffix(target) == NULL)
-		c->options.to = "crimg";
+		c->options.to = incremental ? "criu" : "crimg";
+	if (incremental
+	    && (c->options.to == NULL || strcmp(c->options.to, "criu") != 0
+		|| crimg_writer_by_suffix(target) != NULL
+		|| (c->predump != NULL && c->parent != NULL)))
+		return crimg_fail(
+			err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+			"--pre-dump or --parent make a CRIU directory, which names one parent");
+	c->options.allow_incomplete = incremental; // its parent is beside DST, not beside pid:N
 	return 0;
 }
 
@@ -143,6 +162,31 @@ static void stored(void *context)
 	crimg_live_thaw(c->pid, c->fate);
 }
 
+static int trouble(const struct crimg_err *err)
+{
+	char text[2048];
+	crimg_err_format(err, text, sizeof text);
+	fprintf(stderr, "crimg checkpoint: %s\n", text);
+	return 2;
+}
+
+// What a parent needs, before the tree is taken. Returns the exit code, said why.
+static int prepare(const struct checkpoint *c)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	uint64_t stopped_us;
+	if (c->parent != NULL && crimg_checkpoint_parent(&c->options, c->pid, c->parent, &err) < 0)
+		return trouble(&err);
+	if (c->predump == NULL)
+		return 0;
+	int code = crimg_checkpoint_predump(&c->options, c->pid, c->predump, &stopped_us);
+	if (code == 0 && !c->quiet)
+		fprintf(stderr,
+			"process %d stood still for %.1f ms, and runs on while memory is written\n",
+			(int)c->pid, (double)stopped_us / 1000);
+	return code;
+}
+
 // Whoever goes on need not stand still while the contents are compressed: they wait beside the image.
 static int spool_beside(struct checkpoint *c, struct crimg_err *err)
 {
@@ -169,8 +213,11 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 	c->stats_apart = to != NULL && !to->single && !to->per_process;
 	if (c->stats_apart)
 		crimg_live_without_stats();
-	int code = crimg_convert("checkpoint", &c->options,
-				 &(struct crimg_convert_events){taken, stored, c});
+	int code = prepare(c);
+	if (code == 0)
+		code = crimg_convert("checkpoint", &c->options,
+				     &(struct crimg_convert_events){taken, stored, c});
+	crimg_live_forget_parent();
 	free(c->spool);
 	return code;
 }
@@ -186,7 +233,5 @@ int crimg_checkpoint_main(int argc, char **argv)
 	}
 	if (rc > 0)
 		rc = run(&c, &err);
-	if (rc < 0)
-		fprintf(stderr, "crimg checkpoint: %s\n", err.text);
-	return rc < 0 ? 2 : rc;
+	return rc < 0 ? trouble(&err) : rc;
 }

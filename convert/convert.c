@@ -14,6 +14,7 @@
 #include "convert/meter.h"
 #include "convert/pump.h"
 #include "format/output.h"
+#include "producer/restart.h"
 
 static volatile sig_atomic_t stopped;
 
@@ -121,10 +122,11 @@ static int choose_driver(struct job *job, struct crimg_err *err)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                  "--pid chooses the process of a core; %s takes the whole image",
 		                  job->driver->name);
-	if (job->options.posting != NULL && strcmp(job->driver->name, "linux-cr") != 0)
+	const char *of = job->options.posting_of;
+	if (of != NULL && strcmp(job->driver->name, of) != 0)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
-		                  "--linux-cr-version chooses the layout of a kernel stream; %s has none",
-		                  job->driver->name);
+		                  "--%s-version chooses the layout of a %s; %s has none", of,
+		                  strcmp(of, "kstate") == 0 ? "LinuxC/R image" : "kernel stream", job->driver->name);
 	if (job->options.sysroot != NULL && !is_criu(job))
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 		                  "--sysroot names files for criu restore; %s takes no such names",
@@ -335,6 +337,25 @@ int crimg_convert(const char *verb, const struct crimg_convert_options *options,
 	return rc < 0 ? trouble(verb, &err) : 0;
 }
 
+// To "pid:": processes are made of the image. What a file would be written like has no meaning
+// there.
+static int convert_to_processes(const struct crimg_convert_options *o)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	if (o->compress == NULL && o->criu_version == 0 && o->posting == NULL
+	    && o->loss_file == NULL && o->sysroot == NULL && !o->pretty && !o->allow_loss
+	    && !o->allow_incomplete && !o->merge_parents && !o->has_pid)
+		return crimg_restart_image(o->source, o->from);
+	crimg_fail(&err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+		   "processes are made without options but --from: see crimg restart --help");
+	return trouble("convert", &err);
+}
+
+static bool is_to_processes(const struct crimg_convert_options *o)
+{
+	return o->to != NULL ? strcmp(o->to, "live") == 0 : strcmp(o->target, "pid:") == 0;
+}
+
 int crimg_convert_main(int argc, char **argv)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
@@ -347,5 +368,7 @@ int crimg_convert_main(int argc, char **argv)
 		fputs(crimg_convert_usage, stdout);
 		return 0;
 	}
+	if (is_to_processes(&options))
+		return convert_to_processes(&options);
 	return crimg_convert("convert", &options, &none);
 }

@@ -8,7 +8,8 @@
 
 const char crimg_convert_usage[] =
 	"usage: crimg convert [options] SRC DST\n"
-	"  moves a checkpoint image from one format to another; - is standard input or output\n"
+	"  moves a checkpoint image from one format to another; - is standard input or output,\n"
+	"  SRC may be pid:N, a running process, and DST pid: (as crimg restart SRC)\n"
 	"  -f, --from FMT         format of SRC (else found by looking)\n"
 	"  -t, --to FMT           format of DST (else by its suffix: .crimg .json .core .ckpt\n"
 	"                         .tar .tar.gz .tar.zst; anything else is a criu directory)\n"
@@ -18,6 +19,7 @@ const char crimg_convert_usage[] =
 	"      --criu-version V   write what CRIU V (such as 3.17) can restore\n"
 	"      --linux-cr-version V  make a new kernel stream, V being v20 or v23-rc2 (without it\n"
 	"                         v23-rc2, or the records that came from a kernel stream)\n"
+	"      --kstate-version V  make a new LinuxC/R image, V being F (February 2009) or M (March)\n"
 	"      --sysroot DIR      criu: the files of the processes are found under DIR\n"
 	"      --merge-parents    flatten an incremental image and its parents into one\n"
 	"      --pretty           json: indented, with names and hexadecimal\n"
@@ -58,11 +60,14 @@ static int parse_version(struct crimg_convert_options *o, const char *text, stru
 	return 0;
 }
 
-static int parse_posting(struct crimg_convert_options *o, const char *text, struct crimg_err *err)
+// Of one format or the other, each having two.
+static int parse_posting(struct crimg_convert_options *o, bool kstate, const char *text, struct crimg_err *err)
 {
-	if (strcmp(text, "v20") != 0 && strcmp(text, "v23-rc2") != 0)
+	const char *first = kstate ? "F" : "v20", *second = kstate ? "M" : "v23-rc2";
+	o->posting_of = kstate ? "kstate" : "linux-cr";
+	if (strcmp(text, first) != 0 && strcmp(text, second) != 0)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
-		                  "--linux-cr-version: %s found, v20 or v23-rc2 wanted", text);
+		                  "--%s-version: %s found, %s or %s wanted", o->posting_of, text, first, second);
 	o->posting = text;
 	return 0;
 }
@@ -79,7 +84,7 @@ static int parse_pid(struct crimg_convert_options *o, const char *text, struct c
 	return 0;
 }
 
-enum { OPT_COMPRESS = 256, OPT_VERSION, OPT_POSTING, OPT_MERGE, OPT_PRETTY, OPT_LOSSY, OPT_LOSS, OPT_PARTIAL,
+enum { OPT_COMPRESS = 256, OPT_VERSION, OPT_POSTING, OPT_KSTATE, OPT_MERGE, OPT_PRETTY, OPT_LOSSY, OPT_LOSS, OPT_PARTIAL,
        OPT_PROGRESS, OPT_SYSROOT };
 
 static const struct option long_options[] = {
@@ -89,6 +94,7 @@ static const struct option long_options[] = {
 	{ "compress", required_argument, NULL, OPT_COMPRESS },
 	{ "criu-version", required_argument, NULL, OPT_VERSION },
 	{ "linux-cr-version", required_argument, NULL, OPT_POSTING },
+	{ "kstate-version", required_argument, NULL, OPT_KSTATE },
 	{ "merge-parents", no_argument, NULL, OPT_MERGE },
 	{ "pretty", no_argument, NULL, OPT_PRETTY },
 	{ "allow-loss", no_argument, NULL, OPT_LOSSY },
@@ -108,7 +114,8 @@ static int set_option(struct crimg_convert_options *o, int letter, struct crimg_
 	case 'p': return parse_pid(o, optarg, err);
 	case OPT_COMPRESS: return crimg_convert_parse_compress(o, optarg, err);
 	case OPT_VERSION: return parse_version(o, optarg, err);
-	case OPT_POSTING: return parse_posting(o, optarg, err);
+	case OPT_POSTING: return parse_posting(o, false, optarg, err);
+	case OPT_KSTATE: return parse_posting(o, true, optarg, err);
 	case OPT_MERGE: o->merge_parents = true; return 0;
 	case OPT_PRETTY: o->pretty = true; return 0;
 	case OPT_LOSSY: o->allow_loss = true; return 0;

@@ -10,7 +10,8 @@ struct crimg_convert_options {
 	const char *compress;        // "none", "zstd", "lz4"
 	int level;
 	unsigned criu_version;       // major * 100 + minor, 0: leave as it is
-	const char *posting;         // linux-cr: "v20", "v23-rc2"
+	const char *posting;         // linux-cr: "v20", "v23-rc2"; kstate: "F", "M"
+	const char *posting_of;      // the format that it is one of
 	const char *loss_file;
 	const char *sysroot;         // criu: directory under which the files are, or NULL
 	bool pretty, allow_loss, allow_incomplete, merge_parents, progress;

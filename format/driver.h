@@ -21,6 +21,10 @@ struct crimg_input {
 // stream or an OpenVZ image is copied to an unlinked temporary file in tmpdir first: there, metadata follow contents.
 CRIMG_MUST_CHECK int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
                                       struct crimg_err *err);
+// For whoever reads contents where they lie: a pipe is copied to an unlinked temporary file in
+// tmpdir, whatever it holds.
+CRIMG_MUST_CHECK int crimg_input_keep(struct crimg_input *in, const char *tmpdir,
+				      struct crimg_err *err);
 void crimg_input_fini(struct crimg_input *in);
 // The process that a path names as "pid:N" (a file of that name is ./pid:N); 0: it names none.
 int32_t crimg_input_pid(const char *path);
@@ -77,7 +81,8 @@ struct crimg_writer_options {
 	bool has_pid;           // core: of process pid alone
 	uint32_t pid;
 	bool members;           // core: the output is a directory, one member a process
-	const char *posting;    // linux-cr: "v20" or "v23-rc2": make the stream, whatever records are carried; or NULL
+	const char *posting;    // make the image as this posting has it, whatever records are carried; or NULL. linux-cr:
+	                        // "v20", "v23-rc2"; kstate: "F", "M"
 	struct crimg_ledger *ledger; // takes what is lost; borrowed; may be NULL
 };
 

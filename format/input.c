@@ -183,6 +183,11 @@ int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *o
 	return 0;
 }
 
+int crimg_input_keep(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+{
+	return in->source != NULL && in->source->forward_only ? spool(in, tmpdir, err) : 0;
+}
+
 void crimg_input_fini(struct crimg_input *in)
 {
 	crimg_store_close(in->store);

@@ -35,6 +35,17 @@ enum { CRIMG_CPT_ARCH_I386, CRIMG_CPT_ARCH_X86_64, CRIMG_CPT_ARCH_IA64 };
 #define CRIMG_CPT_OBJECT_BYTES 16u
 #define CRIMG_CPT_INDEXED_SECTIONS 27u // the trailer knows no more
 
+// FILE.lflags: that its name is gone; what it is, where its inode does not tell
+enum {
+	CRIMG_CPT_LFLAG_DELETED = 0x1,
+	CRIMG_CPT_LFLAG_EPOLL = 0x10,
+	CRIMG_CPT_LFLAG_INOTIFY = 0x40,
+	CRIMG_CPT_LFLAG_TUN = 0x100,
+	CRIMG_CPT_LFLAG_SIGNALFD = 0x800,
+	CRIMG_CPT_LFLAG_TIMERFD = 0x1000,
+	CRIMG_CPT_LFLAG_EVENTFD = 0x2000,
+};
+
 enum crimg_cpt_section {
 	CRIMG_CPT_SECT_ERROR,
 	CRIMG_CPT_SECT_VEINFO,

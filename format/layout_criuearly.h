@@ -14,6 +14,8 @@
 #define CRIMG_EARLY_SHMEM 0x03300330u
 #define CRIMG_EARLY_BINFMT_VERSION 0x100u
 #define CRIMG_EARLY_PSTREE_2012 0x50273030u // packed until July 2012, protobuf since
+#define CRIMG_EARLY_CORE_2012 0x55053847u     // the same
+#define CRIMG_EARLY_CORE_2012_BYTES 8192u     // behind the magic: u16 version 1, u16 machine 1, u32 flags, …
 #define CRIMG_EARLY_ELF_TYPE 5u             // of the ELF flavour of 2011
 #define CRIMG_EARLY_ELF_TYPE_AT 16u
 

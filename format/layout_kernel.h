@@ -1,5 +1,5 @@
-// Numbers of Linux 2.6 kernels (2.6.18 to 2.6.3x, x86) that images written by them hold: flags of an area.
-// Source: include/linux/mm.h of those kernels.
+// Numbers of Linux 2.6 kernels (2.6.18 to 2.6.3x, x86) that images written by them hold: flags of an area,
+// file systems. Source: include/linux/mm.h and magic.h of those kernels.
 #ifndef CRIMG_FORMAT_LAYOUT_KERNEL_H
 #define CRIMG_FORMAT_LAYOUT_KERNEL_H
 
@@ -25,5 +25,10 @@
 #define KERNEL_VM_ALWAYSDUMP 0x4000000u
 #define KERNEL_VM_CAN_NONLINEAR 0x8000000u
 #define KERNEL_VM_MERGEABLE 0x80000000u
+
+#define KERNEL_EXT_MAGIC 0xef53u
+#define KERNEL_TMPFS_MAGIC 0x01021994u
+#define KERNEL_PIPEFS_MAGIC 0x50495045u
+#define KERNEL_SOCKFS_MAGIC 0x534f434bu
 
 #endif

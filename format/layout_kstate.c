@@ -53,6 +53,14 @@ enum crimg_kst_type crimg_kst_type(enum crimg_kst_posting posting, uint32_t foun
 	                                                         : CRIMG_KST_UNKNOWN_TYPE;
 }
 
+uint32_t crimg_kst_number(enum crimg_kst_posting posting, enum crimg_kst_type type)
+{
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		if (numbers[i].posting == posting && numbers[i].type == type)
+			return numbers[i].found;
+	return posting == CRIMG_KST_M ? (uint32_t)type : 0;
+}
+
 enum crimg_kst_posting crimg_kst_posting(uint32_t found, uint32_t length)
 {
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)

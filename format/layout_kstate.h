@@ -76,6 +76,8 @@ extern const struct crimg_kst_layout crimg_kst_layouts[CRIMG_KST_TYPES];
 
 // The type of an object that says it is of type `found`: as M numbers it, UNKNOWN_TYPE if there is none.
 enum crimg_kst_type crimg_kst_type(enum crimg_kst_posting posting, uint32_t found);
+// And back; of a type that the posting has not: 0.
+uint32_t crimg_kst_number(enum crimg_kst_posting posting, enum crimg_kst_type type);
 // The posting that numbers an object so, judged by its length; UNKNOWN: by this object it cannot be told.
 enum crimg_kst_posting crimg_kst_posting(uint32_t found, uint32_t length);
 // What an object of this type may be long. PID has 4 bytes a number, one number at least.

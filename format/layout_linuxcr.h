@@ -249,6 +249,8 @@ enum {
 #define CRIMG_LCR_SOCK_STATE 26u  // u8
 #define CRIMG_LCR_SOCK_RCVLOWAT 32u
 #define CRIMG_LCR_SOCK_FLAGS 40u
+#define CRIMG_LCR_SOCK_RCVTIMEO 48u // s64 ns; 0: none
+#define CRIMG_LCR_SOCK_SNDTIMEO 56u
 #define CRIMG_LCR_SOCK_PRIORITY 72u
 #define CRIMG_LCR_SOCK_RCVBUF 76u
 #define CRIMG_LCR_SOCK_SNDBUF 80u
@@ -269,9 +271,27 @@ enum {
 #define CRIMG_LCR_INET_NUM 14u
 #define CRIMG_LCR_INET6_RCV_SADDR 248u
 #define CRIMG_LCR_INET6_DADDR 264u
+#define CRIMG_LCR_INET_TTL 18u // s16
+#define CRIMG_LCR_TCP_RCV_NXT 48u
+#define CRIMG_LCR_TCP_COPIED_SEQ 52u
+#define CRIMG_LCR_TCP_RCV_WUP 56u
+#define CRIMG_LCR_TCP_SND_NXT 60u
+#define CRIMG_LCR_TCP_SND_UNA 64u
+#define CRIMG_LCR_TCP_SND_WL1 80u
+#define CRIMG_LCR_TCP_SND_WND 84u
+#define CRIMG_LCR_TCP_MAX_WINDOW 88u
+#define CRIMG_LCR_TCP_MSS_CACHE 92u
+#define CRIMG_LCR_TCP_RCV_WND 140u
+#define CRIMG_LCR_TCP_WRITE_SEQ 144u
+#define CRIMG_LCR_TCP_KEEPALIVE 212u // times, of idleness and between probes
+#define CRIMG_LCR_TCP_URG 220u     // u16 urg_data, then u16 advmss
+#define CRIMG_LCR_TCP_NONAGLE 225u // u8, then u8 ecn_flags, reordering, keepalive_probes
 #define CRIMG_LCR_SKB_FRG_LEN 16u // SOCKET_BUFFER
 #define CRIMG_LCR_SKB_LEN 20u
 #define CRIMG_LCR_SKB_DATA_OFFSET 32u
+#define CRIMG_LCR_FRAG_OFFSET 4u // SOCKET_FRAG: u32 length, u32 offset; a page stands behind the record
+#define CRIMG_LCR_BUFFER_LEAST_RCV 256u  // sizes that are told as they are; others are told by half
+#define CRIMG_LCR_BUFFER_LEAST_SND 2048u
 
 // TTY
 #define CRIMG_LCR_TTY_PAYLOAD_V19 64u

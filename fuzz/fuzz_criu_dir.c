@@ -1,8 +1,19 @@
 // Claim: a directory of any files ends in records, an index, a list of what is missing, and ELF cores and an OpenVZ
-// image made of it, or in errors.
+// image made of it, or in errors; and such an image is read without one.
 #include "fuzz/harness.h"
 #include "fuzz/members.h"
 #include "format/ledger.h"
+
+static void check_read(const struct crimg_mem_member *m)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_input in;
+	if (!harness_input_bytes(&in, "made.cpt", m->data.data, m->data.length, false))
+		return;
+	int rc = harness_drain(&in, "cpt", false, HARNESS_LIMITS, &err);
+	harness_claim(rc == 0 || err.code == CRIMG_E_NOMEM || err.code == CRIMG_E_LIMIT,
+	              "an OpenVZ image that was made is read without an error");
+}
 
 static void try_making(const char *format, const uint8_t *data, size_t size)
 {
@@ -13,7 +24,11 @@ static void try_making(const char *format, const uint8_t *data, size_t size)
 	struct crimg_input in;
 	if (!harness_input_store(&in, members_store(data, size)))
 		return;
-	harness_claim_err(harness_convert(&in, "criu", format, &options, true, &out, &err), &err);
+	int rc = harness_convert(&in, "criu", format, &options, true, &out, &err);
+	harness_claim_err(rc, &err);
+	const struct crimg_mem_member *m = rc == 0 ? crimg_output_mem_find(out, "") : NULL;
+	if (m != NULL)
+		check_read(m);
 	crimg_output_close(out);
 	crimg_ledger_fini(&ledger);
 }

@@ -177,6 +177,17 @@ def one_stream(corpus, crimg, path):
         corpus.add("linuxcr_make", b"".join(member(n, d, link) for n, (d, link) in read_image(out, True).items()))
 
 
+def with_sockets(corpus, crimg, path):
+    """The same with sockets, connections and terminals, which no real stream has."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with tempfile.TemporaryDirectory() as tmp:
+        made = os.path.join(tmp, "made.ckpt")
+        subprocess.run([sys.executable, os.path.join(here, "../tests/linuxcr_sockets.py"), "make", path, made], check=True)
+        with open(made, "rb") as f:
+            corpus.add("linuxcr", f.read())
+        one_stream(corpus, crimg, made)
+
+
 def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
@@ -200,6 +211,8 @@ def main():
                     with open(path, "rb") as f:
                         corpus.add("linuxcr", f.read())
                     one_stream(corpus, crimg, path)
+                    if name.endswith("-files.ckpt"):
+                        with_sockets(corpus, crimg, path)
                 if name.endswith(".cpt"):
                     with open(path, "rb") as f:
                         corpus.add("cpt", f.read())

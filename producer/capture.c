@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "producer/clocks.h"
+#include "format/x86.h"
+#include "format/x86_cpuid.h"
 #include "producer/proc.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
@@ -136,6 +138,35 @@ static int put_inventory(struct crimg_capture *c, struct crimg_err *err)
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_INVENTORY, 0, &e.base, err);
 }
 
+// What this processor is: programs have chosen their code by it. CRIU's mask has no bit for SSE,
+// which every x86-64 has.
+static int put_cpu(struct crimg_capture *c, struct crimg_err *err)
+{
+	CpuinfoEntry e = CPUINFO_ENTRY__INIT;
+	CpuinfoX86Entry x86 = CPUINFO_X86_ENTRY__INIT, *list = &x86;
+	struct crimg_x86_cpu cpu;
+	if (!crimg_x86_cpu_here(&cpu))
+		return 0;
+	x86.vendor_id = strcmp(cpu.vendor, "GenuineIntel") == 0 ? CPUINFO_X86_ENTRY__VENDOR__INTEL
+			: strcmp(cpu.vendor, "AuthenticAMD") == 0
+				? CPUINFO_X86_ENTRY__VENDOR__AMD
+				: CPUINFO_X86_ENTRY__VENDOR__UNKNOWN;
+	x86.cpu_family = cpu.family;
+	x86.model = cpu.model;
+	x86.stepping = cpu.stepping;
+	x86.capability_ver = 2;
+	x86.n_capability = CRIMG_X86_CAPABILITY_WORDS;
+	x86.capability = cpu.capability;
+	x86.model_id = cpu.model_name;
+	x86.has_xfeatures_mask = x86.has_xsave_size = x86.has_xsave_size_max = true;
+	x86.xfeatures_mask = cpu.components & ~(UINT64_C(1) << CRIMG_XSAVE_SSE);
+	x86.xsave_size = cpu.xsave_bytes;
+	x86.xsave_size_max = cpu.xsave_max_bytes;
+	e.n_x86_entry = 1;
+	e.x86_entry = &list;
+	return crimg_shelf_put(&c->shelf, CRIMG_KIND_CPUINFO, 0, &e.base, err);
+}
+
 static Timespec timespec_of(struct timespec t)
 {
 	Timespec e = TIMESPEC__INIT;
@@ -167,6 +198,7 @@ DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c)
 	e.frozen_time = time32(now - c->tree.frozen_at);
 	e.memdump_time = c->taken_at != 0 ? time32(now - c->taken_at) : 0;
 	e.pages_scanned = c->pages_scanned;
+	e.pages_skipped_parent = c->pages_skipped;
 	e.pages_written = c->pages_written;
 	e.has_shpages_written = true;
 	e.shpages_written = c->shared_written;
@@ -200,12 +232,14 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->fs = (struct crimg_sharing){.type = KCMP_FS, .last = OUR_ID};
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
-	if (put_inventory(c, err) < 0 || crimg_capture_namespaces(c, err) < 0)
+	if (put_inventory(c, err) < 0 || crimg_capture_namespaces(c, err) < 0
+	    || (c->parent != NULL
+		&& crimg_shelf_put_link(&c->shelf, "parent", c->parent->link, err) < 0))
 		return -1;
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0)
+	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
 	if ((c->spool != NULL && let_go(c, err) < 0) || put_stats(c, err) < 0)

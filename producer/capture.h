@@ -3,6 +3,7 @@
 #ifndef CRIMG_PRODUCER_CAPTURE_H
 #define CRIMG_PRODUCER_CAPTURE_H
 
+#include "producer/parent.h"
 #include "producer/remote.h"
 #include "producer/sharing.h"
 #include "producer/shelf.h"
@@ -57,7 +58,8 @@ struct crimg_capture {
 	bool own_uts, own_ipc;         // the tree has namespaces of its own
 	uint64_t sysv_dev;             // of the files behind System V segments
 	bool compat;                   // its program is a 32-bit one
-	uint64_t pages_scanned, pages_written, shared_written; // for the statistics
+	const struct crimg_parent *parent; // or NULL
+	uint64_t pages_scanned, pages_written, pages_skipped, shared_written; // for the statistics
 	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
 	bool without_stats;  // who asks for the image writes them
 	const char *spool;   // directory where contents wait once the tree has gone on; NULL: it stays

@@ -211,8 +211,10 @@ static bool joins_vvar(const VmaEntry *last, const VmaEntry *v)
 	return last != NULL && (last->status & v->status & CRIMG_VMA_VVAR) != 0 && last->end == v->start;
 }
 
-static int refuse_area(pid_t pid, const struct live_area *a, struct crimg_err *err)
+static int refuse_area(const struct crimg_capture *c, pid_t pid, const struct live_area *a,
+		       struct crimg_err *err)
 {
+	bool watched_by_us = c->parent != NULL && c->parent->count > 0;
 	bool device = has_flag(a, "io") || has_flag(a, "pf");
 	if (device && a->name[0] != '[')
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
@@ -221,7 +223,7 @@ static int refuse_area(pid_t pid, const struct live_area *a, struct crimg_err *e
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "process %d has huge pages of hugetlbfs at 0x%" PRIx64, (int)pid,
 				  a->start);
-	if (has_flag(a, "um") || has_flag(a, "uw"))
+	if (has_flag(a, "um") || (has_flag(a, "uw") && !watched_by_us))
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "process %d has memory that a userfaultfd watches", (int)pid);
 	return 0;
@@ -251,7 +253,7 @@ static int put_areas(struct crimg_capture *c, pid_t pid, const struct live_area 
 	if (v == NULL || c->mm->vmas == NULL)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		if (refuse_area(pid, &areas[i], err) < 0)
+		if (refuse_area(c, pid, &areas[i], err) < 0)
 			return -1;
 		fill_vma(&areas[i], &v[i]);
 		name_sysv(c, pid, &areas[i], &v[i]);
@@ -299,7 +301,8 @@ static int read_class(struct crimg_capture *c, pid_t pid, struct crimg_err *err)
 	return n < 0 ? crimg_fail_sys(err, number, path, "cannot be read") : 0;
 }
 
-// Pairs of type and value, up to the one that ends them. A pair of a 32-bit program is one word of CRIU's.
+// Pairs of type and value, up to the one that ends them. A pair of a 32-bit program is one word of
+// CRIU's.
 static int read_auxv(struct crimg_capture *c, pid_t pid, MmEntry *mm, struct crimg_err *err)
 {
 	if (crimg_capture_text(c, pid, "auxv", err) == NULL)

@@ -20,6 +20,8 @@ struct collect {
 	size_t area;         // in work
 	size_t vma_capacity; // of mm->vmas, once guards are added
 	uint32_t area_flags; // of its runs
+	struct crimg_ranges kept; // what a parent has as it is
+	size_t next_kept;         // the first of them that does not lie behind us
 	struct crimg_err *err;
 };
 
@@ -33,6 +35,11 @@ static int put_run(struct collect *c)
 	e.has_nr_pages = e.has_flags = true;
 	e.nr_pages = (c->end - c->start) / CRIMG_PAGE_BYTES;
 	e.flags = c->flags;
+	if (c->flags == CRIMG_PE_PARENT) {
+		c->capture->pages_skipped += e.nr_pages;
+		return crimg_shelf_put(shelf, CRIMG_KIND_PAGEMAP, (uint64_t)c->task->pid, &e.base,
+				       c->err);
+	}
 	c->capture->pages_written += e.nr_pages;
 	struct crimg_shelf_run run = {
 		.where = CRIMG_SHELF_TASK, .place = c->task->pid, .address = c->start,
@@ -43,10 +50,9 @@ static int put_run(struct collect *c)
 	return crimg_shelf_add(shelf, c->payload, run, c->err);
 }
 
-static int add_run(void *context, uint64_t start, uint64_t end)
+static int add_run(struct collect *c, uint64_t start, uint64_t end, uint32_t flags)
 {
-	struct collect *c = context;
-	if (c->end == start && c->start != c->end && c->flags == c->area_flags) {
+	if (c->end == start && c->start != c->end && c->flags == flags) {
 		c->end = end;
 		return 0;
 	}
@@ -54,7 +60,26 @@ static int add_run(void *context, uint64_t start, uint64_t end)
 		return -1;
 	c->start = start;
 	c->end = end;
-	c->flags = c->area_flags;
+	c->flags = flags;
+	return 0;
+}
+
+// Pieces of a run in turn: not of the parent, and of it. Runs come in order.
+static int divide_run(struct collect *c, uint64_t start, uint64_t end)
+{
+	const struct crimg_ranges *kept = &c->kept;
+	while (start < end) {
+		while (c->next_kept < kept->count && kept->list[c->next_kept].end <= start)
+			c->next_kept++;
+		struct crimg_range r = c->next_kept < kept->count
+					       ? kept->list[c->next_kept]
+					       : (struct crimg_range){UINT64_MAX, UINT64_MAX};
+		bool in_parent = r.start <= start;
+		uint64_t to = crimg_min_u64(end, in_parent ? r.end : r.start);
+		if (add_run(c, start, to, in_parent ? CRIMG_PE_PARENT : c->area_flags) < 0)
+			return -1;
+		start = to;
+	}
 	return 0;
 }
 
@@ -84,7 +109,7 @@ static int split_run(void *context, uint64_t start, uint64_t end)
 		uint64_t from = v->start > start ? v->start : start;
 		uint64_t to = crimg_min_u64(v->end, end);
 		c->area_flags = flags_of(v);
-		if (from < to && is_scanned(v) && add_run(c, from, to) < 0)
+		if (from < to && is_scanned(v) && divide_run(c, from, to) < 0)
 			return -1;
 		start = to > start ? to : start;
 		if (v->end > end)
@@ -110,7 +135,7 @@ static int scan_areas(struct collect *c, struct crimg_page_scan *scan, size_t fi
 				       CRIMG_PAGES_OWN, split_run, c, c->err);
 	const VmaEntry *v = mm->vmas[first];
 	c->area_flags = flags_of(v);
-	return (v->status & CRIMG_VMA_VDSO) != 0 ? add_run(c, v->start, v->end) : 0;
+	return (v->status & CRIMG_VMA_VDSO) != 0 ? divide_run(c, v->start, v->end) : 0;
 }
 
 // CRIU lists guard regions behind all areas, as areas of nothing else.
@@ -172,6 +197,8 @@ int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t
 				       &collect.payload, err) < 0
 	    || crimg_page_scan_open(&scan, t->pid, err) < 0)
 		return -1;
+	if (c->parent != NULL)
+		rc = crimg_parent_pages(c->parent, t->pid, c->mm, &scan, &collect.kept, err);
 	for (size_t i = 0; rc == 0 && i < c->mm->n_vmas;)
 		rc = scan_areas(&collect, &scan, i, &i);
 	if (rc == 0)
@@ -179,5 +206,6 @@ int crimg_capture_pages(struct crimg_capture *c, const struct crimg_live_task *t
 	if (rc == 0)
 		rc = put_guards(&collect, &scan);
 	crimg_page_scan_close(&scan);
+	crimg_ranges_fini(&collect.kept);
 	return rc;
 }

@@ -14,6 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "format/checked.h"
+#include "format/names.h"
 #include "format/x86.h"
 #include "producer/capture.h"
 #include "producer/compat_call.h"
@@ -46,6 +48,20 @@ static void put_regs(UserX86RegsEntry *e, const struct user_regs_struct *regs)
 		crimg_x86_set_reg(e, &crimg_x86_regs64[i], words[i]);
 }
 
+// What CRIU's message has a place for; of the rest, only tiles (AMX) are ever in use.
+static int refuse_components(pid_t tid, const uint8_t *xstate, size_t length, struct crimg_err *err)
+{
+	const uint64_t known = (UINT64_C(1) << (CRIMG_XSAVE_PKRU + 1)) - 1;
+	uint64_t used = length >= CRIMG_FXSAVE_BYTES + CRIMG_XSAVE_HEADER_BYTES
+				? crimg_get_u64(xstate + CRIMG_FXSAVE_BYTES) & ~known : 0;
+	char text[256];
+	if (used == 0)
+		return 0;
+	return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			  "task %d has registers in use that no image holds: %s", (int)tid,
+			  crimg_flags_text(CRIMG_NAMES_XSTATE, used, text, sizeof text));
+}
+
 static int read_fpregs(struct crimg_capture *c, pid_t tid, ThreadInfoX86 *info, struct crimg_err *err)
 {
 	struct iovec v = {crimg_capture_alloc(c, XSTATE_MAX_BYTES, err), XSTATE_MAX_BYTES};
@@ -55,6 +71,8 @@ static int read_fpregs(struct crimg_capture *c, pid_t tid, ThreadInfoX86 *info, 
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &v) < 0)
 		return crimg_fail_sys(err, errno, NULL, "task %d: vector registers cannot be read",
 				      (int)tid);
+	if (refuse_components(tid, v.iov_base, v.iov_len, err) < 0)
+		return -1;
 	info->fpregs = crimg_x86_fpregs(v.iov_base, v.iov_len, &c->arena, "NT_X86_XSTATE", 0, err);
 	if (info->fpregs == NULL)
 		return -1;
@@ -175,7 +193,8 @@ static int read_death_signal(struct crimg_remote *r, ThreadCoreEntry *e, struct 
 	return 0;
 }
 
-static int read_robust_list(const struct crimg_capture *c, pid_t tid, ThreadCoreEntry *e, struct crimg_err *err)
+static int read_robust_list(const struct crimg_capture *c, pid_t tid, ThreadCoreEntry *e,
+			    struct crimg_err *err)
 {
 	uint64_t head = 0;
 	size_t length = 0;

@@ -30,7 +30,7 @@ int crimg_capture_wait(struct crimg_capture *c, const struct crimg_remote *r, co
 {
 	TimedWaitEntry e = TIMED_WAIT_ENTRY__INIT;
 	uint64_t left = wait->left_ns;
-	if ((long long)r->regs.rax != -RESTART_BLOCK || r->call < 0 || (!rest_in_memory(r, &left) && !wait->timed))
+	if (r->regs.cs != CRIMG_USER_CODE_64 || (long long)r->regs.rax != -RESTART_BLOCK || r->call < 0 || (!rest_in_memory(r, &left) && !wait->timed))
 		return 0;
 	e.tid = (uint32_t)r->tid;
 	e.number = (uint32_t)r->call;

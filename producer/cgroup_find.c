@@ -1,7 +1,7 @@
-// Finding the control groups of a tree: which hierarchies can freeze, where they are mounted, who else is in a
-// group. Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/freezer-subsystem.rst, proc(5).
+// Finding the control groups of a tree: which hierarchies can freeze, where they are mounted, who
+// else is in a group. Source: Linux Documentation/admin-guide/cgroup-v2.rst,
+// cgroup-v1/freezer-subsystem.rst, proc(5).
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,15 +14,15 @@
 #include "producer/tree.h"
 
 #define PF_EXITING 0x4u // in field 9 of stat
-#define DEEPEST 64u // generations between a task and the root of its tree, and groups in groups
+#define DEEPEST 64u     // generations between a task and the root of its tree, and groups in groups
 
 // A hierarchy that can freeze, and what it does with the tree.
 struct side {
 	bool unified;
 	char mount[PATH_MAX], part[PATH_MAX]; // where it is mounted, and which part of it is
-	char common[PATH_MAX];                // the lowest folder that all of the tree are in; "": none
-	bool seen, outside;                   // a task was found; one is outside what is mounted
-	pid_t frozen;                         // one that stands; 0: none
+	char common[PATH_MAX]; // the lowest folder that all of the tree are in; "": none
+	bool seen, outside;    // a task was found; one is outside what is mounted
+	pid_t frozen;          // one that stands; 0: none
 };
 
 // The text of a small file, cut off at its end; "" when there is none.
@@ -30,7 +30,8 @@ static const char *read_small(const char *folder, const char *name, char *out, s
 {
 	char path[PATH_MAX];
 	int fd = snprintf(path, sizeof path, "%s/%s", folder, name) < PATH_MAX
-			 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+			 ? open(path, O_RDONLY | O_CLOEXEC)
+			 : -1;
 	ssize_t n = fd < 0 ? 0 : read(fd, out, size - 1);
 	out[n > 0 ? n : 0] = '\0';
 	if (fd >= 0)
@@ -42,7 +43,8 @@ bool crimg_cgroup_stands(const char *folder, bool unified)
 {
 	char text[256];
 	if (!unified)
-		return strcmp(read_small(folder, "freezer.state", text, sizeof text), "FROZEN\n") == 0;
+		return strcmp(read_small(folder, "freezer.state", text, sizeof text), "FROZEN\n")
+		       == 0;
 	return strstr(read_small(folder, "cgroup.events", text, sizeof text), "frozen 1") != NULL;
 }
 
@@ -50,11 +52,13 @@ bool crimg_cgroup_stands(const char *folder, bool unified)
 static bool is_set(const char *folder, bool unified)
 {
 	char text[16];
-	return read_small(folder, unified ? "cgroup.freeze" : "freezer.self_freezing", text, sizeof text)[0]
+	return read_small(folder, unified ? "cgroup.freeze" : "freezer.self_freezing", text,
+			  sizeof text)[0]
 	       == '1';
 }
 
-// By itself or by one above, be it that all stand already or not. To v2 only the groups themselves tell.
+// By itself or by one above, be it that all stand already or not. To v2 only the groups themselves
+// tell.
 static bool is_frozen(const struct side *s, const char *folder)
 {
 	char at[PATH_MAX], text[256];
@@ -88,7 +92,8 @@ static size_t find_sides(struct side sides[2])
 	char line[2 * PATH_MAX];
 	size_t count = 0;
 	if (crimg_proc_read(getpid(), "mountinfo", &text, &ignored) == 0)
-		for (const char *p = (const char *)text.data; p != NULL && *p != '\0' && count < 2;) {
+		for (const char *p = (const char *)text.data;
+		     p != NULL && *p != '\0' && count < 2;) {
 			p = crimg_proc_line(p, line, sizeof line);
 			if (parse_mount(line, &sides[count])
 			    && (count == 0 || sides[0].unified != sides[1].unified))
@@ -98,7 +103,8 @@ static size_t find_sides(struct side sides[2])
 	return count;
 }
 
-// "0::/path" of v2, "N:freezer,…:/path" of v1: the path; NULL when the line is of another hierarchy.
+// "0::/path" of v2, "N:freezer,…:/path" of v1: the path; NULL when the line is of another
+// hierarchy.
 static const char *path_in(const char *line, bool unified)
 {
 	const char *what = strchr(line, ':'), *path = what != NULL ? strchr(what + 1, ':') : NULL;
@@ -116,9 +122,11 @@ static bool folder_of(const struct side *s, const char *groups, char out[PATH_MA
 	for (const char *p = groups; p != NULL && *p != '\0';) {
 		p = crimg_proc_line(p, line, sizeof line);
 		const char *path = path_in(line, s->unified);
-		if (path != NULL && strncmp(path, s->part, part) == 0 && strstr(path, "/..") == NULL)
+		if (path != NULL && strncmp(path, s->part, part) == 0
+		    && strstr(path, "/..") == NULL)
 			return snprintf(out, PATH_MAX, "%s%s", s->mount,
-					strcmp(path + part, "/") == 0 ? "" : path + part) < PATH_MAX;
+					strcmp(path + part, "/") == 0 ? "" : path + part)
+			       < PATH_MAX;
 	}
 	return false;
 }
@@ -130,7 +138,8 @@ static void cut_to_common(char *common, const char *folder)
 	for (; common[i] != '\0' && common[i] == folder[i]; i++)
 		if (common[i] == '/')
 			cut = i;
-	bool whole = (common[i] == '\0' || common[i] == '/') && (folder[i] == '\0' || folder[i] == '/');
+	bool whole =
+		(common[i] == '\0' || common[i] == '/') && (folder[i] == '\0' || folder[i] == '/');
 	common[whole ? i : cut] = '\0';
 }
 
@@ -191,7 +200,9 @@ static bool holds_only_ours(const char *folder, pid_t root)
 {
 	char path[PATH_MAX];
 	int pid;
-	FILE *list = snprintf(path, sizeof path, "%s/cgroup.procs", folder) < PATH_MAX ? fopen(path, "re") : NULL;
+	FILE *list = snprintf(path, sizeof path, "%s/cgroup.procs", folder) < PATH_MAX
+			     ? fopen(path, "re")
+			     : NULL;
 	bool only = list != NULL;
 	while (only && fscanf(list, "%d", &pid) == 1)
 		only = is_below(pid, root);
@@ -202,7 +213,8 @@ static bool holds_only_ours(const char *folder, pid_t root)
 }
 
 // Calls one with every group in a group; stops when it returns not 0, and returns that.
-static int each_group_in(const char *folder, int (*one)(void *context, const char *folder), void *context)
+static int each_group_in(const char *folder, int (*one)(void *context, const char *folder),
+			 void *context)
 {
 	char below[PATH_MAX];
 	int rc = 0;
@@ -212,7 +224,8 @@ static int each_group_in(const char *folder, int (*one)(void *context, const cha
 	for (struct dirent *e; rc == 0 && (e = readdir(dir)) != NULL;)
 		if (e->d_type == DT_DIR && e->d_name[0] != '.')
 			rc = snprintf(below, sizeof below, "%s/%s", folder, e->d_name) < PATH_MAX
-				     ? one(context, below) : 1;
+				     ? one(context, below)
+				     : 1;
 	closedir(dir);
 	return rc;
 }
@@ -239,7 +252,9 @@ static int add_group(void *context, const char *folder)
 		return -1;
 	f->groups = array;
 	f->groups[f->count] = (struct crimg_cgroup){
-		.folder = strdup(folder), .unified = a->unified, .was_frozen = is_set(folder, a->unified),
+		.folder = strdup(folder),
+		.unified = a->unified,
+		.was_frozen = is_set(folder, a->unified),
 	};
 	if (f->groups[f->count].folder == NULL)
 		return crimg_fail_nomem(a->err, strlen(folder));
@@ -270,17 +285,19 @@ static bool is_parent_frozen(const struct side *s)
 	return is_frozen(s, above);
 }
 
-// Adds what the tree has for itself in one hierarchy. Frozen by a group that others are in, or that is above
-// what we see, it cannot be thawed.
+// Adds what the tree has for itself in one hierarchy. Frozen by a group that others are in, or that
+// is above what we see, it cannot be thawed.
 static int add_side(struct crimg_freezer *f, struct side *s, pid_t root, struct crimg_err *err)
 {
 	struct addition a = {f, s->unified, err};
 	size_t top = f->count;
 	bool own = s->seen && !s->outside && climb(s, root);
 	if (s->frozen != 0 && (!own || is_parent_frozen(s)))
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "process %d is frozen by a control group that is not the tree's own, at or "
-				  "above %s: thaw it", (int)s->frozen, s->common);
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			"process %d is frozen by a control group that is not the tree's own, at or "
+			"above %s: thaw it",
+			(int)s->frozen, s->common);
 	if (!own || add_group(&a, s->common) < 0)
 		return own ? -1 : 0;
 	f->groups[top].top = true;

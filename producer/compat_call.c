@@ -29,5 +29,7 @@ int crimg_compat_robust_list(pid_t tid, uint32_t *head, uint32_t *length, struct
 		*length = answer[1];
 	}
 	munmap(answer, 2 * sizeof *answer);
-	return rc == 0 ? 0 : crimg_fail_sys(err, -rc, NULL, "task %d: its robust list cannot be read", (int)tid);
+	return rc == 0 ? 0
+		       : crimg_fail_sys(err, -rc, NULL, "task %d: its robust list cannot be read",
+					(int)tid);
 }

@@ -81,7 +81,8 @@ static int wait_until_still(struct crimg_live_thread *t, int *stop_signal, struc
 			return -1;
 		}
 		// A signal was on its way: it is delivered, and the task stops behind that.
-		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) < 0 && errno != ESRCH)
+		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) < 0
+		    && errno != ESRCH)
 			return crimg_fail_sys(err, errno, NULL, "task %d cannot go on", (int)tid);
 	}
 }
@@ -259,7 +260,8 @@ static int list_children(struct crimg_tree *tree, size_t first, size_t end, stru
 	return 0;
 }
 
-// All threads of a tree whose control group stands: nobody is new. They come into their stops once it is thawed.
+// All threads of a tree whose control group stands: nobody is new. They come into their stops once
+// it is thawed.
 static int seize_all(pid_t root, struct crimg_tree *tree, struct crimg_err *err)
 {
 	struct child_list list = {tree, err};

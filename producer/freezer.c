@@ -14,7 +14,8 @@
 
 #include "producer/tree.h"
 
-#define PATIENCE_US 1000000u // for all of a group to stand: one that sleeps where no signal reaches it may not
+#define PATIENCE_US                                                                                \
+	1000000u // for all of a group to stand: one that sleeps where no signal reaches it may not
 
 // Async-signal-safe: the guard has nothing else.
 static bool set_state(const struct crimg_cgroup *g, bool frozen)
@@ -43,8 +44,8 @@ static void put_back(const struct crimg_freezer *f)
 			set_state(&f->groups[i], f->groups[i].was_frozen);
 }
 
-// Waits until its creator says that all is well, or dies. A session of its own: what ends a group of processes
-// does not end it.
+// Waits until its creator says that all is well, or dies. A session of its own: what ends a group
+// of processes does not end it.
 static _Noreturn void watch(const struct crimg_freezer *f, int pipe)
 {
 	char word;
@@ -75,7 +76,8 @@ static int start_guard(struct crimg_freezer *f, struct crimg_err *err)
 	}
 	f->guard = 0;
 	close(ends[1]);
-	return crimg_fail_sys(err, number, NULL, "no process can be made that guards control groups");
+	return crimg_fail_sys(err, number, NULL,
+			      "no process can be made that guards control groups");
 }
 
 static void dismiss_guard(struct crimg_freezer *f)
@@ -111,7 +113,8 @@ static void wait_until_they_stand(const struct crimg_freezer *f)
 {
 	uint64_t from = crimg_now_us();
 	for (size_t i = 0; i < f->count && crimg_now_us() - from < PATIENCE_US;)
-		if (!f->groups[i].top || crimg_cgroup_stands(f->groups[i].folder, f->groups[i].unified))
+		if (!f->groups[i].top
+		    || crimg_cgroup_stands(f->groups[i].folder, f->groups[i].unified))
 			i++;
 		else
 			nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
@@ -121,7 +124,8 @@ static int freeze(struct crimg_freezer *f, struct crimg_err *err)
 {
 	for (size_t i = 0; i < f->count; i++)
 		if (f->groups[i].top && !set_state(&f->groups[i], true))
-			return crimg_fail_sys(err, errno, f->groups[i].folder, "this control group cannot be frozen");
+			return crimg_fail_sys(err, errno, f->groups[i].folder,
+					      "this control group cannot be frozen");
 	wait_until_they_stand(f);
 	return 0;
 }
@@ -148,7 +152,8 @@ int crimg_freezer_freeze(struct crimg_freezer *f, pid_t root, struct crimg_err *
 int crimg_freezer_release(struct crimg_freezer *f, struct crimg_err *err)
 {
 	for (size_t i = 0; i < f->count; i++)
-		if ((f->groups[i].top || f->groups[i].was_frozen) && !set_state(&f->groups[i], false))
+		if ((f->groups[i].top || f->groups[i].was_frozen)
+		    && !set_state(&f->groups[i], false))
 			return crimg_fail_sys(err, errno, f->groups[i].folder,
 					      "this control group cannot be thawed");
 	if (!was_frozen(f))

@@ -22,11 +22,13 @@ static const long never_restarted[] = {
 	SYS_semtimedop, SYS_msgrcv, SYS_msgsnd, SYS_io_getevents, SYS_io_pgetevents,
 };
 
-// The same of 32-bit tasks, whose calls have other numbers. Source: Linux arch/x86/entry/syscalls/syscall_32.tbl.
+// The same of 32-bit tasks, whose calls have other numbers. Source: Linux
+// arch/x86/entry/syscalls/syscall_32.tbl.
 static const long never_restarted32[] = {
 	117 /* ipc */, 177 /* rt_sigtimedwait */, 247 /* io_getevents */, 256 /* epoll_wait */,
 	319 /* epoll_pwait */, 385 /* io_pgetevents */, 400 /* msgsnd */, 401 /* msgrcv */,
-	416 /* io_pgetevents_time64 */, 420 /* semtimedop_time64 */, 421 /* rt_sigtimedwait_time64 */,
+	416 /* io_pgetevents_time64 */, 420 /* semtimedop_time64 */,
+	421 /* rt_sigtimedwait_time64 */,
 	SYS_epoll_pwait2, // the same number
 };
 
@@ -34,7 +36,8 @@ static bool is_interrupted(const struct user_regs_struct *regs)
 {
 	bool compat = regs->cs == CRIMG_USER_CODE_32;
 	const long *calls = compat ? never_restarted32 : never_restarted;
-	size_t count = compat ? sizeof never_restarted32 / sizeof *calls : sizeof never_restarted / sizeof *calls;
+	size_t count = compat ? sizeof never_restarted32 / sizeof *calls
+			      : sizeof never_restarted / sizeof *calls;
 	if ((long)regs->rax != -EINTR)
 		return false;
 	for (size_t i = 0; i < count; i++)

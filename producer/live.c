@@ -7,6 +7,7 @@
 #include "format/checked.h"
 #include "format/driver.h"
 #include "producer/capture.h"
+#include "producer/predump.h"
 
 #define HEAD_BYTES 8u                 // of magic, in front of the entries of a file of CRIU's
 
@@ -46,6 +47,7 @@ static struct live_image *find(pid_t pid, bool readable)
 	return NULL;
 }
 
+static struct crimg_parent parent; // of the image that is taken next
 static bool without_stats;
 static const char *spool;
 static bool (*stopped)(void);
@@ -90,23 +92,81 @@ static void drop(struct live_image *i)
 	free(i);
 }
 
-static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
+static struct live_image *make(pid_t pid, struct crimg_err *err)
 {
 	struct live_image *i = calloc(1, sizeof *i);
 	if (i == NULL)
-		return crimg_fail_nomem(err, sizeof *i);
-	i->pid = pid;
-	i->readers = 1;
+		crimg_fail_nomem(err, sizeof *i);
+	else
+		*i = (struct live_image){.pid = pid, .readers = 1};
+	return i;
+}
+
+static void enlist(struct live_image *i)
+{
+	i->next = images;
+	images = i;
+}
+
+int crimg_live_predump(pid_t pid, uint64_t *stopped_us, struct crimg_err *err)
+{
+	struct live_image *i = make(pid, err);
+	if (i == NULL)
+		return -1;
+	enlist(i);
+	if (crimg_predump(pid, &parent, &i->capture.shelf, stopped_us, err) == 0)
+		return 0;
+	drop(i);
+	crimg_live_forget_parent();
+	return -1;
+}
+
+static int set_link(const char *link, struct crimg_err *err)
+{
+	parent.link = strdup(link);
+	return parent.link != NULL ? 0 : crimg_fail_nomem(err, strlen(link));
+}
+
+int crimg_live_predumped(pid_t pid, const char *link, struct crimg_err *err)
+{
+	struct live_image *i = find(pid, true);
+	if (i != NULL)
+		drop(i);
+	return set_link(link, err);
+}
+
+int crimg_live_parent(pid_t pid, struct crimg_image *image, const char *link, struct crimg_err *err)
+{
+	parent.image = image;
+	if (crimg_image_find(image, CRIMG_KIND_PAGEMAP, (uint64_t)pid) == NULL)
+		return crimg_fail(
+			err, CRIMG_E_UNSUPPORTED, image->path, CRIMG_NO_OFFSET,
+			"no memory of process %d is in it: it is not the parent of its image",
+			(int)pid);
+	return set_link(link, err);
+}
+
+void crimg_live_forget_parent(void)
+{
+	crimg_parent_fini(&parent);
+}
+
+static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
+{
+	struct live_image *i = make(pid, err);
+	if (i == NULL)
+		return -1;
 	i->capture.without_stats = without_stats;
+	i->capture.parent = parent.link != NULL ? &parent : NULL;
 	i->capture.spool = spool;
 	i->capture.stopped = stopped;
 	if (crimg_tree_refuse(pid, err) < 0 || crimg_tree_freeze(pid, &i->capture.tree, err) < 0) {
 		free(i);
 		return -1;
 	}
-	i->next = images;
-	images = i;
-	if (crimg_capture_all(&i->capture, err) < 0 || crimg_tree_check(&i->capture.tree, err) < 0) {
+	enlist(i);
+	if (crimg_capture_all(&i->capture, err) < 0
+	    || crimg_tree_check(&i->capture.tree, err) < 0) {
 		crimg_tree_explain(&i->capture.tree, err);
 		drop(i);
 		return -1;
@@ -115,8 +175,8 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	return 0;
 }
 
-static int read_payload(const struct live_image *i, uint64_t payload, uint64_t offset, void *buf, size_t length,
-			struct crimg_err *err)
+static int read_payload(const struct live_image *i, uint64_t payload, uint64_t offset, void *buf,
+			size_t length, struct crimg_err *err)
 {
 	int rc = crimg_shelf_read(&i->capture.shelf, payload, offset, buf, length, err);
 	return rc < 0 && !is_thawed(i) ? crimg_tree_explain(&i->capture.tree, err) : rc;

@@ -3,12 +3,26 @@
 #ifndef CRIMG_PRODUCER_LIVE_H
 #define CRIMG_PRODUCER_LIVE_H
 
+#include "format/image.h"
 #include "format/schema.h"
 #include "producer/tree.h"
 
 // Ends the freeze of the tree of pid now, in this way: no contents can be read any more. Nothing, when it
 // is not frozen.
 void crimg_live_thaw(pid_t pid, enum crimg_thaw how);
+
+// The memory of the tree of pid as an image that pid:N names from now on, while its tasks run,
+// until crimg_live_predumped(): then pid:N is the tree again, and its image holds only pages that
+// were written since. *stopped_us: how long the tree stood still for it.
+CRIMG_MUST_CHECK int crimg_live_predump(pid_t pid, uint64_t *stopped_us, struct crimg_err *err);
+// link is what the image's symbolic link "parent" says.
+CRIMG_MUST_CHECK int crimg_live_predumped(pid_t pid, const char *link, struct crimg_err *err);
+// The image of pid taken from now on holds only pages that are not equal in image, which is taken
+// over.
+CRIMG_MUST_CHECK int crimg_live_parent(pid_t pid, struct crimg_image *image, const char *link,
+                                       struct crimg_err *err);
+// No image has a parent any more, and nobody is watched.
+void crimg_live_forget_parent(void);
 
 // Images taken from now on have no statistics: who asks for them writes what crimg_live_stats tells once the
 // contents are read.

@@ -21,8 +21,15 @@ struct scan_arg {
 
 #define SCAN_REQUEST _IOWR('f', 16, struct scan_arg)
 
+#define SCAN_PROTECTS 1u // a flag: write-protect what is found
+
 enum { // categories
-	IS_FILE = 1 << 2, IS_PRESENT = 1 << 3, IS_SWAPPED = 1 << 4, IS_ZERO = 1 << 5, IS_GUARD = 1 << 8,
+	IS_WRITTEN = 1 << 1,
+	IS_FILE = 1 << 2,
+	IS_PRESENT = 1 << 3,
+	IS_SWAPPED = 1 << 4,
+	IS_ZERO = 1 << 5,
+	IS_GUARD = 1 << 8,
 };
 
 #define WORD_PRESENT (UINT64_C(1) << 63)
@@ -68,6 +75,12 @@ static struct scan_arg question(const struct crimg_page_scan *s, enum crimg_page
 	// A guard is told as swapped, too.
 	a.category_inverted = a.category_mask = IS_ZERO | IS_FILE | (s->guards ? IS_GUARD : 0u);
 	a.category_anyof_mask = IS_PRESENT | IS_SWAPPED;
+	if (which == CRIMG_PAGES_PROTECT)
+		a.flags = SCAN_PROTECTS;
+	if (which == CRIMG_PAGES_UNWRITTEN) {
+		a.category_inverted |= IS_WRITTEN;
+		a.category_mask |= IS_WRITTEN;
+	}
 	return a;
 }
 

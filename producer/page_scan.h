@@ -25,6 +25,9 @@ void crimg_page_scan_close(struct crimg_page_scan *s);
 enum crimg_pages {
 	CRIMG_PAGES_OWN,   // present or swapped, neither the page of zeros nor those of a file
 	CRIMG_PAGES_GUARD, // guard regions: whoever touches them gets SIGSEGV
+	// Of memory that a userfaultfd watches, with s->ranges alone:
+	CRIMG_PAGES_PROTECT,   // as OWN, and from now on protected against writing
+	CRIMG_PAGES_UNWRITTEN, // as OWN, and protected since
 };
 
 // Calls one for every run of such pages of [start, end), ascending. Stops when it returns not 0, and returns

@@ -62,7 +62,8 @@ static int set_mask(const struct crimg_remote *r, uint64_t mask, struct crimg_er
 		       ? fail_ptrace(r, "the signal mask cannot be set", err) : 0;
 }
 
-// Runs on to the next stop: *status. A signal to us ends the wait, which would be long if somebody froze the task.
+// Runs on to the next stop: *status. A signal to us ends the wait, which would be long if somebody
+// froze the task.
 static int run(const struct crimg_remote *r, int how, int *status, struct crimg_err *err)
 {
 	if (ptrace(how, r->tid, NULL, NULL) < 0)
@@ -70,9 +71,10 @@ static int run(const struct crimg_remote *r, int how, int *status, struct crimg_
 	if (waitpid(r->tid, status, __WALL) < 0)
 		return fail_ptrace(r, "cannot be waited for", err);
 	if (WIFSIGNALED(*status))
-		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
-				  "task %d was killed by signal %d while it made a system call for us",
-				  (int)r->tid, WTERMSIG(*status));
+		return crimg_fail(
+			err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
+			"task %d was killed by signal %d while it made a system call for us",
+			(int)r->tid, WTERMSIG(*status));
 	if (!WIFSTOPPED(*status))
 		return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
 				  "task %d ended while it made a system call for us", (int)r->tid);
@@ -96,8 +98,8 @@ static int run_to_syscall(struct crimg_remote *r, struct crimg_err *err)
 			  r->signal);
 }
 
-// In front of rt_sigreturn, on the frame. A 32-bit task makes 64-bit calls in 64-bit mode, and goes back through a frame
-// that says which mode it was in.
+// In front of rt_sigreturn, on the frame. A 32-bit task makes 64-bit calls in 64-bit mode, and goes
+// back through a frame that says which mode it was in.
 static struct user_regs_struct start_regs(const struct crimg_remote *r)
 {
 	struct user_regs_struct regs = r->regs;
@@ -118,7 +120,8 @@ static int read_state(struct crimg_remote *r, struct crimg_err *err)
 		return fail_ptrace(r, "registers cannot be read", err);
 	if (r->regs.cs != CRIMG_USER_CODE_64 && r->regs.cs != CRIMG_USER_CODE_32)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "task %d runs in a code segment of its own: 0x%llx", (int)r->tid, r->regs.cs);
+				  "task %d runs in a code segment of its own: 0x%llx", (int)r->tid,
+				  r->regs.cs);
 	r->call = (long)r->regs.orig_rax;
 	if (r->regs.cs == CRIMG_USER_CODE_64 && r->call == SYS_restart_syscall)
 		r->call = crimg_wait_restarted(r->tid, r->regs.rip);

@@ -1,19 +1,19 @@
-// Remote system calls: a stopped task makes a system call for us, and is then as it was: registers, signal
-// mask, the system call it was caught in, memory. No page of code is touched.
+// Remote system calls: a stopped task makes a system call for us, and is then as it was: registers,
+// signal mask, the system call it was caught in, memory. No page of code is touched.
 //
-// How it heals itself: before anything else, a signal frame that holds the task's own registers and mask is
-// laid where the task keeps nothing (below the red zone of the process's stack; at the untouched end of it
-// when the task is on another one, which may be small and lie among data), and the task is put in front of
-// a `mov $15,%eax; syscall` of its own text, that is, of rt_sigreturn. A remote call lets it run into that
-// system call, exchanges the number at the entry, and sets it back to the same place. So whenever the
-// tracer dies, the task's next step is rt_sigreturn: it goes on from where it was caught. A system call
-// that the kernel would have restarted is begun anew then, relative timeouts with their full length. (Of a
-// task with a seccomp filter that kills on the very call, this is not true between the exchange and the
-// call.)
+// How it heals itself: before anything else, a signal frame that holds the task's own registers and
+// mask is laid where the task keeps nothing (below the red zone of the process's stack; at the
+// untouched end of it when the task is on another one, which may be small and lie among data), and
+// the task is put in front of a `mov $15,%eax; syscall` of its own text, that is, of rt_sigreturn.
+// A remote call lets it run into that system call, exchanges the number at the entry, and sets it
+// back to the same place. So whenever the tracer dies, the task's next step is rt_sigreturn: it
+// goes on from where it was caught. A system call that the kernel would have restarted is begun
+// anew then, relative timeouts with their full length. (Of a task with a seccomp filter that kills
+// on the very call, this is not true between the exchange and the call.)
 //
 // The task is one that this thread has seized and that stands in a ptrace-stop which signals can be
-// delivered from (PTRACE_EVENT_STOP, signal-delivery-stop). A 32-bit one makes 64-bit system calls, too: they answer in
-// 64-bit structures.
+// delivered from (PTRACE_EVENT_STOP, signal-delivery-stop). A 32-bit one makes 64-bit system calls,
+// too: they answer in 64-bit structures.
 #ifndef CRIMG_PRODUCER_REMOTE_H
 #define CRIMG_PRODUCER_REMOTE_H
 

@@ -265,26 +265,41 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 	return rc;
 }
 
+static int restart(const struct crimg_restart_options *options, struct crimg_err *err)
+{
+	struct crimg_restart r = { .options = options, .gate = -1, .gate_in = -1 };
+	struct sigaction act = { .sa_handler = on_signal };
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); // ignored, ends would not be told
+	int rc = run(&r, err);
+	crimg_restart_close(&r);
+	return rc;
+}
+
+int crimg_restart_image(const char *path, const char *format)
+{
+	struct crimg_err err = CRIMG_ERR_INIT;
+	struct crimg_restart_options options = {
+		.stop = &stopped, .path = path, .format = format, .tmpdir = crimg_tmpdir(),
+	};
+	int rc = restart(&options, &err);
+	return rc < 0 ? trouble(&err) : rc;
+}
+
 int crimg_restart_main(int argc, char **argv)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct crimg_restart_options options = { .stop = &stopped };
-	struct crimg_restart r = { .options = &options, .gate = -1, .gate_in = -1 };
-	struct sigaction act = { .sa_handler = on_signal };
 	bool help = false;
 	int rc = parse(argc, argv, &options, &help, &err);
 	if (rc == 0 && help)
 		fputs(usage, stdout);
-	if (rc == 0 && !help) {
-		sigaction(SIGINT, &act, NULL);
-		sigaction(SIGTERM, &act, NULL);
-		sigaction(SIGHUP, &act, NULL);
-		signal(SIGPIPE, SIG_IGN);
-		signal(SIGXFSZ, SIG_IGN);
-		signal(SIGCHLD, SIG_DFL); // ignored, ends would not be told
-		rc = run(&r, &err);
-		crimg_restart_close(&r);
-	}
+	if (rc == 0 && !help)
+		rc = restart(&options, &err);
 	free(options.inherits);
 	return rc < 0 ? trouble(&err) : rc;
 }

@@ -121,6 +121,12 @@ static void note_lacking(struct crimg_restart *r, const struct crimg_puppet *p, 
 		                crimg_caps_text(words, 2, text, sizeof text));
 }
 
+static uint64_t wanted_of(struct crimg_restart *r, const struct crimg_actor *a)
+{
+	const CredsEntry *c = crimg_thread_creds(r->image, a->task, &a->task->threads[0], NULL);
+	return c != NULL ? crimg_caps_mask(c->cap_prm, c->n_cap_prm) : 0;
+}
+
 static int set_caps(struct crimg_restart *r, const struct crimg_actor *a, struct crimg_puppet *p,
                     const CredsEntry *c, struct crimg_err *err)
 {
@@ -135,7 +141,8 @@ static int set_caps(struct crimg_restart *r, const struct crimg_actor *a, struct
 		{ (uint32_t)eff, (uint32_t)prm, (uint32_t)inh },
 		{ (uint32_t)(eff >> 32), (uint32_t)(prm >> 32), (uint32_t)(inh >> 32) },
 	};
-	if (p == &a->puppets[0])
+	// Children mostly have what their mother has.
+	if (p == &a->puppets[0] && (a->mother == NULL || wanted_of(r, a->mother) != wanted))
 		note_lacking(r, p, wanted & ~own.prm);
 	if (drop_bounds(p, bnd, own.bnd, err) < 0)
 		return -1;

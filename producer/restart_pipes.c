@@ -34,6 +34,10 @@ static int pour_packets(struct crimg_restart *r, const PipePacketsEntry *packets
 			return crimg_fail_sys(err, errno, NULL, "a packet of pipe:[%u]", packets->pipe_id);
 		at += n;
 	}
+	if (at != from.length)
+		return crimg_fail(err, CRIMG_E_FORMAT, "pipe-packets.img", CRIMG_NO_OFFSET,
+		                  "packets of pipe:[%u]: %llu bytes found, %llu wanted", packets->pipe_id,
+		                  (unsigned long long)at, (unsigned long long)from.length);
 	return 0;
 }
 

@@ -48,15 +48,46 @@ static int load_actors(struct crimg_restart *r, struct crimg_err *err)
 	return 0;
 }
 
-// What the reader and its filters approximate of the image.
+// What the reader and its filters approximate, "object: what": the same of many objects is one line.
+struct approximation {
+	const char *object, *what, *end;
+	size_t others;
+};
+
+#define APPROXIMATIONS_MAX 64u
+
 static void note_ledger(struct crimg_restart *r, const struct crimg_ledger *ledger)
 {
+	struct approximation list[APPROXIMATIONS_MAX];
 	const char *at = (const char *)ledger->notes.data, *next;
-	const char *end = at != NULL ? at + ledger->notes.length : NULL;
-	for (; at != NULL && at < end; at = next + 1) {
-		next = memchr(at, '\n', (size_t)(end - at));
-		crimg_lines_add(&r->notes, "%.*s", (int)(next - at), at);
+	const char *stop = at != NULL ? at + ledger->notes.length : NULL;
+	size_t count = 0, left = 0;
+	for (; at != NULL && at < stop; at = next + 1) {
+		next = memchr(at, '\n', (size_t)(stop - at));
+		const char *what = memchr(at, ':', (size_t)(next - at));
+		struct approximation one = { at, what != NULL ? what : at, next, 0 };
+		size_t i = 0, length = (size_t)(next - one.what);
+		while (i < count && ((size_t)(list[i].end - list[i].what) != length
+		                     || memcmp(list[i].what, one.what, length) != 0))
+			i++;
+		if (i < count)
+			list[i].others++;
+		else if (count < APPROXIMATIONS_MAX)
+			list[count++] = one;
+		else
+			left++;
 	}
+	for (size_t i = 0; i < count; i++) {
+		const struct approximation *a = &list[i];
+		char more[32] = "";
+		if (a->others > 0)
+			snprintf(more, sizeof more, " and %zu more", a->others);
+		crimg_lines_add(&r->notes, "%.*s%s%.*s", (int)(a->what - a->object), a->object, more,
+		                (int)(a->end - a->what), a->what);
+	}
+	if (left > 0)
+		crimg_lines_add(&r->notes, "%zu more approximations: crimg convert --loss lists them",
+		                left);
 }
 
 struct filtering {
@@ -78,7 +109,7 @@ static int open_image(struct crimg_restart *r, struct crimg_err *err)
 {
 	const struct crimg_restart_options *o = r->options;
 	struct filtering filtering = { o->sysroot, CRIMG_LEDGER_INIT };
-	struct crimg_image_filters filters = { put_filters, &filtering };
+	struct crimg_image_filters filters = { put_filters, &filtering, true };
 	int rc = crimg_image_open_filtered(o->path, o->format, o->tmpdir, &filters, &r->image, err);
 	note_ledger(r, &filtering.ledger);
 	crimg_ledger_fini(&filtering.ledger);

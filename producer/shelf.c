@@ -103,6 +103,18 @@ int crimg_shelf_put_payload(struct crimg_shelf *s, enum crimg_kind kind, uint64_
 	return message == NULL ? 0 : put_entry(o, message, err);
 }
 
+int crimg_shelf_put_link(struct crimg_shelf *s, const char *name, const char *target,
+			 struct crimg_err *err)
+{
+	struct crimg_shelf_object *o = find_or_make(s, CRIMG_KIND_OPAQUE, 0, err);
+	if (o == NULL)
+		return -1;
+	o->object.type = CRIMG_OBJECT_LINK;
+	o->object.name = name;
+	o->object.target = target;
+	return 0;
+}
+
 // Runs that follow each other where they lie are one.
 static bool joins(const struct crimg_shelf_run *last, const struct crimg_shelf_run *run)
 {

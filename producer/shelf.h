@@ -47,6 +47,7 @@ struct crimg_shelf {
 	size_t last[CRIMG_KIND_COUNT]; // index + 1 of the object of a kind that was put to last; 0: none
 	struct crimg_shelf_payload *payloads; // numbered as put; sealed: as announced
 	size_t payload_count, payload_capacity;
+	bool running;            // the tasks run: pages that are gone by now are zeros
 	int *fds;                // owned
 	size_t fd_count, fd_capacity;
 	struct crimg_arena arena; // of bytes
@@ -67,6 +68,9 @@ CRIMG_MUST_CHECK int crimg_shelf_put_payload(struct crimg_shelf *s, enum crimg_k
 // Appends a run; at, and bytes of CRIMG_SHELF_BYTES, are filled in: bytes are copied.
 CRIMG_MUST_CHECK int crimg_shelf_add(struct crimg_shelf *s, size_t payload,
                                      struct crimg_shelf_run run, struct crimg_err *err);
+// A symbolic link of the image; both texts live as long as the shelf.
+CRIMG_MUST_CHECK int crimg_shelf_put_link(struct crimg_shelf *s, const char *name,
+					  const char *target, struct crimg_err *err);
 // Takes fd over: it is closed with the shelf, or now when this fails.
 CRIMG_MUST_CHECK int crimg_shelf_keep(struct crimg_shelf *s, int fd, struct crimg_err *err);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "format/checked.h"
+#include "format/limits.h"
 #include "format/search.h"
 
 static int fail_task(const struct crimg_shelf_run *r, uint64_t skip, int number, struct crimg_err *err)
@@ -43,6 +44,7 @@ static int read_file(const struct crimg_shelf_run *r, uint64_t skip, uint8_t *bu
 // Memory of one task: run *i from skip on, and as many as follow. Moves *i, *skip and *buf on.
 struct gather {
 	const struct crimg_shelf_payload *payload;
+	bool running;
 	size_t run;
 	uint64_t skip; // bytes of it that are read
 	uint8_t *buf;
@@ -75,6 +77,14 @@ static ssize_t read_forbidden(const struct crimg_shelf_run *r, uint64_t skip, ui
 	return n;
 }
 
+// The rest of a page that is not there any more.
+static ssize_t read_gone(struct gather *g, const struct crimg_shelf_run *r, size_t length)
+{
+	size_t n = (size_t)(CRIMG_PAGE_BYTES - (r->address + g->skip) % CRIMG_PAGE_BYTES);
+	memset(g->buf, 0, n < length ? n : length);
+	return (ssize_t)(n < length ? n : length);
+}
+
 static int read_task(struct gather *g, struct crimg_err *err)
 {
 	struct iovec there[IOV_MAX];
@@ -95,6 +105,8 @@ static int read_task(struct gather *g, struct crimg_err *err)
 	ssize_t n = process_vm_readv(first->place, &here, 1, there, count, 0);
 	if (n < 0 && errno == EFAULT)
 		n = read_forbidden(first, g->skip, g->buf, there[0].iov_len);
+	if (n <= 0 && g->running)
+		n = read_gone(g, first, there[0].iov_len);
 	if (n <= 0)
 		return fail_task(first, g->skip, n < 0 ? errno : EFAULT, err);
 	move_on(g, (size_t)n);
@@ -131,7 +143,12 @@ int crimg_shelf_read(const struct crimg_shelf *s, uint64_t payload, uint64_t off
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 				  "payload %" PRIu64 " has no %zu bytes at %" PRIu64, payload, length,
 				  offset);
-	struct gather g = {.payload = &s->payloads[payload], .buf = buf, .length = length};
+	struct gather g = {
+		.payload = &s->payloads[payload],
+		.running = s->running,
+		.buf = buf,
+		.length = length,
+	};
 	g.run = find_run(g.payload, offset);
 	g.skip = length > 0 ? offset - g.payload->runs[g.run].at : 0;
 	while (g.length > 0)

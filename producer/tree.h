@@ -51,8 +51,9 @@ CRIMG_MUST_CHECK int crimg_tree_refuse(pid_t root, struct crimg_err *err);
 // The same of one process.
 CRIMG_MUST_CHECK int crimg_task_refuse(pid_t pid, struct crimg_err *err);
 
-// Stops every thread of root and of all its descendants, new ones included; with the help of their control group,
-// where they have one for themselves. After an error all run on. If we die, the kernel lets them run on.
+// Stops every thread of root and of all its descendants, new ones included; with the help of their
+// control group, where they have one for themselves. After an error all run on. If we die, the
+// kernel lets them run on.
 CRIMG_MUST_CHECK int crimg_tree_freeze(pid_t root, struct crimg_tree *out, struct crimg_err *err);
 // All that were stopped still stand; else the error says who ended, and how. CRIMG_E_IO.
 CRIMG_MUST_CHECK int crimg_tree_check(const struct crimg_tree *tree, struct crimg_err *err);

@@ -1,5 +1,6 @@
-// Whether those who were stopped still stand: SIGKILL, be it a user's or of a kernel short of memory, moves even whom
-// ptrace holds. Then what was read of the others is not of one moment, and there is no image.
+// Whether those who were stopped still stand: SIGKILL, be it a user's or of a kernel short of
+// memory, moves even whom ptrace holds. Then what was read of the others is not of one moment, and
+// there is no image.
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -12,15 +13,18 @@
 static int check_thread(pid_t tid, struct crimg_err *err)
 {
 	siginfo_t info = {.si_pid = 0};
-	if (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 && errno == ECHILD)
-		return crimg_fail_sys(err, errno, NULL, "task %d is not held by us any more", (int)tid);
+	if (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0
+	    && errno == ECHILD)
+		return crimg_fail_sys(err, errno, NULL, "task %d is not held by us any more",
+				      (int)tid);
 	if (info.si_pid == 0)
 		return 0;
-	return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
-			  info.si_code == CLD_EXITED
-				  ? "task %d ended with status %d while its image was being taken"
-				  : "task %d was killed by signal %d while its image was being taken",
-			  (int)tid, info.si_status);
+	return crimg_fail(
+		err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,
+		info.si_code == CLD_EXITED
+			? "task %d ended with status %d while its image was being taken"
+			: "task %d was killed by signal %d while its image was being taken",
+		(int)tid, info.si_status);
 }
 
 int crimg_tree_check(const struct crimg_tree *tree, struct crimg_err *err)

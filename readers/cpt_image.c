@@ -2,6 +2,7 @@
 // the first record.
 #include <stdlib.h>
 
+#include "format/layout_kernel.h"
 #include "format/limits.h"
 #include "format/search.h"
 #include "readers/cpt_records.h"
@@ -11,16 +12,18 @@
 #define S_IFREG_BITS 0100000u
 #define S_IFCHR_BITS 0020000u
 #define S_IFIFO_BITS 0010000u
-#define PIPEFS_MAGIC 0x50495045u
-#define TMPFS_MAGIC 0x01021994u
 
 // What lflags says of a file that has no inode of a kind of its own.
 static const struct {
 	uint32_t flag;
 	FdTypes type;
 } by_flag[] = {
-	{0x10, FD_TYPES__EVENTPOLL}, {0x40, FD_TYPES__INOTIFY},  {0x800, FD_TYPES__SIGNALFD},
-	{0x1000, FD_TYPES__TIMERFD}, {0x2000, FD_TYPES__EVENTFD}, {0x100, FD_TYPES__TUNF},
+	{CRIMG_CPT_LFLAG_EPOLL, FD_TYPES__EVENTPOLL},
+	{CRIMG_CPT_LFLAG_INOTIFY, FD_TYPES__INOTIFY},
+	{CRIMG_CPT_LFLAG_SIGNALFD, FD_TYPES__SIGNALFD},
+	{CRIMG_CPT_LFLAG_TIMERFD, FD_TYPES__TIMERFD},
+	{CRIMG_CPT_LFLAG_EVENTFD, FD_TYPES__EVENTFD},
+	{CRIMG_CPT_LFLAG_TUN, FD_TYPES__TUNF},
 };
 
 static FdTypes socket_type(const struct cpt *c, const struct cpt_object *socket)
@@ -64,7 +67,7 @@ static FdTypes file_type(const struct cpt *c, const struct cpt_object *o, const 
 	case S_IFSOCK_BITS:
 		return socket_type(c, f->socket);
 	case S_IFIFO_BITS:
-		return f->inode != NULL && cpt_get(c, f->inode, CRIMG_CPT_INODE_SB) == PIPEFS_MAGIC
+		return f->inode != NULL && cpt_get(c, f->inode, CRIMG_CPT_INODE_SB) == KERNEL_PIPEFS_MAGIC
 			       ? FD_TYPES__PIPE
 			       : FD_TYPES__FIFO;
 	case S_IFCHR_BITS:
@@ -191,7 +194,7 @@ static int find_role(struct cpt_image *m, const struct cpt_object *inode, struct
 		of->role = CPT_ROLE_SYSV;
 	else if (mode != S_IFREG_BITS)
 		of->role = CPT_ROLE_NONE;
-	else if (cpt_get(c, inode, CRIMG_CPT_INODE_SB) == TMPFS_MAGIC
+	else if (cpt_get(c, inode, CRIMG_CPT_INODE_SB) == KERNEL_TMPFS_MAGIC
 		 && (shared = is_shared_memory(m, of->file, err)) != 0)
 		of->role = CPT_ROLE_SEGMENT;
 	else

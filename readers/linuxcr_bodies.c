@@ -1,6 +1,9 @@
 // The bodies of shared objects.
 #include "format/limits.h"
+#include "format/tcp_state.h"
 #include "readers/linuxcr_model.h"
+
+#define SOCK_DEAD 0x1u
 
 // Objects whose body is one record.
 static const struct {
@@ -119,6 +122,26 @@ static int read_with(struct linuxcr *c, struct linuxcr_object *o, uint32_t kind,
 	return err != NULL && err->code != CRIMG_OK ? -1 : 0;
 }
 
+// Whether queues of a socket stand behind the table. Later postings say so; earlier ones gave those of every socket
+// that neither listens nor is dead.
+static bool has_queues(const struct linuxcr *c, const struct linuxcr_object *o)
+{
+	if (c->stream.profile.task_v23)
+		return o->body->data[0] != 0;
+	return o->body->data[CRIMG_LCR_SOCK_STATE] != CRIMG_TCP_LISTEN
+	       && (linuxcr_u32(o->body, CRIMG_LCR_SOCK_FLAGS) & SOCK_DEAD) == 0;
+}
+
+// They come in the order in which sockets are complete, which is not that of descriptors.
+static void await_queues(struct linuxcr *c, struct linuxcr_object *o)
+{
+	if (c->queued == NULL)
+		c->queued = o;
+	else
+		c->last_queued->waits = o;
+	c->last_queued = o;
+}
+
 // The address, then the directory of a relative name of a unix socket.
 static int read_sock(struct linuxcr *c, struct linuxcr_object *o, struct crimg_err *err)
 {
@@ -134,9 +157,12 @@ static int read_sock(struct linuxcr *c, struct linuxcr_object *o, struct crimg_e
 		    < 0
 	    || linuxcr_next_kind(c, &kind, &length, err) < 0)
 		return -1;
-	return kind == CRIMG_LCR_STRING
-		       ? read_part(c, &o->parts[1], CRIMG_LCR_STRING, LINUXCR_ANY, err)
-		       : 0;
+	if (kind == CRIMG_LCR_STRING
+	    && read_part(c, &o->parts[1], CRIMG_LCR_STRING, LINUXCR_ANY, err) < 0)
+		return -1;
+	if (has_queues(c, o))
+		await_queues(c, o);
+	return 0;
 }
 
 int linuxcr_read_body(struct linuxcr *c, struct linuxcr_object *o, struct crimg_err *err)

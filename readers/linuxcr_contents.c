@@ -195,41 +195,28 @@ static int read_epoll(struct linuxcr *c, struct crimg_err *err)
 	return file->parts[2] == NULL ? -1 : 0;
 }
 
-// Whose queues come: two a socket, in the order in which the table shows the sockets first. Which of the
-// two comes first is not known; of a unix socket only one is ever used.
-struct queues {
-	const struct linuxcr_record *desc; // where to look on
-	struct linuxcr_object *sock;
-	unsigned given;
-};
-
-static struct linuxcr_object *next_owner(struct linuxcr *c, struct queues *q)
+// Whose queue comes: two a socket, what was received and what is to be sent.
+static struct linuxcr_object *next_owner(struct linuxcr *c, unsigned *given)
 {
-	bool v23 = c->stream.profile.task_v23;
-	if (q->sock != NULL && q->given++ < 1)
-		return q->sock;
-	for (q->sock = NULL; q->sock == NULL && q->desc != NULL; q->desc = q->desc->sibling) {
-		const struct linuxcr_object *file =
-			linuxcr_find(c, CRIMG_LCR_OBJ_FILE, linuxcr_ref(q->desc, 0));
-		if (file == NULL || linuxcr_u32(file->body, 0) != CRIMG_LCR_FILE_SOCKET)
-			continue;
-		struct linuxcr_object *sock = linuxcr_find(
-			c, CRIMG_LCR_OBJ_SOCK, linuxcr_ref(file->body, file->body->length - 8));
-		// Later postings say whether there are any.
-		if (sock != NULL && sock->first == NULL && (!v23 || sock->body->data[0] != 0))
-			q->sock = sock;
+	enum { EACH = 2 };
+	if (c->queued == NULL)
+		return NULL;
+	if (*given == EACH) {
+		c->queued = c->queued->waits;
+		*given = 0;
 	}
-	q->given = 0;
-	return q->sock;
+	++*given;
+	return c->queued;
 }
 
-// A queue, its buffers and what lies in each.
+// A queue, its buffers and what lies in each; behind a fragment stands the page it is of.
 static int read_queue(struct linuxcr *c, struct linuxcr_object *sock, struct crimg_err *err)
 {
 	for (;;) {
 		uint32_t kind, length;
 		struct linuxcr_record *r = linuxcr_stream_take(&c->stream, 0, err);
-		if (r == NULL)
+		if (r == NULL
+		    || (r->kind == CRIMG_LCR_SOCKET_FRAG && linuxcr_stream_extend(&c->stream, r, CRIMG_PAGE_BYTES, err) < 0))
 			return -1;
 		if (sock != NULL)
 			linuxcr_list_add(sock, r);
@@ -254,7 +241,7 @@ int linuxcr_read_table(struct linuxcr *c, struct linuxcr_object *o, struct crimg
 			return -1;
 		linuxcr_list_add(o, r);
 	}
-	struct queues queues = {.desc = o->first};
+	unsigned given = 0;
 	for (;;) {
 		uint32_t type, length;
 		int rc = linuxcr_stream_peek(&c->stream, &type, &length, err);
@@ -263,12 +250,14 @@ int linuxcr_read_table(struct linuxcr *c, struct linuxcr_object *o, struct crimg
 		if (type == CRIMG_LCR_EPOLL_ITEMS)
 			rc = read_epoll(c, err);
 		else if (type == CRIMG_LCR_SOCKET_QUEUE)
-			rc = read_queue(c, next_owner(c, &queues), err);
+			rc = read_queue(c, next_owner(c, &given), err);
 		else
-			return 0;
+			break;
 		if (rc < 0)
 			return -1;
 	}
+	c->queued = NULL; // those of the next table are its own
+	return 0;
 }
 
 static int read_messages(struct linuxcr *c, struct linuxcr_object *o, uint64_t count,

@@ -61,9 +61,8 @@ struct any_file {
 		struct {
 			SkOptsEntry options;
 			UnixSkEntry unix_sk;
-			InetSkEntry inet;
-			uint32_t addresses[8];
 		} socket;
+		struct linuxcr_inet inet;
 	};
 };
 
@@ -113,12 +112,12 @@ static int put_socket(struct linuxcr_image *m, const struct linuxcr_object *o, F
 	if (s == NULL)
 		return 0;
 	if (linuxcr_socket_is_inet(s)) {
-		inet_sk_entry__init(&f->socket.inet);
-		f->socket.inet.id = e->id;
-		f->socket.inet.flags = linuxcr_file_flags(o);
-		f->socket.inet.fown = owner;
-		linuxcr_put_inet(&f->socket.inet, &f->socket.options, s, f->socket.addresses);
-		e->isk = &f->socket.inet;
+		inet_sk_entry__init(&f->inet.inet);
+		f->inet.inet.id = e->id;
+		f->inet.inet.flags = linuxcr_file_flags(o);
+		f->inet.inet.fown = owner;
+		linuxcr_put_inet(&f->inet, s);
+		e->isk = &f->inet.inet;
 		return 1;
 	}
 	unix_sk_entry__init(&f->socket.unix_sk);

@@ -43,10 +43,10 @@ int linuxcr_put_ipc_var(struct linuxcr_image *m, size_t object, uint64_t index,
 }
 
 // The next record of this kind in the namespace's list; entries are asked for in order.
-static struct linuxcr_record *next_of(struct linuxcr_image *m, size_t object, uint64_t index,
+static const struct linuxcr_record *next_of(struct linuxcr_image *m, size_t object, uint64_t index,
 				      uint32_t kind)
 {
-	struct linuxcr_record *r = index == 0
+	const struct linuxcr_record *r = index == 0
 					   ? linuxcr_nth(&m->c, CRIMG_LCR_OBJ_IPC_NS, object)->first
 				   : m->record == NULL ? NULL
 						       : m->record->sibling;

@@ -6,6 +6,7 @@
 
 #include "format/ledger.h"
 #include "format/syscalls.h"
+#include "format/tcp_state.h"
 #include "readers/linuxcr_records.h"
 
 #define INIT_PID 1
@@ -13,9 +14,6 @@
 #define DUMP_FILTER 0x1fcu       // of mm's flags: what a core dump takes
 #define DUMP_FILTER_USUAL 0x8cu
 #define NS_PER_US 1000u
-#define PROTOCOL_TCP 6u
-#define TCP_CLOSED 7u
-#define TCP_LISTENS 10u
 // Of an area: what its message says, and what the kernel finds by itself.
 #define VM_TOLD 0x8c7fb9ffu
 
@@ -235,23 +233,36 @@ static bool has_packets(const struct linuxcr_object *o)
 	return false;
 }
 
+static int note_connection(struct noting *n, const struct linuxcr_object *o)
+{
+	uint64_t id = (uint64_t)o->ref;
+	if (note(n, CRIMG_KIND_TCP_STREAM, id, "opt_mask",
+		 "timestamps, selective acknowledgement and scaled windows are not in kernel streams: none")
+	    < 0)
+		return -1;
+	if ((linuxcr_u32(o->parts[0], CRIMG_LCR_TCP_URG) & 0xffff) != 0
+	    && note(n, CRIMG_KIND_TCP_STREAM, id, "", "that a byte is urgent: dropped") < 0)
+		return -1;
+	return note(n, CRIMG_KIND_TCP_STREAM, id, "",
+		    "round-trip times, congestion and retransmission: measured anew (criu restore "
+		    "--tcp-established)");
+}
+
 static int note_inet(struct noting *n, const struct linuxcr_object *o)
 {
-	InetSkEntry e = INET_SK_ENTRY__INIT;
-	SkOptsEntry options;
-	uint32_t addresses[8];
-	linuxcr_put_inet(&e, &options, o, addresses);
-	bool connected = e.proto == PROTOCOL_TCP && e.state != TCP_CLOSED && e.state != TCP_LISTENS;
-	if (connected
-	    && note(n, CRIMG_KIND_FILES, 0, "isk",
-		    "socket %u: what the connection needs to go on is in the records alone (criu "
-		    "restore --tcp-close closes it)",
-		    e.ino)
+	bool tcp = linuxcr_socket_is_tcp(o);
+	if (tcp && crimg_tcp_is_connected(linuxcr_socket_state(o)) && note_connection(n, o) < 0)
+		return -1;
+	if (tcp
+	    && (linuxcr_u32(o->parts[0], CRIMG_LCR_TCP_KEEPALIVE) != 0
+		|| linuxcr_u32(o->parts[0], CRIMG_LCR_TCP_KEEPALIVE + 4) != 0)
+	    && note(n, CRIMG_KIND_FILES, 0, "isk.tcp_opts",
+		    "socket %d: times of keep-alive are in ticks of a length that is not told: the system's", o->ref)
 		       < 0)
 		return -1;
-	return !has_packets(o) ? 0
-			       : note(n, CRIMG_KIND_SK_QUEUES, 0, "",
-				      "what waits in internet socket %u: dropped", e.ino);
+	return tcp || !has_packets(o) ? 0
+				      : note(n, CRIMG_KIND_SK_QUEUES, 0, "",
+					     "what waits in internet socket %d: dropped", o->ref);
 }
 
 static int note_opened(struct noting *n)

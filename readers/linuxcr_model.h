@@ -36,6 +36,7 @@ struct linuxcr_object {
 	uint64_t pages, pages_id;
 	uint64_t size; // FILE: as a mapping of it tells; 0: none does
 	int32_t held_by; // SOCK, TTY: the first FILE of it
+	struct linuxcr_object *waits; // SOCK: the next whose queues are to come
 };
 
 // One task: a thread, or a zombie. Records are NULL when the stream ended before them.
@@ -50,6 +51,7 @@ struct linuxcr {
 	struct linuxcr_stream stream;
 	struct crimg_err damage; // what ended reading, or the first thing passed over
 	unsigned depth;          // of objects within objects
+	struct linuxcr_object *queued, *last_queued; // sockets whose queues stand behind the table in hand
 	struct linuxcr_record *header, *header_arch;
 	struct linuxcr_object **table; // by reference: open addressing
 	size_t table_count, table_capacity;

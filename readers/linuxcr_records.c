@@ -222,6 +222,8 @@ static int put_record(struct linuxcr_image *m, size_t object, uint64_t index,
 	e.type = r->type;
 	e.has_payload = r->length > 0;
 	e.payload = (ProtobufCBinaryData){.len = r->length, .data = payload.data};
+	e.has_beyond = r->beyond > 0;
+	e.beyond = r->beyond;
 	e.has_pages = e.has_pages_id = r->pages > 0;
 	e.pages = r->pages;
 	e.pages_id = r->owner != NULL ? (uint32_t)r->owner->pages_id : 0;
@@ -387,6 +389,8 @@ static const MODEL_STEP(struct linuxcr_image) steps[] = {
 	{CRIMG_KIND_PIPES_DATA, .entry = put_pipe},
 	{CRIMG_KIND_FIFO_DATA, .entry = put_fifo},
 	{CRIMG_KIND_SK_QUEUES, .entry = linuxcr_put_queue},
+	{CRIMG_KIND_TCP_STREAM, linuxcr_count_sockets, linuxcr_socket_id,
+	 .entry = linuxcr_put_tcp},
 	{CRIMG_KIND_IPCNS_SHM, count_ipc, ipc_id, .entry = linuxcr_put_ipc_shm},
 	{CRIMG_KIND_IPCNS_SEM, count_ipc, ipc_id, .entry = linuxcr_put_ipc_sem},
 	{CRIMG_KIND_IPCNS_MSG, count_ipc, ipc_id, .entry = linuxcr_put_ipc_msg},

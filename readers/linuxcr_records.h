@@ -18,7 +18,7 @@ struct linuxcr_image {
 	struct model_payloads payloads;
 	struct crimg_arena arena;      // for making a message
 	size_t cursor;                 // of the object whose entries are being made
-	struct linuxcr_record *record; // the same, through a list
+	const struct linuxcr_record *record; // the same, through a list
 };
 
 extern const struct model_format linuxcr_format; // its model is a struct linuxcr_image
@@ -66,8 +66,29 @@ int linuxcr_put_file(struct linuxcr_image *m, size_t object, uint64_t index,
 bool linuxcr_socket_is_inet(const struct linuxcr_object *o);
 void linuxcr_put_unix(const struct linuxcr_image *m, UnixSkEntry *e, SkOptsEntry *options,
 		      const struct linuxcr_object *o);
-void linuxcr_put_inet(InetSkEntry *e, SkOptsEntry *options, const struct linuxcr_object *o,
-		      uint32_t *addresses);
+// A socket of the internet with all that its message speaks of.
+struct linuxcr_inet {
+	InetSkEntry inet; // initialised
+	SkOptsEntry options;
+	IpOptsEntry ip;
+	TcpOptsEntry tcp;
+	uint32_t addresses[8];
+};
+void linuxcr_put_inet(struct linuxcr_inet *i, const struct linuxcr_object *o);
+bool linuxcr_socket_is_tcp(const struct linuxcr_object *o);
+uint32_t linuxcr_socket_state(const struct linuxcr_object *o);
+size_t linuxcr_count_sockets(const struct linuxcr_image *m);
+uint64_t linuxcr_socket_id(const struct linuxcr_image *m, size_t object);
+int linuxcr_put_tcp(struct linuxcr_image *m, size_t object, uint64_t index,
+		    struct model_entry *out, struct crimg_err *err);
+// The next SOCKET_BUFFER of a socket (NULL: the first); *to_send becomes true at the second queue. NULL: there is none.
+const struct linuxcr_record *linuxcr_next_packet(const struct linuxcr_object *socket, const struct linuxcr_record *after,
+						 bool *to_send);
+// Adds what it holds, but the first *skip bytes, to the payload in hand; *skip becomes less by those passed over.
+CRIMG_MUST_CHECK int linuxcr_add_packet(struct linuxcr_image *m, const struct linuxcr_record *buffer, uint64_t *skip,
+			   struct crimg_err *err);
+// How much it holds.
+uint64_t linuxcr_packet_bytes(const struct linuxcr_record *buffer);
 int linuxcr_put_queue(struct linuxcr_image *m, size_t object, uint64_t index,
 		      struct model_entry *out, struct crimg_err *err);
 // As the kernel names it.

@@ -1,8 +1,9 @@
-// Sockets as entries of files.img, and what waits in those of the unix family. No image with sockets was at
-// hand: places are from the exported headers, what values mean is inferred from the kernels of that time.
-// Of internet sockets names and states are told; their queues and windows are in the records alone.
+// Sockets as entries of files.img. No image with sockets was at hand: places are from the exported headers, what values
+// mean is read in the text of v20, or inferred from the kernels of that time. What waits in them is in
+// linuxcr_packets.c, connections in linuxcr_tcp.c.
 #include <string.h>
 
+#include "format/tcp_state.h"
 #include "readers/linuxcr_records.h"
 
 #define SOCKET_PASSCRED 0x8u // of the socket
@@ -13,6 +14,9 @@
 #define SOCK_BROADCAST 0x40u
 #define SOCK_DONTROUTE 0x2000u
 #define FAMILY_INET6 10u
+#define BUFFER_LOCKS 3u // of userlocks: sizes of buffers
+#define NS_PER_S 1000000000u
+#define NS_PER_US 1000u
 
 // Later postings have a field more at the front.
 static uint32_t u32_of(const struct linuxcr_object *o, uint32_t at)
@@ -30,12 +34,29 @@ bool linuxcr_socket_is_inet(const struct linuxcr_object *o)
 	return o->parts[0] != NULL && o->parts[0]->kind == CRIMG_LCR_SOCKET_INET;
 }
 
+// The kernel told what somebody asked for, which is half of what there is then.
+static uint32_t buffer_bytes(uint32_t told, uint32_t least)
+{
+	return told == least || told > INT32_MAX ? told : 2 * told;
+}
+
+static void put_timeout(const struct linuxcr_object *o, uint32_t at, uint64_t *sec, uint64_t *usec)
+{
+	uint64_t ns = u32_of(o, at) | (uint64_t)u32_of(o, at + 4) << 32;
+	if (ns >= INT64_MAX)
+		return; // for ever
+	*sec = ns / NS_PER_S;
+	*usec = ns % NS_PER_S / NS_PER_US;
+}
+
 static void put_options(SkOptsEntry *e, const struct linuxcr_object *o)
 {
 	uint32_t socket = u32_of(o, CRIMG_LCR_SOCKET_FLAGS), sock = u32_of(o, CRIMG_LCR_SOCK_FLAGS);
 	sk_opts_entry__init(e);
-	e->so_sndbuf = u32_of(o, CRIMG_LCR_SOCK_SNDBUF);
-	e->so_rcvbuf = u32_of(o, CRIMG_LCR_SOCK_RCVBUF);
+	e->so_sndbuf = buffer_bytes(u32_of(o, CRIMG_LCR_SOCK_SNDBUF), CRIMG_LCR_BUFFER_LEAST_SND);
+	e->so_rcvbuf = buffer_bytes(u32_of(o, CRIMG_LCR_SOCK_RCVBUF), CRIMG_LCR_BUFFER_LEAST_RCV);
+	put_timeout(o, CRIMG_LCR_SOCK_RCVTIMEO, &e->so_rcv_tmo_sec, &e->so_rcv_tmo_usec);
+	put_timeout(o, CRIMG_LCR_SOCK_SNDTIMEO, &e->so_snd_tmo_sec, &e->so_snd_tmo_usec);
 	e->has_so_priority = e->has_so_rcvlowat = e->has_reuseaddr = true;
 	e->so_priority = u32_of(o, CRIMG_LCR_SOCK_PRIORITY);
 	e->so_rcvlowat = u32_of(o, CRIMG_LCR_SOCK_RCVLOWAT);
@@ -52,7 +73,7 @@ static void put_options(SkOptsEntry *e, const struct linuxcr_object *o)
 	e->so_oobinline = (sock & SOCK_URGENT_INLINE) != 0;
 	e->has_so_linger = (sock & SOCK_LINGER) != 0;
 	e->so_linger = u32_of(o, CRIMG_LCR_SOCK_LINGER);
-	e->so_buf_lock = u8_of(o, CRIMG_LCR_SOCK_USERLOCKS);
+	e->so_buf_lock = u8_of(o, CRIMG_LCR_SOCK_USERLOCKS) & BUFFER_LOCKS;
 	e->has_so_buf_lock = e->so_buf_lock != 0;
 }
 
@@ -106,93 +127,66 @@ static uint32_t swapped(uint16_t port)
 	return (uint32_t)(port >> 8 | (port & 0xff) << 8);
 }
 
-// addresses: room for 8 words.
-void linuxcr_put_inet(InetSkEntry *e, SkOptsEntry *options, const struct linuxcr_object *o,
-		      uint32_t *addresses)
+static bool is_stream(const struct linuxcr_object *o)
+{
+	enum { STREAM = 1 };
+	return type_of(o) == STREAM;
+}
+
+bool linuxcr_socket_is_tcp(const struct linuxcr_object *o)
+{
+	return linuxcr_socket_is_inet(o) && is_stream(o) && u8_of(o, CRIMG_LCR_SOCK_PROTOCOL) == CRIMG_PROTOCOL_TCP;
+}
+
+uint32_t linuxcr_socket_state(const struct linuxcr_object *o)
+{
+	return u8_of(o, CRIMG_LCR_SOCK_STATE);
+}
+
+// Times of keep-alive are in ticks of a length that is not told.
+static void put_inet_options(struct linuxcr_inet *i, const struct linuxcr_object *o)
 {
 	const struct linuxcr_record *r = o->parts[0];
-	put_options(options, o);
+	uint32_t nonagle = linuxcr_u32(r, CRIMG_LCR_TCP_NONAGLE) & 0xff;
+	ip_opts_entry__init(&i->ip);
+	i->ip.ttl = linuxcr_u16(r, CRIMG_LCR_INET_TTL);
+	i->ip.has_ttl = i->ip.ttl >= 1 && i->ip.ttl <= 255; // else the system's
+	i->inet.ip_opts = &i->ip;
+	if (!linuxcr_socket_is_tcp(o))
+		return;
+	tcp_opts_entry__init(&i->tcp);
+	i->tcp.has_nodelay = i->tcp.nodelay = (nonagle & CRIMG_TCP_NODELAY) != 0;
+	i->tcp.has_cork = i->tcp.cork = (nonagle & CRIMG_TCP_CORK) != 0;
+	i->tcp.keepcnt = linuxcr_u32(r, CRIMG_LCR_TCP_NONAGLE) >> 24;
+	i->tcp.has_keepcnt = i->tcp.keepcnt != 0;
+	i->inet.tcp_opts = &i->tcp;
+}
+
+void linuxcr_put_inet(struct linuxcr_inet *i, const struct linuxcr_object *o)
+{
+	const struct linuxcr_record *r = o->parts[0];
+	InetSkEntry *e = &i->inet;
+	put_options(&i->options, o);
+	put_inet_options(i, o);
 	e->family = u32_of(o, CRIMG_LCR_SOCK_FAMILY) & 0xffff;
 	bool six = e->family == FAMILY_INET6;
 	e->ino = (uint32_t)o->ref;
 	e->type = type_of(o);
 	e->proto = u8_of(o, CRIMG_LCR_SOCK_PROTOCOL);
-	e->state = u8_of(o, CRIMG_LCR_SOCK_STATE);
+	e->state = linuxcr_socket_state(o);
 	e->backlog = backlog_of(o);
 	e->src_port = linuxcr_u16(r, CRIMG_LCR_INET_NUM);
 	e->dst_port = swapped(linuxcr_u16(r, CRIMG_LCR_INET_DPORT));
 	e->n_src_addr = e->n_dst_addr = six ? 4 : 1;
-	e->src_addr = addresses;
-	e->dst_addr = addresses + 4;
-	for (uint32_t i = 0; i < e->n_src_addr; i++) {
-		addresses[i] = linuxcr_u32(r, six ? CRIMG_LCR_INET6_RCV_SADDR + 4 * i
-						  : CRIMG_LCR_INET_RCV_SADDR);
-		addresses[4 + i] =
-			linuxcr_u32(r, six ? CRIMG_LCR_INET6_DADDR + 4 * i : CRIMG_LCR_INET_DADDR);
+	e->src_addr = i->addresses;
+	e->dst_addr = i->addresses + 4;
+	for (uint32_t w = 0; w < e->n_src_addr; w++) {
+		e->src_addr[w] = linuxcr_u32(r, six ? CRIMG_LCR_INET6_RCV_SADDR + 4 * w
+						    : CRIMG_LCR_INET_RCV_SADDR);
+		e->dst_addr[w] =
+			linuxcr_u32(r, six ? CRIMG_LCR_INET6_DADDR + 4 * w : CRIMG_LCR_INET_DADDR);
 	}
-	e->opts = options;
+	e->opts = &i->options;
 	e->shutdown = shutdown_of(o);
 	e->has_shutdown = e->shutdown != SK_SHUTDOWN__NONE;
-}
-
-// A part of what a buffer holds: `length` bytes at `skip` of the BUFFER r. 0: they are not there.
-static int add_part(struct linuxcr_image *m, const struct linuxcr_record *r, uint64_t skip,
-		    uint64_t length, struct crimg_err *err)
-{
-	if (r == NULL || r->kind != CRIMG_LCR_BUFFER || !crimg_in_range(skip, length, r->length))
-		return 0;
-	return model_payload_add(&m->payloads, r->data + skip, 0, length, err) < 0 ? -1 : 1;
-}
-
-// The linear part, which the kernel may have given from its head on, then the fragments.
-static int add_packet(struct linuxcr_image *m, const struct linuxcr_record *r, struct crimg_err *err)
-{
-	uint32_t all = linuxcr_u32(r, CRIMG_LCR_SKB_LEN), apart = linuxcr_u32(r, CRIMG_LCR_SKB_FRG_LEN);
-	uint32_t linear = all >= apart ? all - apart : 0;
-	r = r->sibling;
-	if (linear > 0) {
-		bool headed = r != NULL && r->length > linear;
-		uint32_t skip = headed ? linuxcr_u32(m->record, CRIMG_LCR_SKB_DATA_OFFSET) : 0;
-		if (add_part(m, r, skip, linear, err) < 0)
-			return -1;
-	}
-	if (r != NULL && r->kind == CRIMG_LCR_BUFFER)
-		r = r->sibling;
-	for (; r != NULL && r->kind == CRIMG_LCR_SOCKET_FRAG; r = r->sibling) {
-		uint32_t length = linuxcr_u32(r, 0);
-		r = r->sibling;
-		int rc = add_part(m, r, 0, length, err);
-		if (rc <= 0)
-			return rc;
-	}
-	return 0;
-}
-
-// What waits in unix sockets, the next of all packets.
-int linuxcr_put_queue(struct linuxcr_image *m, size_t object, uint64_t index,
-		      struct model_entry *out, struct crimg_err *err)
-{
-	SkPacketEntry e = SK_PACKET_ENTRY__INIT;
-	(void)object;
-	if (index == 0) {
-		m->cursor = 0;
-		m->record = NULL;
-	}
-	for (; m->cursor < linuxcr_count(&m->c, CRIMG_LCR_OBJ_SOCK); m->cursor++, m->record = NULL) {
-		const struct linuxcr_object *o = linuxcr_nth(&m->c, CRIMG_LCR_OBJ_SOCK, m->cursor);
-		struct linuxcr_record *r = m->record == NULL ? o->first : m->record->sibling;
-		while (r != NULL && r->kind != CRIMG_LCR_SOCKET_BUFFER)
-			r = r->sibling;
-		if (r == NULL || o->held_by == 0 || linuxcr_socket_is_inet(o))
-			continue;
-		m->record = r;
-		if (model_payload_begin(&m->payloads, err) < 0 || add_packet(m, r, err) < 0)
-			return -1;
-		e.id_for = (uint32_t)o->held_by;
-		e.length = (uint32_t)m->payloads.list[m->payloads.count - 1].length;
-		out->has_payload = true;
-		linuxcr_from(out, r);
-		return model_encode(&e.base, out, err);
-	}
-	return 0;
 }

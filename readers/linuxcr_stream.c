@@ -110,3 +110,23 @@ struct linuxcr_record *linuxcr_stream_take(struct linuxcr_stream *s, uint64_t pa
 	s->last = r;
 	return r;
 }
+
+int linuxcr_stream_extend(struct linuxcr_stream *s, struct linuxcr_record *r, uint32_t bytes, struct crimg_err *err)
+{
+	const uint8_t *more;
+	size_t got;
+	if (crimg_window_peek(&s->window, bytes, &more, &got, err) < 0)
+		return -1;
+	if (got < bytes)
+		return crimg_fail(err, CRIMG_E_CUT, s->source->name, s->window.offset,
+				  "%u bytes behind a record of type %u wanted, %zu found", bytes, r->type, got);
+	uint8_t *data = linuxcr_stream_alloc(s, (size_t)r->length + bytes + 1, err);
+	if (data == NULL)
+		return -1;
+	memcpy(data, r->data, r->length);
+	memcpy(data + r->length, more, bytes);
+	r->data = data;
+	r->length += bytes;
+	r->beyond = bytes;
+	return crimg_window_skip(&s->window, bytes, err);
+}

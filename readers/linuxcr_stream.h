@@ -16,6 +16,7 @@ struct linuxcr_record {
 	uint64_t offset;                    // of its header
 	uint32_t length;                    // of data
 	const uint8_t *data;                // the payload; of a page buffer the addresses alone
+	uint32_t beyond;                    // of data, bytes at its end that stand behind the record
 	uint64_t pages;                     // contents behind the addresses; 0: no page buffer
 	const struct linuxcr_object *owner; // of the pages
 	struct linuxcr_record *next;        // in the stream
@@ -38,6 +39,9 @@ CRIMG_MUST_CHECK int linuxcr_stream_peek(struct linuxcr_stream *s, uint32_t *typ
 // addresses; 0: a plain record.
 CRIMG_MUST_CHECK struct linuxcr_record *linuxcr_stream_take(struct linuxcr_stream *s,
 							    uint64_t pages, struct crimg_err *err);
+// Adds to a record just taken the bytes behind it, which its length does not count.
+CRIMG_MUST_CHECK int linuxcr_stream_extend(struct linuxcr_stream *s, struct linuxcr_record *r, uint32_t bytes,
+					   struct crimg_err *err);
 // From the stream's arena, zeroed; NULL with err filled.
 CRIMG_MUST_CHECK void *linuxcr_stream_alloc(struct linuxcr_stream *s, size_t size,
 					    struct crimg_err *err);

@@ -22,14 +22,28 @@ static void fini(void *model)
 	early_image_fini(model);
 }
 
-enum early_what { NOT_EARLY, EARLY_BINFMT, EARLY_ONE_CORE, EARLY_ELF };
+enum early_what { NOT_EARLY, EARLY_BINFMT, EARLY_ONE_CORE, EARLY_CORE_2012, EARLY_ELF };
 
-static enum early_what what_is(const uint8_t *head, size_t length)
+// A core of 2012 has the magic that one of protobuf has, but is of one length; where that has the length of its
+// message, it has version and machine: a message of 65537 bytes is not in a file of 8196.
+static bool is_core_2012(const struct crimg_input *in)
 {
+	return in->source != NULL && in->source->size == 4 + CRIMG_EARLY_CORE_2012_BYTES
+		&& crimg_get_u32(in->head) == CRIMG_EARLY_CORE_2012
+		&& crimg_get_u16(in->head + 4) == CRIMG_EARLY_CORE_VERSION
+		&& crimg_get_u16(in->head + 6) == CRIMG_EARLY_CORE_X86_64;
+}
+
+static enum early_what what_is(const struct crimg_input *in)
+{
+	const uint8_t *head = in->head;
+	size_t length = in->head_length;
 	if (length < CRIMG_EARLY_ELF_TYPE_AT + 2)
 		return NOT_EARLY;
 	if (crimg_get_u32(head) == CRIMG_EARLY_CORE)
 		return crimg_get_u32(head + 4) == CRIMG_EARLY_BINFMT_VERSION ? EARLY_BINFMT : EARLY_ONE_CORE;
+	if (is_core_2012(in))
+		return EARLY_CORE_2012;
 	bool elf = memcmp(head, CRIMG_ELF_MAGIC, 4) == 0
 		&& crimg_get_u16(head + CRIMG_EARLY_ELF_TYPE_AT) == CRIMG_EARLY_ELF_TYPE;
 	return elf ? EARLY_ELF : NOT_EARLY;
@@ -42,10 +56,12 @@ static int fail_source(const struct crimg_input *in, struct crimg_err *err)
 		[EARLY_BINFMT] = "a checkpoint of the binfmt patches of June 2011 found, whose reader and writer disagree on "
 		                 "its layout: the directory of an image of September 2011 wanted",
 		[EARLY_ONE_CORE] = "one core of an early CRIU image found: its directory wanted",
+		[EARLY_CORE_2012] = "one core of a set of packed structures of 2012 found, whose layouts changed often: the "
+		                    "directory of an image of September 2011 wanted",
 		[EARLY_ELF] = "a checkpoint in ELF of 2011 found: the directory of an image of September 2011 wanted",
 	};
 	return crimg_fail(err, CRIMG_E_UNSUPPORTED, in->source != NULL ? in->source->name : in->path, 0, "%s",
-	                  names[what_is(in->head, in->head_length)]);
+	                  names[what_is(in)]);
 }
 
 static int early_open(struct crimg_reader *reader, struct crimg_input *in, struct crimg_err *err)
@@ -58,7 +74,7 @@ static int early_probe(const struct crimg_input *in)
 {
 	if (in->store != NULL)
 		return early_pstree(in->store) != NULL && crimg_store_find(in->store, "inventory.img") == NULL ? 95 : 0;
-	return what_is(in->head, in->head_length) != NOT_EARLY ? 100 : 0;
+	return what_is(in) != NOT_EARLY ? 100 : 0;
 }
 
 const struct crimg_reader_driver crimg_reader_criuearly = {

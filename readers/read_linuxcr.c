@@ -57,7 +57,7 @@ const struct crimg_reader_driver crimg_reader_linuxcr = {
 	.summary = "kernel stream of checkpoint(2), v18 to v23-rc2, x86-64 and x86-32",
 	.keeps = "every record, bit for bit, and what CRIU's messages can say of it; of other "
 		 "images what v20 and v23-rc2 have a place for",
-	.loses = "in CRIU's messages: connections and queues of internet sockets, local descriptor "
+	.loses = "in CRIU's messages: agreed options of connections, packets of UDP, local descriptor "
 		 "tables, semaphore undo, debug registers",
 	.probe = linuxcr_probe,
 	.open = linuxcr_open,

@@ -60,3 +60,17 @@ else
 	echo "  this machine does not let processes be traced"
 fi
 kill -9 "$pid"
+step "A kernel of 2010 froze this tree from within. It goes on here, among the files that it knew"
+run inspect linux-cr/r5-tree.ckpt tree
+mkdir -p "$work/root/t" "$work/root/data" "$work/root/dev"
+cp linux-cr/root/program "$work/root/t/tree"
+truncate -s 115504 "$work/root/t/tree" # its symbols were cut off the sample
+echo "Hello, checkpoint world" >"$work/root/data/hello.txt"
+if mknod -m 666 "$work/root/dev/null" c 1 3 2>/dev/null &&
+	run restart --new-pids --sysroot "$work/root" --pidfile "$work/pid" linux-cr/r5-tree.ckpt; then
+	pid=$(cat "$work/pid")
+	ps --forest -s "$pid" -o pid,stat,comm 2>/dev/null | sed 's/^/  /'
+	kill -9 "$pid"
+else
+	echo "  this needs root, and a machine that makes pid namespaces"
+fi

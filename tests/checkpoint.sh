@@ -73,8 +73,10 @@ killed() { # PROGRAM
 	read -r steps _ <steps
 	[ "$steps" -gt 200 ] && ok || not_ok "$steps steps counted"
 	for at in $(seq 1 $((steps / 60 + 1)) $((steps * 4 / 5))); do
-		(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>/dev/null
-		[ $? = 137 ] && ok || not_ok "step $at: it was to be killed"
+		(DIE_AT=$at LD_PRELOAD=$work/die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" y.crimg) 2>said
+		# Or the task has not come back yet from the last time, to its 32-bit code.
+		[ $? = 137 ] || grep -q "runs 64-bit code in a 32-bit program" said && ok ||
+			not_ok "step $at: it was to be killed: $(cat said)"
 	done 2>/dev/null
 	claim "taken after all that" "$crimg" checkpoint -q --leave-running "$pid" z.crimg
 	claim "one name and no more" sh -c '[ -e z.crimg ] && [ ! -e y.crimg ]'
@@ -109,12 +111,11 @@ claim "no image is left" sh -c '[ -z "$(find . -name "*crimg*")" ]'
 	--compress=zstd:9 "$pid" zstd.crimg 2>>said && "$crimg" checkpoint -q --leave-running --compress=lz4 -t criu "$pid" lz4 \
 	&& "$crimg" validate zstd.crimg && ok || not_ok "compressed after it went on: $(cat said)"
 for image in zstd.crimg lz4; do
-	"$crimg" diff none.crimg "$image" >differs # it looks whether it may go: a page of its stack
-	[ $? -le 1 ] && ! grep -qE "^ +[~+-].* [0-9]{2,} (changed|new|dropped)" differs && ok ||
-		not_ok "$image has other pages: $(cat differs)"
+	"$crimg" diff none.crimg "$image" >differs || # its stack, as it looks whether it may go
+		grep -q ": \(pages\|registers\) [1-9] changed" differs && ok || not_ok "$image has other pages: $(cat differs)"
 done
 frozen=$("$crimg" inspect zstd.crimg stats --json | sed -n 's/.*"frozen_time": *"*\([0-9]*\).*/\1/p')
-claim "what it says of the time is in the image" grep -q "still for $(awk -v us="$frozen" 'BEGIN { printf "%.1f", us / 1000 }') ms" said
+claim "what it says of the time is in the image" grep -qF "still for $(awk -v us="$frozen" 'BEGIN { printf "%.1f", us / 1000 }') ms" said
 proves "interrupted"
 
 # Without privileges, one's own processes.
@@ -154,6 +155,24 @@ for p in $("$crimg" inspect z.crimg tree --json | grep -o '"pid": *[0-9]*' | gre
 	kill -CONT "$p" 2>/dev/null
 done
 proves "modes"
+
+# A checkpoint is a conversion from pid:N, a restart one to pid:, also through a pipe.
+begin converted "$work/heap" 8
+claim "convert from pid:" "$crimg" convert "pid:$pid" x.crimg
+"$crimg" convert "pid:$pid" image || not_ok "to a directory"
+[ "$criu" = none ] || claim "criu finds this processor in it" sh -c '"$1" cpuinfo check -v0 -D image' sh "$criu"
+claim "and crimg does" sh -c '! "$1" validate --host image | grep CI-0701' sh "$crimg"
+claim "convert from pid: to a pipe" sh -c '"$1" convert "pid:$2" - >y.crimg && "$1" validate y.crimg' sh "$crimg" "$pid"
+kill -9 -- "-$pid" # it has a child
+wait "$job" 2>/dev/null
+gone() { for _ in $(seq 500); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.01; done; }
+gone
+refused "made without options" "$crimg" convert --pretty x.crimg pid:
+claim "convert to pid:" sh -c '[ "$("$1" convert x.crimg pid:)" = "$2" ]' sh "$crimg" "$pid"
+touch go
+gone
+claim "it ends, and complains of nothing" sh -c '! kill -0 -- "-$1" 2>/dev/null && ! grep "not so" out' sh "$pid"
+claim "restart from a pipe" sh -c 'cat y.crimg | "$1" restart --wait -' sh "$crimg"
 
 # What is refused is named before anything is touched.
 sleep 60 & sleeper=$!

@@ -106,7 +106,8 @@ def round_trip(crimg, criu, command, folder, image):
     """Checkpoint and kill, validate, restore by criu (None: by crimg; "none": not at all), prove."""
     name = os.path.basename(command[0])
     pid = start(command, folder)
-    code = run([crimg, "checkpoint", "-q", "-t", "criu", str(pid), image], folder, folder + "/log")
+    before = ["--pre-dump", image + ".before"] if os.environ.get("PREDUMP") else []
+    code = run([crimg, "checkpoint", "-q", "-t", "criu", *before, str(pid), image], folder, folder + "/log")
     if not claim(code == 0, f"{name}: checkpoint: {text(folder + '/log')}"):
         os.killpg(pid, signal.SIGKILL)
         wait(pid)
@@ -144,7 +145,7 @@ def main():
             else:
                 round_trip(crimg, criu if i % 3 == 0 else None, command, folder, folder + ".image")
             if claims[False] == 0:
-                for left in (folder, folder + ".image"):
+                for left in (folder, folder + ".image", folder + ".image.before"):
                     shutil.rmtree(left, ignore_errors=True)
                 if os.path.exists(folder + ".crimg"):
                     os.unlink(folder + ".crimg")

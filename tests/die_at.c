@@ -1,5 +1,6 @@
-// Stands between crimg and the C library, and kills crimg (or process DIE_PID, with DIE_SIGNAL if that is given) before
-// the call number DIE_AT to what touches another task, or a control group. Tells how many there were when it gets through.
+// Stands between crimg and the C library, and kills crimg (or process DIE_PID, with DIE_SIGNAL if
+// that is given) before the call number DIE_AT to what touches another task, or a control group.
+// Tells how many there were when it gets through.
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>

@@ -55,4 +55,14 @@ P
 refuses "a checkpoint of the binfmt patches of June 2011 found" binfmt # [R-1103]
 refuses "a checkpoint in ELF of 2011 found" elf
 refuses "one core of an early CRIU image found" img/core-10.img
+python3 - <<'P'
+import struct
+packed = struct.pack("<IHHI", 0x55053847, 1, 1, 0).ljust(4 + 8192, b"\0")
+open("core-7.img", "wb").write(packed)
+# Of today's: a message of that length would be cut.
+open("core-8.img", "wb").write(packed + b"\0")
+P
+refuses "one core of a set of packed structures of 2012 found" core-7.img
+out=$("$crimg" inspect core-8.img 2>&1)
+if [ $? = 2 ] && ! grep -q 2012 <<<"$out"; then ok; else not_ok "a cut core of today: $out"; fi
 finish

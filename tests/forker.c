@@ -1,5 +1,5 @@
-// A tree that forks all the time, and tells of each round by a byte in the file "beats". Every child must end as
-// it was told to. Ends with 0 when a file called "go" is there.
+// A tree that forks all the time, and tells of each round by a byte in the file "beats". Every
+// child must end as it was told to. Ends with 0 when a file called "go" is there.
 #include "../samples/programs/prove.h"
 
 #include <fcntl.h>
@@ -17,7 +17,8 @@ static void round_of(int n, int beats)
 	}
 	for (int left = 2; left > 0; left--) {
 		pid_t pid = wait(&status); // the grandchild is ours once its parent has ended
-		PROVE(pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == (pid == child ? n : 50));
+		PROVE(pid > 0 && WIFEXITED(status)
+		      && WEXITSTATUS(status) == (pid == child ? n : 50));
 	}
 	PROVE(write(beats, ".", 1) == 1);
 }

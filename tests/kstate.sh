@@ -76,6 +76,10 @@ while read -r image; do
 	"$crimg" convert --allow-loss --loss loss -t kstate "$image" y.kstate 2>out || not_ok "$name: $(tail -n 1 out)"
 	claim "$name: [R-1008] made by the description" python3 "$here/kstate_made.py" "$crimg" "$image" y.kstate
 	claim "$name: valid" quiet "$crimg" validate y.kstate
+	"$crimg" convert --allow-loss --loss loss --kstate-version F -t kstate "$image" y.f.kstate 2>out || not_ok "$name: F: $(tail -n 1 out)"
+	claim "$name: [R-1009] F, made by the description" python3 "$here/kstate_made.py" --february "$crimg" "$image" y.f.kstate
+	grep -q '^pstree.img: lost: there are no processes' loss && ok || not_ok "$name: F: losses must be told: $(head -n 2 loss)"
+	claim "$name: F: valid" quiet "$crimg" validate y.f.kstate
 	n=$((n + 1))
 done < <(ls -d "$samples"/criu/{a-regs,b-threads,c-tree,d-files,e-sockets,g-ns,j-compat32,l-mem} \
 	"$samples"/linux-cr/r6-*sleep*.ckpt "$samples"/archives/podman-zstd.tar)
@@ -94,7 +98,13 @@ fails "thread 27736 has no credentials in the image" sh -c '"$1" convert -t core
 	--allow-loss core z.kstate' sh "$crimg" "$samples/criu/a-regs"
 fails "no living process is in the image" sh -c '"$1" convert --allow-loss -t kstate "$2" z.kstate' sh "$crimg" \
 	"$samples/criu-3.17/f-inc/1"
+fails "F or M wanted" "$crimg" convert --kstate-version v1 "$samples/criu/a-regs" z.kstate
+fails "of a LinuxC/R image; crimg has none" "$crimg" convert --kstate-version M "$samples/criu/a-regs" z.crimg
 gen m-full a.img
+# One that came from M becomes F when that is asked for; without asking it stays as it was.
+claim "M to F" sh -c '"$1" convert --allow-loss --loss loss --kstate-version F a.img y.f.kstate 2>out' sh "$crimg"
+[ "$(od -An -tu4 -j88 -N8 y.f.kstate | xargs)" = "1 392" ] && ok ||
+	not_ok "M to F: $(od -An -tu4 -j88 -N8 y.f.kstate)"
 fails "no process with memory is in the image" "$crimg" convert -t core a.img core2
 fails "a directory or archive found, a LinuxC/R image wanted" "$crimg" inspect -f kstate "$samples/criu/a-regs"
 finish

@@ -1,5 +1,5 @@
 """A "LinuxC/R" image that crimg made, walked strictly by the description (SPEC.md, chapter 10) and held against
-the messages of the image it was made from.   kstate_made.py CRIMG SOURCE IMAGE"""
+the messages of the image it was made from.   kstate_made.py [--february] CRIMG SOURCE IMAGE"""
 import json
 import os
 import struct
@@ -133,7 +133,34 @@ def number(value):
     return int(value, 0) if isinstance(value, str) else value
 
 
+def february(crimg, source, image):
+    """Names, then credentials, each once, and nothing else."""
+    with open(image, "rb") as f:
+        data = f.read()
+    assert data[:8] == b"LinuxC/R" and data[84:88] == b"\0" * 4, "header"
+    at, names, creds = 88, [], []
+    while at < len(data):
+        kind, length = struct.unpack("<II", data[at:at + 8])
+        assert (kind, length) in ((1, 392), (2, 72)) and (kind == 2 or not creds), (at, kind, length)
+        one = data[at:at + length]
+        if kind == 1:
+            names.append((text(one, 72, 64), text(one, 328, 64)))
+        else:
+            creds.append(list(struct.unpack("<8I4Q", one[8:])))
+        at += length
+    s = Source(crimg, source)
+    spaces = {s.one(f"ids-{p['pid']}.img", {}).get("uts_ns_id", 0) for p, _, _ in s.living()}
+    none = {"nodename": "(none)", "domainname": "(none)"}
+    wanted = [s.one(f"utsns-{i}.img", none) for i in spaces]
+    assert sorted(names) == sorted((w["nodename"], w["domainname"]) for w in wanted), (names, wanted)
+    distinct = {tuple(creds_of(core["thread_core"]["creds"])) for _, _, core in s.living()}
+    assert sorted(map(tuple, creds)) == sorted(distinct), (creds, distinct)
+
+
 def main():
+    if sys.argv[1] == "--february":
+        february(*sys.argv[2:])
+        return
     crimg, source, image = sys.argv[1:]
     s = Source(crimg, source)
     with open(image, "rb") as f:

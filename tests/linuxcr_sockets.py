@@ -6,15 +6,21 @@ has any.
   linuxcr_sockets.py check CRIMG OUT             what inspect says of them; prints what differs
 
 Descriptors: 20, 21 a pair of unix sockets, 21 holding two pieces; 22 one that listens at /run/name; 23 a TCP socket
-that listens; 24 a UDP socket of IPv6, connected; 25 an eventfd; 26, 27 a pty, master and slave.
+that listens; 24 a UDP socket of IPv6, connected; 25 an eventfd; 26, 27 a pty, master and slave; 28, 29 connections of
+TCP, one with bytes that wait in both queues, some of them in fragments, one that was closed and not acknowledged.
 """
+import base64
 import json
 import struct
+import os
+import shutil
 import subprocess
 import sys
 
 FILE_TABLE, FILE_DESC, FILE, OBJREF, BUFFER = 301, 302, 304, 6, 4
 PIECES = b"hello from 2010", b"and again"
+# Of the first of each queue a part is read, or acknowledged.
+RECEIVED, TO_SEND = (b"read, waits", (b"lin", b"fragment", 100)), ((b"", b"gone,unacked!", 7), b"unsent")
 
 
 def record(kind, payload):
@@ -53,12 +59,13 @@ class Maker:
                      + record(FILE_DESC, struct.pack("<iIII", ref, fd, 0, 0)))
         self.count += 1
 
-    def socket(self, fd, ref, family, kind, protocol, state, address, backlog=0, buffers=True):
+    def socket(self, fd, ref, family, kind, protocol, state, address, backlog=0, buffers=True, shutdown=0):
         head = struct.pack("<Q", buffers) if self.late else b""
         body = head + struct.pack("<QBxxxxxxx", 0, 1 if state != 1 else 3)
         body += struct.pack("<iIHBx", 0, 0, family, state) + bytes(4)
-        body += struct.pack("<iIQQQiiIiiHHBBBBB", 1, 0, 1 << 3 if kind == 2 else 0, 2 ** 63 - 1, 2 ** 63 - 1, 0, 0, 0,
-                            87380, 16384, kind, backlog, protocol, 0, 0, 0, 0)
+        # sizes as they were asked for, timeouts in nanoseconds
+        body += struct.pack("<iIQQQiiIiiHHBBBBB", 1, 0, 1 << 3 if kind == 2 else 0, 1500000000, 0, 0, 0, 0,
+                            43690, 2048, kind, backlog, protocol, state, shutdown, 0, 0)
         body += bytes(len(head) + 104 - len(body))
         self.file(fd, 4, 2, struct.pack("<iI", ref, 0), self.objref(16, ref) + record(701, body) + address)
 
@@ -71,12 +78,33 @@ class Maker:
         return record(705, (body + sun.ljust(110, b"\0") + struct.pack("<H", 1).ljust(110, b"\0")).ljust(248, b"\0"))
 
     def queue(self, packets):
-        out = record(702, struct.pack("<II", len(packets), sum(map(len, packets))))
-        for i, data in enumerate(packets): # the second from its head on
+        split_up = [p if isinstance(p, tuple) else (p, b"", 0) for p in packets]
+        out = record(702, struct.pack("<II", len(packets), sum(len(a) + len(b) for a, b, _ in split_up)))
+        for i, (data, apart, offset) in enumerate(split_up): # the second from its head on
             room = 32 * i
-            out += record(703, struct.pack("<11I", 0, 0, 0, len(data), 0, len(data), 0, 0, room, 0, 0).ljust(96, b"\0"))
-            out += record(BUFFER, bytes(room) + data + bytes(room))
+            head = struct.pack("<11IHH", 0, 0, 0, room + len(data), len(apart), len(data) + len(apart), room, 0, room, 0, 0, 0,
+                               1 if apart else 0)
+            out += record(703, head.ljust(96, b"\0")) + record(BUFFER, bytes(room) + data)
+            if apart: # the page it is of stands behind the record, without one of its own
+                out += record(704, struct.pack("<II", len(apart), offset)) + (bytes(offset) + apart).ljust(4096, b"?")
         return out
+
+    def tcp(self, fd, state, local, remote, numbers, shutdown=0):
+        """numbers: rcv_nxt, copied_seq, snd_una, snd_nxt, write_seq."""
+        ref, host = self.new(), bytes([127, 0, 0, 1])
+        body = bytearray(320)
+        struct.pack_into("<4s4s4s", body, 0, host, host, host)
+        struct.pack_into(">H", body, 12, remote)
+        struct.pack_into("<H", body, 14, local)
+        struct.pack_into("<h", body, 18, 33)
+        rcv_nxt, copied, una, nxt, written = numbers
+        struct.pack_into("<5I", body, 48, rcv_nxt, copied, rcv_nxt - 1, nxt, una)
+        struct.pack_into("<4I", body, 80, 4999, 5840, 65535, 1460)
+        struct.pack_into("<2I", body, 140, 29200, written)
+        struct.pack_into("<3B", body, 225, 1, 1, 3)
+        body[228] = 9
+        self.socket(fd, ref, 2, 1, 6, state, record(706, bytes(body)), shutdown=shutdown)
+        return ref
 
     def tty(self, subtype, link):
         body = struct.pack("<HHiiIiiQ", 4, subtype, link, 0, 0, 5, 0, 0)
@@ -108,9 +136,11 @@ def make(source, target, ttys="ttys"):
     master, slave = m.new(), m.new()
     for fd, ref, subtype, link in ((26, master, 1, slave), (27, slave, 2, master)) if ttys == "ttys" else ():
         m.file(fd, 5, 2, struct.pack("<iI", ref, 0), m.objref(17, ref) + m.tty(subtype, link))
-    queues = m.queue(()) * 2 + m.queue(()) + m.queue(PIECES)
-    if not m.late: # the others' too
-        queues += m.queue(()) * 6
+    # what was received, then what is to be sent; earlier postings give those of all that do not listen
+    queues = m.queue(()) * 2 + m.queue(PIECES) + m.queue(()) + (b"" if m.late else m.queue(()) * 2)
+    m.tcp(28, 1, 4001, 8081, (5000, 4983, 5, 13, 19))
+    m.tcp(29, 4, 4002, 8081, (70, 70, 100, 101, 101), 2)
+    queues += m.queue(RECEIVED) + m.queue(TO_SEND) + m.queue(()) + m.queue((b"",))
     last = max(i for i, r in enumerate(records) if r[0] == FILE_DESC)
     with open(target, "wb") as out:
         for i, (kind, payload) in enumerate(records):
@@ -119,6 +149,25 @@ def make(source, target, ttys="ttys"):
             out.write(record(kind, payload))
             if i == last:
                 out.write(m.out + queues)
+
+
+def check_tcp(crimg, image, same, seen, sk):
+    same("states", [x["state"] for x in sk], ["ESTABLISHED", "FIN_WAIT1"])
+    same("timeouts", [sk[0]["opts"][k] for k in ("so_rcv_tmo_sec", "so_rcv_tmo_usec", "so_snd_tmo_sec")], [1, 500000, 0])
+    same("options", (sk[0]["tcp_opts"], sk[0]["ip_opts"]), ({"nodelay": True, "keepcnt": 9}, {"ttl": 33}))
+    streams = [next(o["entries"][0]["message"] for o in seen["objects"] if o["kind"] == "TCP_STREAM" and o["id"] == x["ino"])
+               for x in sk]
+    names = "inq_len inq_seq outq_len outq_seq unsq_len snd_wnd rcv_wnd mss_clamp opt_mask".split()
+    same("streams", [[x[k] for k in names] for x in streams],
+         [[17, 5000, 14, 19, 6, 5840, 29200, 1460, "0x8"], [0, 70, 0, 101, 0, 5840, 29200, 1460, "0x8"]])
+    directory = image + ".dir"
+    shutil.rmtree(directory, ignore_errors=True)
+    subprocess.run([crimg, "convert", "-t", "criu", image, directory], check=True)
+    out = subprocess.run([crimg, "convert", "-t", "json", os.path.join(directory, "tcp-stream-%x.img" % sk[0]["ino"]), "-"],
+                         stdout=subprocess.PIPE, check=True)
+    extra = json.loads(out.stdout)["entries"][0]["extra"]
+    same("what waits", [base64.b64decode(extra[k]) for k in ("inq", "outq")], [b" waits" + b"linfragment", b"unacked!unsent"])
+    shutil.rmtree(directory)
 
 
 def check(crimg, image):
@@ -130,8 +179,8 @@ def check(crimg, image):
             print("%s: found %r, wanted %r" % (what, found, wanted))
 
     fds = {f["fd"]: f for f in seen["fds"][0]["fds"]}
-    same("types", [fds[i]["type"] for i in range(20, 28)],
-         ["unix"] * 3 + ["inet"] * 2 + ["eventfd", "tty", "tty"])
+    same("types", [fds[i]["type"] for i in range(20, 30)],
+         ["unix"] * 3 + ["inet"] * 2 + ["eventfd", "tty", "tty", "inet", "inet"])
     sockets = {s["file_id"]: s for part in seen["sockets"].values() for s in part}
     of = [sockets[fds[i]["file_id"]] for i in range(20, 25)]
     same("families", [s["family"] for s in of], ["unix"] * 3 + ["inet", "inet6"])
@@ -142,8 +191,10 @@ def check(crimg, image):
     same("names", [s["local"] for s in of[2:]], ["/run/name", "127.0.0.1:8081", "[::1]:4242"])
     same("the other end", of[4]["peer"], "[::1]:53")
     same("keeps alive", of[4]["options"], "keepalive")
+    same("buffers", (of[0]["send_buffer"], of[0]["receive_buffer"]), (2048, 87380))
     files = {e["message"]["id"]: e["message"] for o in seen["objects"] if o["kind"] == "FILES" for e in o["entries"]}
     same("eventfd", files[fds[25]["file_id"]]["efd"]["counter"], 7)
+    check_tcp(crimg, image, same, seen, [files[fds[i]["file_id"]]["isk"] for i in (28, 29)])
     names = [files[files[fds[i]["file_id"]]["tty"]["regf_id"]]["reg"]["name"] for i in (26, 27)]
     same("pty", names, ["/dev/ptmx", "/dev/pts/5"])
     ttys = [e["message"] for o in seen["objects"] if o["kind"] == "TTY_INFO" for e in o["entries"]]

@@ -1,5 +1,5 @@
-// Counts real-time signals, each of which carries its number, and proves that all came in order, once each. As
-// "meddle send PID FIRST COUNT" it sends them.
+// Counts real-time signals, each of which carries its number, and proves that all came in order,
+// once each. As "meddle send PID FIRST COUNT" it sends them.
 #include "../samples/programs/prove.h"
 
 #include <signal.h>

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What no image holds: a real process has each, and it is named; where that can be seen from outside, before the
-# process is touched.
+# process is touched. And what no image of ours should hold.
 #   refused.sh CRIMG
 crimg=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
@@ -51,4 +51,19 @@ refuses device 'is a device: /dev/kmsg'
 refuses memory 'shares its memory with another process' touched
 refuses semaphore 'counts like a semaphore' touched
 refuses renamed 'was removed, but the file has other names' touched
+
+# Packets of a pipe that are not its bytes [R-0213].
+cc -O1 -w -o "$work/rarefiles" "$here/../samples/programs/rarefiles.c" || exit 2
+mkdir "$work/rare" && cd "$work/rare" || exit 2
+(setsid sh -c 'echo $$ >pid; exec "$1"' sh "$work/rarefiles" </dev/null >out 2>&1 &)
+for _ in $(seq 500); do grep -qs ready out && break || sleep 0.01; done
+claim "a checkpoint with packets" "$crimg" checkpoint -q -t criu "$(cat pid)" image
+altered() { # TEXT FILE SED-SCRIPT
+	rm -rf bad && cp -a image bad && rm "bad/$2"
+	"$crimg" convert -t json "image/$2" - | sed -E "$3" >json && "$crimg" convert -f json -t criu json "bad/$2"
+	timeout 10 "$crimg" restart bad >said 2>&1
+	[ $? = 2 ] && grep -q -e "$1" said && ok || not_ok "$1 wanted: $(cat said)"
+}
+altered '7 bytes found, 8 wanted' pipe-packets.img 's/"length": ?\[3, ?5\]/"length":[3,4]/'
+altered '5000 bytes found, at most 4096 wanted' pipe-packets.img 's/"length": ?\[3, ?5\]/"length":[3,5000]/'
 finish

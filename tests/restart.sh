@@ -419,10 +419,10 @@ if command -v gdb >/dev/null && [ -d "$work/blocked8/img" ]; then
 	rm -f "$work/blocked8/run/go" && : >"$work/blocked8/run/err"
 	restart blocked8 "$work/blocked8/img" >/dev/null
 	timeout -k 1 30 gdb -batch -p "$pid_blocked8" -ex 'info threads' -ex 'thread apply all bt' >"$work/gdb" 2>/dev/null
-	for thread in blocked8 blocked-{0,1,2,3,4,5,6,7}; do
+	for thread in blocked8 blocked-{0,1,3,4,5,6,7}; do # blocked-2 sleeps for a while only
 		grep -q "^[* ] *[0-9].* \"$thread\"" "$work/gdb" && ok || not_ok "gdb: no thread called $thread"
 	done
-	[ "$(grep -cE '^#[0-9]+ .* in (run|main) \(' "$work/gdb")" = 9 ] && ok ||
+	[ "$(grep -cE '^#[0-9]+ .* in (run|main) \(' "$work/gdb")" -ge 8 ] && ok ||
 		not_ok "gdb: $(grep -cE '^#[0-9]+ .* in (run|main) \(' "$work/gdb") threads stand in functions of the program"
 	touch "$work/blocked8/run/go"
 	for _ in $(seq 200); do [ -e "/proc/$pid_blocked8" ] && sleep 0.05 || break; done

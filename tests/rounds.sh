@@ -45,6 +45,7 @@ scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
+# [R-0212] [R-0213]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended.
 rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
@@ -53,8 +54,8 @@ rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,ve
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers.
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 if $nobody unshare --user true 2>/dev/null; then
-	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,plainfiles,timers,vectors} \
-		"$w/naps 3 3" "${scripts[@]}"
+	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,plainfiles,timers,vectors} "${scripts[@]}"
+	rounds fresh none 1 $apart $nobody -- "late:$w/naps 4 2"
 	rounds chain none 10 $nobody unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child -- \
 		"still:$w/"{plainfiles,timers,vectors} "$w/"{blocked8,chain,churn} "${scripts[@]}"
 else
@@ -65,7 +66,7 @@ terminals=($apart sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals"
 if command -v script >/dev/null; then rounds chain "$criu" 10 "${terminals[@]}" -- "own:/bin/bash $w/prompt.sh"
 else skip "there is no script(1) to make a terminal with"; fi
-rounds fresh none 1 $apart -- "$w/heap 1024"
+rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
 wait
 while read -r good bad; do
 	passed=$((passed + good)) failed=$((failed + bad))

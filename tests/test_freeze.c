@@ -380,7 +380,7 @@ static void with_sysv(void)
 
 static void with_namespace(void)
 {
-	if (unshare(CLONE_NEWUTS) == 0)
+	if (unshare(CLONE_NEWNET) == 0)
 		wait_forever();
 }
 
@@ -406,7 +406,7 @@ static const struct refusal {
 	{with_device, "is a device: /dev/"},
 	{with_inotify, "inotify"},
 	{with_sysv, "System V shared memory"},
-	{with_namespace, "a namespace of its own: uts"},
+	{with_namespace, "a namespace of its own: net"},
 	{with_child_that_has_a_socket, "is a socket"},
 };
 

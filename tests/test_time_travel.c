@@ -297,7 +297,7 @@ static void test_filtered_index(void)
 {
 	const char *samples = getenv("CRIMG_SAMPLES");
 	struct crimg_ledger ledger = CRIMG_LEDGER_INIT;
-	struct crimg_image_filters filters = { put_filter, &ledger };
+	struct crimg_image_filters filters = { .put = put_filter, .context = &ledger };
 	struct crimg_image *image = NULL;
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct crimg_span span;

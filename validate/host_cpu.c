@@ -3,18 +3,8 @@
 #include <inttypes.h>
 
 #include "format/names.h"
+#include "format/x86_cpuid.h"
 #include "validate/host.h"
-
-#if defined(__x86_64__) || defined(__i386__)
-#include <cpuid.h>
-
-// Where a word of cpuinfo_x86_entry.capability (version 2) comes from. Observed with criu 4.2 on Intel and AMD.
-static const struct {
-	unsigned word, leaf, subleaf, reg; // reg: 0 eax, 1 ebx, 2 ecx, 3 edx
-} words[] = {
-	{ 1, 0x80000001, 0, 3 }, { 4, 1, 0, 2 },  { 6, 0x80000001, 0, 2 }, { 9, 7, 0, 1 },
-	{ 10, 0xd, 1, 0 },       { 11, 7, 0, 2 }, { 18, 7, 0, 3 },
-};
 
 // What a program may have found and chosen its code by.
 static const struct {
@@ -36,35 +26,14 @@ static const struct {
 	{ 18, 22, "amx_bf16" },  { 18, 23, "avx512fp16" }, { 18, 24, "amx_tile" }, { 18, 25, "amx_int8" },
 };
 
-static uint32_t word_here(unsigned word)
-{
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		unsigned r[4];
-		if (words[i].word != word)
-			continue;
-		if (__get_cpuid_count(words[i].leaf, words[i].subleaf, &r[0], &r[1], &r[2], &r[3]) == 0)
-			return 0;
-		return r[words[i].reg];
-	}
-	return 0;
-}
-
-// The components that the kernel has switched on.
-static uint64_t xcr0(void)
-{
-	uint32_t low, high;
-	if ((word_here(4) >> 27 & 1) == 0) // OSXSAVE
-		return 3;
-	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return (uint64_t)high << 32 | low;
-}
-
-static void check_features(struct crimg_checker *c, const CpuinfoX86Entry *cpu)
+static void check_features(struct crimg_checker *c, const CpuinfoX86Entry *cpu,
+			   const struct crimg_x86_cpu *here)
 {
 	for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
 		unsigned word = features[i].word, bit = features[i].bit;
 		if (cpu->capability_ver != 2 || word >= cpu->n_capability
-		    || (cpu->capability[word] >> bit & 1) == 0 || (word_here(word) >> bit & 1) != 0)
+		    || (cpu->capability[word] >> bit & 1) == 0
+		    || (here->capability[word] >> bit & 1) != 0)
 			continue;
 		struct crimg_place at =
 			crimg_place_of(c, CRIMG_KIND_CPUINFO, 0, "x86_entry[0].capability[%u]", word);
@@ -73,9 +42,10 @@ static void check_features(struct crimg_checker *c, const CpuinfoX86Entry *cpu)
 	}
 }
 
-static void check_components(struct crimg_checker *c, uint64_t used, const struct crimg_place *at)
+static void check_components(struct crimg_checker *c, uint64_t used,
+			     const struct crimg_x86_cpu *here, const struct crimg_place *at)
 {
-	uint64_t missing = used & ~xcr0();
+	uint64_t missing = used & ~here->components;
 	char text[256];
 	if (missing == 0)
 		return;
@@ -97,19 +67,17 @@ void crimg_host_cpu(struct crimg_checker *c)
 	const CpuinfoEntry *info = crimg_image_get(c->image, CRIMG_KIND_CPUINFO, 0, NULL);
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_CORE);
 	const CoreEntry *core;
+	struct crimg_x86_cpu here;
+	if (!crimg_x86_cpu_here(&here))
+		return; // images of x86 do not restore on another machine: crimg_host_machine()
+			// tells
 	if (info != NULL && info->n_x86_entry > 0)
-		check_features(c, info->x86_entry[0]);
+		check_features(c, info->x86_entry[0], &here);
 	while ((core = crimg_image_walk(c->image, &walk, NULL)) != NULL) {
 		if (core->thread_info == NULL || core->thread_info->fpregs->xsave == NULL)
 			continue;
 		struct crimg_place at =
 			crimg_place_message(c, core, "thread_info.fpregs.xsave.xstate_bv");
-		check_components(c, components_of(core->thread_info->fpregs->xsave), &at);
+		check_components(c, components_of(core->thread_info->fpregs->xsave), &here, &at);
 	}
 }
-#else
-void crimg_host_cpu(struct crimg_checker *c)
-{
-	(void)c; // images of x86 do not restore on another machine: crimg_host_machine() tells
-}
-#endif

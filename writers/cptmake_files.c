@@ -1,309 +1,11 @@
-// Inodes, open files, descriptor tables, directories.
+// Open files, and what epoll files wait for.
 #include <stdio.h>
 #include <string.h>
 
-#include "format/checked.h"
 #include "format/limits.h"
-#include "writers/cptmake.h"
+#include "writers/cptmake_file.h"
 
-#define PIPEFS_MAGIC 0x50495045u
-#define TMPFS_MAGIC 0x01021994u
-#define SOCKFS_MAGIC 0x534f434bu
-#define TUN_DEVICE (10u << 20 | 200u)
-#define FLAG_DELETED 1u
-#define FLAG_TUN 0x100u
 #define NS_PER_S 1000000000u
-
-static const struct {
-	const char *path;
-	uint32_t rdev;
-} devices[] = {
-	{"/dev/null", 1u << 20 | 3}, {"/dev/zero", 1u << 20 | 5},   {"/dev/full", 1u << 20 | 7},
-	{"/dev/random", 1u << 20 | 8}, {"/dev/urandom", 1u << 20 | 9},
-};
-
-static uint32_t device_of(const char *path)
-{
-	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
-		if (strcmp(devices[i].path, path) == 0)
-			return devices[i].rdev;
-	return 0;
-}
-
-// The inode that a file's is written as, 0: none.
-static uint64_t inode_key(const struct crimg_file *f)
-{
-	if (f->type == FD_TYPES__PIPE)
-		return CPTMAKE_KEY(CPTMAKE_PIPE, ((const PipeEntry *)f->message)->pipe_id);
-	if (f->type == FD_TYPES__FIFO)
-		return CPTMAKE_KEY(CPTMAKE_PIPE, ((const FifoEntry *)f->message)->pipe_id);
-	if (cptmake_is_socket(f))
-		return CPTMAKE_KEY(CPTMAKE_SOCKET, f->id);
-	if (f->type == FD_TYPES__TUNF)
-		return CPTMAKE_KEY(CPTMAKE_DEVICE, f->id);
-	if (f->type != FD_TYPES__REG)
-		return 0;
-	if (f->remap != NULL && f->remap->remap_type == REMAP_TYPE__GHOST)
-		return CPTMAKE_KEY(CPTMAKE_GHOST, f->remap->remap_id);
-	if (f->remap != NULL)
-		return CPTMAKE_KEY(CPTMAKE_LINK, f->id);
-	return device_of(((const RegFileEntry *)f->message)->name) != 0
-		       ? CPTMAKE_KEY(CPTMAKE_DEVICE, f->id)
-		       : 0;
-}
-
-static struct cptmake_object inode(uint32_t mode, uint64_t number, uint64_t size, uint32_t magic)
-{
-	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_INODE, CRIMG_CPT_CONTENT_ARRAY);
-	cptmake_set(&o, CRIMG_CPT_INODE_MODE, mode);
-	cptmake_set(&o, CRIMG_CPT_INODE_INO, number);
-	cptmake_set(&o, CRIMG_CPT_INODE_SIZE, size);
-	cptmake_set(&o, CRIMG_CPT_INODE_SB, magic);
-	cptmake_set(&o, CRIMG_CPT_INODE_BLKSIZE, CRIMG_PAGE_BYTES);
-	cptmake_set(&o, CRIMG_CPT_INODE_NLINK, 1);
-	return o;
-}
-
-static uint64_t all_bytes(const struct cptmake *k, enum crimg_kind kind)
-{
-	const struct crimg_image_object *o = crimg_image_first(k->image, kind);
-	uint64_t bytes = 0;
-	for (size_t i = 0; o != NULL && i < o->count; i++)
-		if (o->entries[i].payload.number != CRIMG_NO_PAYLOAD)
-			bytes += o->entries[i].payload.length;
-	return bytes;
-}
-
-// Where the bytes of each pipe are among those of all.
-static int find_pipes(struct cptmake *k, enum crimg_kind kind, struct crimg_err *err)
-{
-	struct crimg_image_object *o = crimg_image_first(k->image, kind);
-	uint64_t base = 0;
-	for (size_t i = 0; o != NULL && i < o->count; i++) {
-		const PipeDataEntry *e = crimg_image_message(k->image, o, i, err);
-		uint64_t bytes = o->entries[i].payload.number == CRIMG_NO_PAYLOAD
-					 ? 0
-					 : o->entries[i].payload.length;
-		if (e == NULL)
-			return -1;
-		struct cptmake_place *p =
-			cptmake_map_find(&k->inodes, CPTMAKE_KEY(CPTMAKE_PIPE, e->pipe_id));
-		if (p != NULL) {
-			p->from = base;
-			p->size = bytes;
-		}
-		base += bytes;
-	}
-	return 0;
-}
-
-static int put_pipe(struct cptmake *k, const struct crimg_file *f, struct cptmake_place *p,
-		    struct crimg_err *err)
-{
-	enum crimg_kind kind =
-		f->type == FD_TYPES__PIPE ? CRIMG_KIND_PIPES_DATA : CRIMG_KIND_FIFO_DATA;
-	struct cptmake_object o = inode(0010600, p->key & UINT32_MAX, 0,
-					f->type == FD_TYPES__PIPE ? PIPEFS_MAGIC : 0xef53);
-	struct cptmake_object bits = cptmake_new(CRIMG_CPT_OBJ_BITS, CRIMG_CPT_CONTENT_DATA);
-	struct cptmake_mark mark, inner;
-	if (cptmake_begin(k, &o, &mark, err) < 0)
-		return -1;
-	cptmake_set(&bits, CRIMG_CPT_BITS_SIZE, p->size);
-	struct carried_piece piece = {.kind = kind,
-				      .from = p->from,
-				      .length = p->size,
-				      .total = all_bytes(k, kind)};
-	if (p->size > 0
-	    && (cptmake_begin(k, &bits, &inner, err) < 0 || carried_contents(k->c, piece, err) < 0
-		|| cptmake_end(k, inner, err) < 0))
-		return -1;
-	p->at = mark.at;
-	return cptmake_end(k, mark, err);
-}
-
-// One stretch of a deleted file, filled up to a whole page.
-static int put_stretch(struct cptmake *k, uint64_t id, uint64_t start, struct carried_piece piece,
-		       struct crimg_err *err)
-{
-	static const uint8_t zeros[CRIMG_PAGE_BYTES] = {0};
-	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_PAGES, CRIMG_CPT_CONTENT_DATA);
-	struct cptmake_mark mark;
-	uint64_t fill = -piece.length & (CRIMG_PAGE_BYTES - 1);
-	if (piece.length == 0)
-		return 0;
-	if (start % CRIMG_PAGE_BYTES != 0)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "deleted file %llu has bytes from %llu on, whole pages wanted",
-				  (unsigned long long)id, (unsigned long long)start);
-	cptmake_set(&o, CRIMG_CPT_PAGES_START, start);
-	cptmake_set(&o, CRIMG_CPT_PAGES_END, start + piece.length + fill);
-	if (cptmake_begin(k, &o, &mark, err) < 0 || carried_contents(k->c, piece, err) < 0
-	    || carried_head(k->c, zeros, (size_t)fill, err) < 0)
-		return -1;
-	return cptmake_end(k, mark, err);
-}
-
-static uint64_t packed(const Timeval *t)
-{
-	return t == NULL ? 0 : t->tv_sec << 32 | t->tv_usec * 1000;
-}
-
-static int put_ghost(struct cptmake *k, uint64_t id, struct cptmake_place *p, struct crimg_err *err)
-{
-	struct crimg_image_object *o = crimg_image_find(k->image, CRIMG_KIND_GHOST_FILE, id);
-	const GhostFileEntry *head =
-		o == NULL ? NULL : crimg_image_message(k->image, o, 0, err);
-	struct cptmake_mark mark;
-	uint64_t base = 0, total = 0;
-	if (head == NULL)
-		return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
-				  "deleted file %llu is not in the image", (unsigned long long)id);
-	for (size_t i = 0; i < o->count; i++)
-		if (o->entries[i].payload.number != CRIMG_NO_PAYLOAD)
-			total += o->entries[i].payload.length;
-	struct cptmake_object n =
-		inode(head->mode, head->ino, head->has_size ? head->size : total, 0xef53);
-	cptmake_set(&n, CRIMG_CPT_INODE_NLINK, 0);
-	cptmake_set(&n, CRIMG_CPT_INODE_UID, head->uid);
-	cptmake_set(&n, CRIMG_CPT_INODE_GID, head->gid);
-	cptmake_set(&n, CRIMG_CPT_INODE_DEV, head->dev);
-	cptmake_set(&n, CRIMG_CPT_INODE_ATIME, packed(head->atim));
-	cptmake_set(&n, CRIMG_CPT_INODE_MTIME, packed(head->mtim));
-	if (cptmake_begin(k, &n, &mark, err) < 0)
-		return -1;
-	for (size_t i = 0; i < o->count; i++) {
-		const void *m = crimg_image_message(k->image, o, i, err);
-		const GhostChunkEntry *chunk = m;
-		if (m == NULL)
-			return -1;
-		uint64_t bytes = o->entries[i].payload.number == CRIMG_NO_PAYLOAD
-					 ? 0
-					 : o->entries[i].payload.length;
-		struct carried_piece piece = {.kind = CRIMG_KIND_GHOST_FILE,
-					      .id = id,
-					      .from = base,
-					      .length = bytes,
-					      .total = total};
-		if (put_stretch(k, id, i == 0 ? 0 : chunk->off, piece, err) < 0)
-			return -1;
-		base += bytes;
-	}
-	p->at = mark.at;
-	return cptmake_end(k, mark, err);
-}
-
-// Of a socket, or of the device that tun files are opened by: nothing follows.
-static int put_bare(struct cptmake *k, const struct crimg_file *f, struct cptmake_place *p,
-		    struct crimg_err *err)
-{
-	bool tun = f->type == FD_TYPES__TUNF;
-	struct cptmake_object o = inode(tun ? 0020666 : 0140777, f->id, 0, tun ? 0xef53 : SOCKFS_MAGIC);
-	cptmake_set(&o, CRIMG_CPT_INODE_RDEV, tun ? TUN_DEVICE : 0);
-	p->at = k->c->size;
-	return cptmake_put(k, &o, NULL, 0, err);
-}
-
-static int put_inode(struct cptmake *k, const struct crimg_file *f, struct cptmake_place *p,
-		     struct crimg_err *err)
-{
-	const RegFileEntry *reg = f->type == FD_TYPES__REG ? f->message : NULL;
-	struct cptmake_mark mark;
-	if (cptmake_is_socket(f) || f->type == FD_TYPES__TUNF)
-		return put_bare(k, f, p, err);
-	if (reg == NULL)
-		return put_pipe(k, f, p, err);
-	if (f->remap != NULL && f->remap->remap_type == REMAP_TYPE__GHOST)
-		return put_ghost(k, f->remap->remap_id, p, err);
-	bool link = f->remap != NULL;
-	struct cptmake_object o = inode(link ? 0100644 : 0020666, f->id,
-					reg->has_size ? reg->size : 0, 0xef53);
-	cptmake_set(&o, CRIMG_CPT_INODE_RDEV, link ? 0 : device_of(reg->name));
-	const struct crimg_file *other =
-		link ? crimg_files_find(&k->files, f->remap->remap_id) : NULL;
-	if (cptmake_begin(k, &o, &mark, err) < 0)
-		return -1;
-	if (link
-	    && (other == NULL || other->type != FD_TYPES__REG
-		|| cptmake_name(k, ((const RegFileEntry *)other->message)->name, err) < 0))
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "file %u was renamed, and its other name is not in the image",
-				  f->id);
-	p->at = mark.at;
-	return cptmake_end(k, mark, err);
-}
-
-// What the namespace tells of a segment of System V.
-static int put_sysv(struct cptmake *k, uint64_t id, uint64_t size, struct crimg_err *err)
-{
-	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_SYSV_SHM, CRIMG_CPT_CONTENT_VOID);
-	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_IPCNS_SHM);
-	const IpcShmEntry *e;
-	cptmake_set(&o, CRIMG_CPT_SYSV_SHM_ID, id);
-	cptmake_set(&o, CRIMG_CPT_SYSV_SHM_SEGSZ, size);
-	while ((e = crimg_image_walk(k->image, &walk, err)) != NULL) {
-		if (e->desc->id != id)
-			continue;
-		cptmake_set(&o, CRIMG_CPT_SYSV_SHM_KEY, e->desc->key);
-		cptmake_set(&o, CRIMG_CPT_SYSV_SHM_UID, e->desc->uid);
-		cptmake_set(&o, CRIMG_CPT_SYSV_SHM_GID, e->desc->gid);
-		cptmake_set(&o, CRIMG_CPT_SYSV_SHM_CUID, e->desc->cuid);
-		cptmake_set(&o, CRIMG_CPT_SYSV_SHM_CGID, e->desc->cgid);
-		cptmake_set(&o, CRIMG_CPT_SYSV_SHM_MODE, e->desc->mode);
-		cptmake_set(&o, CRIMG_CPT_SYSV_SHM_SEGSZ, e->size);
-	}
-	return cptmake_put(k, &o, NULL, 0, err);
-}
-
-// Shared memory without a name; that of System V has its object first.
-static int put_segments(struct cptmake *k, struct crimg_err *err)
-{
-	for (size_t i = 0; i < k->inodes.count; i++) {
-		struct cptmake_place *p = &k->inodes.list[i];
-		struct cptmake_mark mark;
-		bool sysv = p->key >> 40 == CPTMAKE_SYSV;
-		if (p->key >> 40 != CPTMAKE_SEGMENT && !sysv)
-			continue;
-		struct cptmake_object o = inode(0100777, i + 1, p->size, TMPFS_MAGIC);
-		cptmake_set(&o, CRIMG_CPT_INODE_NLINK, 0);
-		uint64_t id = p->key & (CPTMAKE_KEY(1, 0) - 1);
-		if (cptmake_begin(k, &o, &mark, err) < 0
-		    || (sysv && put_sysv(k, id, p->size, err) < 0)
-		    || cptmake_pages(k, crimg_image_find(k->image, CRIMG_KIND_PAGEMAP_SHMEM, id), 0,
-				     UINT64_MAX, err) < 0)
-			return -1;
-		p->at = mark.at;
-		if (cptmake_end(k, mark, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int cptmake_inodes(struct cptmake *k, struct crimg_err *err)
-{
-	if (find_pipes(k, CRIMG_KIND_PIPES_DATA, err) < 0
-	    || find_pipes(k, CRIMG_KIND_FIFO_DATA, err) < 0
-	    || cptmake_section(k, CRIMG_CPT_SECT_INODE, err) < 0)
-		return -1;
-	for (size_t i = 0; i < k->files.count; i++) {
-		uint64_t key = inode_key(&k->files.list[i]);
-		struct cptmake_place *p = key == 0 ? NULL : cptmake_map_find(&k->inodes, key);
-		if (p != NULL && p->at == 0 && put_inode(k, &k->files.list[i], p, err) < 0)
-			return -1;
-	}
-	return put_segments(k, err) < 0 ? -1 : cptmake_section_end(k, err);
-}
-
-int cptmake_collect_file(struct cptmake *k, uint32_t id, struct crimg_err *err)
-{
-	const struct crimg_file *f = crimg_files_find(&k->files, id);
-	uint64_t key = f != NULL ? inode_key(f) : 0;
-	if (f == NULL)
-		return 0;
-	return cptmake_map_add(&k->opened, id, err) < 0
-			       || (key != 0 && cptmake_map_add(&k->inodes, key, err) < 0)
-		       ? -1
-		       : 0;
-}
 
 static uint64_t mount_of(const struct cptmake *k, const struct crimg_file *f, const char *path)
 {
@@ -314,68 +16,75 @@ static uint64_t mount_of(const struct cptmake *k, const struct crimg_file *f, co
 	return at != CRIMG_CPT_NONE ? at : k->root_at;
 }
 
-// An open file, its name; what it is besides follows.
-static int begin_file(struct cptmake *k, const char *path, uint32_t flags, uint32_t mode,
-		      uint32_t lflags, uint64_t key, const struct crimg_file *f,
-		      struct cptmake_object *o, struct cptmake_mark *mark, struct crimg_err *err)
+int cptmake_begin_file(struct cptmake *k, const struct cptmake_file *what,
+		       const struct crimg_file *f, struct cptmake_mark *mark, struct crimg_err *err)
 {
 	static const uint32_t modes[] = {1, 2, 3, 3}; // FMODE by access mode
+	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_FILE, CRIMG_CPT_CONTENT_ARRAY);
 	const FownEntry *owner = f != NULL ? crimg_file_owner(f) : NULL;
-	cptmake_set(o, CRIMG_CPT_FILE_FLAGS, flags);
-	cptmake_set(o, CRIMG_CPT_FILE_MODE, modes[flags & 3]);
-	cptmake_set(o, CRIMG_CPT_FILE_I_MODE, mode);
-	cptmake_set(o, CRIMG_CPT_FILE_LFLAGS, lflags);
-	cptmake_set(o, CRIMG_CPT_FILE_INODE, key == 0 ? CRIMG_CPT_NONE : cptmake_at(&k->inodes, key));
-	cptmake_set(o, CRIMG_CPT_FILE_FOWN_FD, UINT32_MAX);
-	cptmake_set(o, CRIMG_CPT_FILE_VFSMOUNT, mount_of(k, f, path));
+	uint64_t inode = what->inode == 0 ? CRIMG_CPT_NONE : cptmake_at(&k->inodes, what->inode);
+	cptmake_set(&o, CRIMG_CPT_FILE_POS, what->pos);
+	cptmake_set(&o, CRIMG_CPT_FILE_PRIV, what->has_private ? what->private : CRIMG_CPT_NONE);
+	cptmake_set(&o, CRIMG_CPT_FILE_FLAGS, what->flags);
+	cptmake_set(&o, CRIMG_CPT_FILE_MODE, modes[what->flags & 3]);
+	cptmake_set(&o, CRIMG_CPT_FILE_I_MODE, what->mode);
+	cptmake_set(&o, CRIMG_CPT_FILE_LFLAGS, what->lflags);
+	cptmake_set(&o, CRIMG_CPT_FILE_INODE, inode);
+	cptmake_set(&o, CRIMG_CPT_FILE_FOWN_FD, UINT32_MAX);
+	cptmake_set(&o, CRIMG_CPT_FILE_VFSMOUNT, mount_of(k, f, what->path));
 	if (owner != NULL && owner->pid != 0) {
-		cptmake_set(o, CRIMG_CPT_FILE_FOWN_PID, owner->pid);
-		cptmake_set(o, CRIMG_CPT_FILE_FOWN_UID, owner->uid);
-		cptmake_set(o, CRIMG_CPT_FILE_FOWN_EUID, owner->euid);
-		cptmake_set(o, CRIMG_CPT_FILE_FOWN_SIGNO, owner->signum);
+		cptmake_set(&o, CRIMG_CPT_FILE_FOWN_PID, owner->pid);
+		cptmake_set(&o, CRIMG_CPT_FILE_FOWN_UID, owner->uid);
+		cptmake_set(&o, CRIMG_CPT_FILE_FOWN_EUID, owner->euid);
+		cptmake_set(&o, CRIMG_CPT_FILE_FOWN_SIGNO, owner->signum);
 	}
-	return cptmake_begin(k, o, mark, err) < 0 ? -1 : cptmake_name(k, path, err);
+	return cptmake_begin(k, &o, mark, err) < 0 ? -1 : cptmake_name(k, what->path, err);
 }
 
-static struct cptmake_object file_object(uint64_t pos, uint64_t priv)
+// One of which nothing but its name is told.
+static int put_whole(struct cptmake *k, const struct cptmake_file *what, const struct crimg_file *f,
+		     struct cptmake_mark *mark, struct crimg_err *err)
 {
-	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_FILE, CRIMG_CPT_CONTENT_ARRAY);
-	cptmake_set(&o, CRIMG_CPT_FILE_POS, pos);
-	cptmake_set(&o, CRIMG_CPT_FILE_PRIV, priv);
-	return o;
+	return cptmake_begin_file(k, what, f, mark, err) < 0 ? -1 : cptmake_end(k, *mark, err);
 }
 
 static int put_reg(struct cptmake *k, const struct crimg_file *f, struct cptmake_mark *mark,
 		   struct crimg_err *err)
 {
 	const RegFileEntry *reg = f->message;
-	struct cptmake_object o = file_object(reg->pos, CRIMG_CPT_NONE);
 	char path[CRIMG_MAX_NAME_BYTES + 16];
-	uint32_t mode = device_of(reg->name) != 0 ? 0020666 : reg->has_mode ? reg->mode : 0100644;
+	uint32_t mode = cptmake_device(reg->name) != 0 ? 0020666 : reg->has_mode ? reg->mode : 0100644;
 	if (strlen(reg->name) > CRIMG_MAX_NAME_BYTES)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "a name of %zu bytes found, at most %u wanted", strlen(reg->name),
 				  CRIMG_MAX_NAME_BYTES);
 	snprintf(path, sizeof path, "%s%s", reg->name, f->remap != NULL ? " (deleted)" : "");
-	if (begin_file(k, path, reg->flags, mode, f->remap != NULL ? FLAG_DELETED : 0, inode_key(f),
-		       f, &o, mark, err) < 0)
-		return -1;
-	return cptmake_end(k, *mark, err);
+	return put_whole(k,
+			 &(struct cptmake_file){
+				 .path = path,
+				 .flags = reg->flags,
+				 .mode = mode,
+				 .lflags = f->remap != NULL ? CRIMG_CPT_LFLAG_DELETED : 0,
+				 .inode = cptmake_inode_key(f),
+				 .pos = reg->pos,
+			 },
+			 f, mark, err);
 }
 
 static int put_pipe_file(struct cptmake *k, const struct crimg_file *f, struct cptmake_mark *mark,
 			 struct crimg_err *err)
 {
-	struct cptmake_object o = file_object(0, CRIMG_CPT_NONE);
 	char path[40];
 	bool fifo = f->type == FD_TYPES__FIFO;
-	snprintf(path, sizeof path, "pipe:[%u]", (unsigned)(inode_key(f) & UINT32_MAX));
+	uint64_t inode = cptmake_inode_key(f);
+	snprintf(path, sizeof path, "pipe:[%u]", (unsigned)(inode & UINT32_MAX));
 	const char *name = !fifo ? path : f->path != NULL ? f->path->name : "/";
 	uint32_t flags = fifo && f->path != NULL ? f->path->flags : crimg_file_flags(f);
 	uint32_t mode = fifo && f->path != NULL && f->path->has_mode ? f->path->mode : 0010600;
-	if (begin_file(k, name, flags, mode, 0, inode_key(f), f, &o, mark, err) < 0)
-		return -1;
-	return cptmake_end(k, *mark, err);
+	return put_whole(k,
+			 &(struct cptmake_file){
+				 .path = name, .flags = flags, .mode = mode, .inode = inode},
+			 f, mark, err);
 }
 
 // A socket is spoken of by its index, a tun file by its device.
@@ -383,13 +92,19 @@ static int put_bound(struct cptmake *k, const struct crimg_file *f, struct cptma
 		     struct crimg_err *err)
 {
 	bool tun = f->type == FD_TYPES__TUNF;
-	struct cptmake_object o = file_object(0, tun ? CRIMG_CPT_NONE : cptmake_socket_index(k, f));
 	char path[40];
 	snprintf(path, sizeof path, "socket:[%u]", f->id);
-	if (begin_file(k, tun ? "/dev/net/tun" : path, tun ? 2 : crimg_file_flags(f), tun ? 0020666 : 0140777,
-		       tun ? FLAG_TUN : 0, inode_key(f), f, &o, mark, err) < 0)
-		return -1;
-	return cptmake_end(k, *mark, err);
+	return put_whole(k,
+			 &(struct cptmake_file){
+				 .path = tun ? "/dev/net/tun" : path,
+				 .flags = tun ? 2 : crimg_file_flags(f),
+				 .mode = tun ? 0020666 : 0140777,
+				 .lflags = tun ? CRIMG_CPT_LFLAG_TUN : 0,
+				 .inode = cptmake_inode_key(f),
+				 .has_private = !tun,
+				 .private = tun ? 0 : cptmake_socket_index(k, f),
+			 },
+			 f, mark, err);
 }
 
 static uint64_t ns(uint64_t sec, uint64_t nsec)
@@ -401,17 +116,15 @@ static uint64_t ns(uint64_t sec, uint64_t nsec)
 static int put_special(struct cptmake *k, const struct crimg_file *f, struct cptmake_mark *mark,
 		       struct crimg_err *err)
 {
-	struct cptmake_object inner;
+	struct cptmake_file what = {.flags = crimg_file_flags(f), .mode = 0600};
+	struct cptmake_object inner = {.header = 0};
 	const void *m = f->message;
-	uint64_t priv = CRIMG_CPT_NONE;
-	const char *name;
-	uint32_t lflags;
 	switch (f->type) {
 	case FD_TYPES__EVENTFD:
 		inner = cptmake_new(CRIMG_CPT_OBJ_EVENTFD, CRIMG_CPT_CONTENT_VOID);
 		cptmake_set(&inner, CRIMG_CPT_EVENTFD_COUNT, ((const EventfdFileEntry *)m)->counter);
-		name = "anon_inode:[eventfd]";
-		lflags = 0x2000;
+		what.path = "anon_inode:[eventfd]";
+		what.lflags = CRIMG_CPT_LFLAG_EVENTFD;
 		break;
 	case FD_TYPES__TIMERFD:
 		inner = cptmake_new(CRIMG_CPT_OBJ_TIMERFD, CRIMG_CPT_CONTENT_VOID);
@@ -425,25 +138,23 @@ static int put_special(struct cptmake *k, const struct crimg_file *f, struct cpt
 		    && cptmake_lose(k, CRIMG_KIND_FILES, 0, "tfd.settime_flags",
 				    "left out: the timer counts from when it goes on", err) < 0)
 			return -1;
-		name = "anon_inode:[timerfd]";
-		lflags = 0x1000;
+		what.path = "anon_inode:[timerfd]";
+		what.lflags = CRIMG_CPT_LFLAG_TIMERFD;
 		break;
 	case FD_TYPES__SIGNALFD:
-		priv = ((const SignalfdEntry *)m)->sigmask;
-		name = "anon_inode:[signalfd]";
-		lflags = 0x800;
-		inner.header = 0;
+		what.has_private = true;
+		what.private = ((const SignalfdEntry *)m)->sigmask;
+		what.path = "anon_inode:[signalfd]";
+		what.lflags = CRIMG_CPT_LFLAG_SIGNALFD;
 		break;
 	case FD_TYPES__EVENTPOLL:
-		name = "anon_inode:[eventpoll]";
-		lflags = 0x10;
-		inner.header = 0;
+		what.path = "anon_inode:[eventpoll]";
+		what.lflags = CRIMG_CPT_LFLAG_EPOLL;
 		break;
 	default:
 		return 0;
 	}
-	struct cptmake_object o = file_object(0, priv);
-	if (begin_file(k, name, crimg_file_flags(f), 0600, lflags, 0, f, &o, mark, err) < 0
+	if (cptmake_begin_file(k, &what, f, mark, err) < 0
 	    || (inner.header > 0 && cptmake_put(k, &inner, NULL, 0, err) < 0))
 		return -1;
 	return cptmake_end(k, *mark, err) < 0 ? -1 : 1;
@@ -474,15 +185,19 @@ static int put_file(struct cptmake *k, const struct crimg_file *f, struct cptmak
 // The file that an area of shared memory is of.
 static int put_shared(struct cptmake *k, struct cptmake_place *p, struct crimg_err *err)
 {
-	struct cptmake_object o = file_object(0, CRIMG_CPT_NONE);
+	bool sysv = p->key >> 40 == CPTMAKE_SYSV;
+	const struct cptmake_file what = {
+		.path = sysv ? "/SYSV00000000 (deleted)" : "/dev/zero (deleted)",
+		.flags = 2,
+		.mode = 0100777,
+		.lflags = CRIMG_CPT_LFLAG_DELETED,
+		.inode = p->key,
+	};
 	struct cptmake_mark mark;
-	const char *name = p->key >> 40 == CPTMAKE_SYSV ? "/SYSV00000000 (deleted)"
-							: "/dev/zero (deleted)";
-	if (begin_file(k, name, 2, 0100777, FLAG_DELETED, p->key, NULL, &o, &mark,
-		       err) < 0)
+	if (put_whole(k, &what, NULL, &mark, err) < 0)
 		return -1;
 	p->at = mark.at;
-	return cptmake_end(k, mark, err);
+	return 0;
 }
 
 static int put_epolls(struct cptmake *k, struct crimg_err *err)
@@ -534,88 +249,4 @@ int cptmake_open_files(struct cptmake *k, struct crimg_err *err)
 			return -1;
 	}
 	return cptmake_section_end(k, err) < 0 ? -1 : put_epolls(k, err);
-}
-
-static int put_table(struct cptmake *k, const struct crimg_task *task, struct cptmake_place *p,
-		     uint32_t number, struct crimg_err *err)
-{
-	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_FILES, CRIMG_CPT_CONTENT_ARRAY);
-	struct cptmake_mark mark;
-	struct crimg_list fds;
-	if (crimg_task_list(k->image, task, CRIMG_PART_FDS, &fds, err) < 0)
-		return -1;
-	cptmake_set(&o, CRIMG_CPT_FILES_INDEX, number);
-	cptmake_set(&o, CRIMG_CPT_FILES_MAX_FDS, 256);
-	if (cptmake_begin(k, &o, &mark, err) < 0)
-		return -1;
-	for (size_t i = 0; i < fds.count; i++) {
-		const FdinfoEntry *e = fds.items[i];
-		struct cptmake_object d =
-			cptmake_new(CRIMG_CPT_OBJ_FILEDESC, CRIMG_CPT_CONTENT_VOID);
-		uint64_t at = cptmake_at(&k->opened, e->id);
-		if (at == CRIMG_CPT_NONE)
-			continue; // the file was left out, and that was told
-		cptmake_set(&d, CRIMG_CPT_FILEDESC_FD, e->fd);
-		cptmake_set(&d, CRIMG_CPT_FILEDESC_FLAGS, e->flags & 1);
-		cptmake_set(&d, CRIMG_CPT_FILEDESC_FILE, at);
-		if (cptmake_put(k, &d, NULL, 0, err) < 0)
-			return -1;
-	}
-	p->at = mark.at;
-	return cptmake_end(k, mark, err);
-}
-
-static int put_directory(struct cptmake *k, uint32_t id, struct crimg_err *err)
-{
-	const struct crimg_file *f = crimg_files_find(&k->files, id);
-	const RegFileEntry *reg = f != NULL && f->type == FD_TYPES__REG ? f->message : NULL;
-	struct cptmake_object o = file_object(0, CRIMG_CPT_NONE);
-	struct cptmake_mark mark;
-	if (begin_file(k, reg != NULL ? reg->name : "/", reg != NULL ? reg->flags : 0, 0040755, 0,
-		       0, f, &o, &mark, err) < 0)
-		return -1;
-	return cptmake_end(k, mark, err);
-}
-
-static int put_fs(struct cptmake *k, const struct crimg_task *task, struct cptmake_place *p,
-		  struct crimg_err *err)
-{
-	struct cptmake_object o = cptmake_new(CRIMG_CPT_OBJ_FS, CRIMG_CPT_CONTENT_ARRAY);
-	struct cptmake_mark mark;
-	cptmake_set(&o, CRIMG_CPT_FS_UMASK, task->fs->has_umask ? task->fs->umask : 022);
-	if (cptmake_begin(k, &o, &mark, err) < 0 || put_directory(k, task->fs->root_id, err) < 0
-	    || put_directory(k, task->fs->cwd_id, err) < 0)
-		return -1;
-	p->at = mark.at;
-	return cptmake_end(k, mark, err);
-}
-
-static struct cptmake_place *shared_of(const struct cptmake *k, const struct crimg_task *t,
-				       enum crimg_cpt_object kind)
-{
-	if (t->ids == NULL)
-		return NULL;
-	uint32_t id = kind == CRIMG_CPT_OBJ_FILES ? t->ids->files_id : t->ids->fs_id;
-	struct cptmake_place *p = cptmake_map_find(&k->shared, CPTMAKE_KEY(kind, id));
-	return p != NULL && p->at == 0 ? p : NULL;
-}
-
-int cptmake_tables(struct cptmake *k, struct crimg_err *err)
-{
-	if (cptmake_section(k, CRIMG_CPT_SECT_FILES_STRUCT, err) < 0)
-		return -1;
-	for (size_t i = 0; i < k->tasks.count; i++) {
-		struct cptmake_place *p = shared_of(k, &k->tasks.list[i], CRIMG_CPT_OBJ_FILES);
-		if (p != NULL && put_table(k, &k->tasks.list[i], p, (uint32_t)i, err) < 0)
-			return -1;
-	}
-	if (cptmake_section_end(k, err) < 0 || cptmake_section(k, CRIMG_CPT_SECT_FS, err) < 0)
-		return -1;
-	for (size_t i = 0; i < k->tasks.count; i++) {
-		struct cptmake_place *p = shared_of(k, &k->tasks.list[i], CRIMG_CPT_OBJ_FS);
-		if (p != NULL && k->tasks.list[i].fs != NULL
-		    && put_fs(k, &k->tasks.list[i], p, err) < 0)
-			return -1;
-	}
-	return cptmake_section_end(k, err);
 }

@@ -25,26 +25,44 @@ static const struct {
 	{ CRIMG_KIND_INVENTORY, NULL },
 };
 
+// Of F the same: it has no tasks, and nothing refers to anything.
+static const struct {
+	enum crimg_kind kind;
+	const char *what;
+} kept_by_f[] = {
+	{ CRIMG_KIND_CORE, "kept: credentials, each set once, without groups; lost: whose they are, and all else" },
+	{ CRIMG_KIND_CREDS, "kept: credentials, each set once, without groups; lost: whose they are" },
+	{ CRIMG_KIND_PSTREE, "lost: there are no processes" },
+	{ CRIMG_KIND_UTSNS, "kept: names; lost: whose they are" },
+	{ CRIMG_KIND_INVENTORY, NULL },
+};
+
 static bool is_empty(const struct crimg_image_object *o)
 {
 	return o->count == 0 && o->payload.number == CRIMG_NO_PAYLOAD && o->map == NULL;
 }
 
-static const char *words_for(enum crimg_kind kind)
+static const char *words_for(enum crimg_kst_posting posting, enum crimg_kind kind)
 {
+	for (size_t i = 0; posting == CRIMG_KST_F && i < sizeof kept_by_f / sizeof kept_by_f[0]; i++)
+		if (kept_by_f[i].kind == kind)
+			return kept_by_f[i].what;
+	if (posting == CRIMG_KST_F)
+		return "left out: no place";
 	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
 		if (kept[i].kind == kind)
 			return kept[i].what;
 	return "left out: no place";
 }
 
-int kstate_losses(struct crimg_image *image, struct crimg_ledger *ledger, struct crimg_err *err)
+int kstate_losses(struct crimg_image *image, enum crimg_kst_posting posting, struct crimg_ledger *ledger,
+                  struct crimg_err *err)
 {
 	char object[CRIMG_FILE_NAME_MAX];
 	enum crimg_kind told = CRIMG_KIND_COUNT;
 	for (size_t i = 0; i < image->count; i++) {
 		const struct crimg_image_object *o = &image->objects[i];
-		const char *what = words_for(o->object.kind);
+		const char *what = words_for(posting, o->object.kind);
 		if (o->object.kind == told || is_empty(o) || what == NULL)
 			continue;
 		told = o->object.kind;

@@ -276,8 +276,8 @@ static void finish_namespaces(struct maker *k)
 			kstate_set_u32(&k->things, i, CRIMG_KST_PID_NS_LAST, k->last_pid);
 }
 
-int kstate_make(struct crimg_image *image, struct crimg_ledger *ledger, struct crimg_buf *out,
-                struct crimg_err *err)
+int kstate_make(struct crimg_image *image, enum crimg_kst_posting posting, struct crimg_ledger *ledger,
+                struct crimg_buf *out, struct crimg_err *err)
 {
 	struct maker k = { .image = image, .things = kstate_things_make(), .creds = KSTATE_NOTHING };
 	int rc = crimg_tasks_load(image, &k.tasks, err) < 0 || crimg_files_load(image, &k.files, err) < 0
@@ -286,10 +286,10 @@ int kstate_make(struct crimg_image *image, struct crimg_ledger *ledger, struct c
 			: 0;
 	if (rc == 0) {
 		finish_namespaces(&k);
-		rc = kstate_lay(&k.things, RELEASE, out, err);
+		rc = kstate_lay(&k.things, posting, RELEASE, out, err);
 	}
 	if (rc == 0 && ledger != NULL)
-		rc = kstate_losses(image, ledger, err);
+		rc = kstate_losses(image, posting, ledger, err);
 	crimg_files_fini(&k.files);
 	crimg_tasks_fini(&k.tasks);
 	kstate_things_fini(&k.things);

@@ -159,14 +159,22 @@ static int lay_header(const char *release, struct crimg_buf *out, struct crimg_e
 	return crimg_buf_append(out, head, sizeof head, err) < 0 ? -1 : pad(out, err);
 }
 
-int kstate_lay(struct kstate_things *t, const char *release, struct crimg_buf *out,
-               struct crimg_err *err)
-{
-	static const enum crimg_kst_type order[] = {
+// What each posting lays out, the first to the last.
+static const struct {
+	const enum crimg_kst_type *list;
+	size_t count;
+} orders[] = {
+	[CRIMG_KST_F] = { (const enum crimg_kst_type[]){ CRIMG_KST_UTS_NS, CRIMG_KST_CRED }, 2 },
+	[CRIMG_KST_M] = { (const enum crimg_kst_type[]){
 		CRIMG_KST_PID,    CRIMG_KST_CRED,   CRIMG_KST_FILE,    CRIMG_KST_FILES,  CRIMG_KST_FS,
 		CRIMG_KST_UTS_NS, CRIMG_KST_IPC_NS, CRIMG_KST_MNT_NS,  CRIMG_KST_PID_NS, CRIMG_KST_NET_NS,
 		CRIMG_KST_SIGHAND, CRIMG_KST_SIGNAL, CRIMG_KST_MM,     CRIMG_KST_NSPROXY, CRIMG_KST_TASK,
-	};
+	}, 15 },
+};
+
+int kstate_lay(struct kstate_things *t, enum crimg_kst_posting posting, const char *release,
+               struct crimg_buf *out, struct crimg_err *err)
+{
 	if (t->err.code != CRIMG_OK) {
 		if (err != NULL)
 			*err = t->err;
@@ -174,9 +182,13 @@ int kstate_lay(struct kstate_things *t, const char *release, struct crimg_buf *o
 	}
 	if (lay_header(release, out, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
-		for (size_t k = 0; k < t->count; k++)
-			if (t->list[k].type == order[i] && lay(t, &t->list[k], out, err) < 0)
+	for (size_t i = 0; i < orders[posting].count; i++)
+		for (size_t k = 0; k < t->count; k++) {
+			if (t->list[k].type != orders[posting].list[i])
+				continue;
+			crimg_put_u32(t->list[k].body, crimg_kst_number(posting, t->list[k].type));
+			if (lay(t, &t->list[k], out, err) < 0)
 				return -1;
+		}
 	return 0;
 }

@@ -41,8 +41,8 @@ void kstate_set_u64(struct kstate_things *t, size_t thing, uint32_t at, uint64_t
 void kstate_set_text(struct kstate_things *t, size_t thing, uint32_t at, const char *text, size_t width);
 // The reference at `at`, as the layout has it.
 void kstate_set_ref(struct kstate_things *t, size_t thing, uint32_t at, size_t to);
-// Appends a header and all things, in the order of M.
-CRIMG_MUST_CHECK int kstate_lay(struct kstate_things *t, const char *release, struct crimg_buf *out,
-                                struct crimg_err *err);
+// Appends a header and all things that the posting (F or M) has, numbered and in order as it has them.
+CRIMG_MUST_CHECK int kstate_lay(struct kstate_things *t, enum crimg_kst_posting posting, const char *release,
+                                struct crimg_buf *out, struct crimg_err *err);
 
 #endif

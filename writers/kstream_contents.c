@@ -11,6 +11,7 @@
 bool kstream_wants_content(enum crimg_kind kind)
 {
 	return kind == CRIMG_KIND_PIPES_DATA || kind == CRIMG_KIND_FIFO_DATA || kind == CRIMG_KIND_SK_QUEUES
+		|| kind == CRIMG_KIND_TCP_STREAM
 		|| kind == CRIMG_KIND_IPCNS_SHM || kind == CRIMG_KIND_IPCNS_SEM
 		|| kind == CRIMG_KIND_IPCNS_MSG;
 }

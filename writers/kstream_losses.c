@@ -64,7 +64,6 @@ static const struct {
 	{ CRIMG_KIND_BINFMT_MISC, false, "binary formats" },
 	{ CRIMG_KIND_BINFMT_MISC_0, false, "binary formats" },
 	{ CRIMG_KIND_AUTOFS, false, "automatic mounts" },
-	{ CRIMG_KIND_TCP_STREAM, false, "connections" },
 	{ CRIMG_KIND_BPFMAP_DATA, false, "BPF maps" },
 	{ CRIMG_KIND_GHOST_FILE, false, "contents of deleted files" },
 	{ CRIMG_KIND_IFADDR, false, "network addresses" },

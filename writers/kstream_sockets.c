@@ -1,18 +1,18 @@
-// Sockets, and what waits in those of the unix family. Of internet sockets those without a connection: its
-// queues, windows and timers are told nowhere. No image with sockets was at hand: places are those of the
-// published headers, what values mean is inferred from the kernels of that time.
+// Sockets, and what waits in those of the unix family; connections are in kstream_tcp.c. No image with sockets was at hand:
+// places are those of the published headers, what values mean is read in the text of v20, or inferred from the kernels of
+// that time.
 #include <stdio.h>
 #include <string.h>
 
-#include "writers/kstream.h"
+#include "format/layout_linuxcr.h"
+#include "format/tcp_state.h"
+#include "writers/kstream_net.h"
 
 #define FAMILY_UNIX 1u
 #define FAMILY_INET6 10u
-#define STATE_ESTABLISHED 1u // TCP_*, which all families use
-#define STATE_CLOSE 7u
-#define STATE_LISTEN 10u
 #define SOCKET_UNCONNECTED 1u
 #define SOCKET_CONNECTED 3u
+#define SOCKET_DISCONNECTING 4u
 #define SOCKET_PASSCRED 0x8u
 #define SOCKET_PASSSEC 0x10u
 #define SOCK_URGENT_INLINE 0x4u
@@ -20,17 +20,42 @@
 #define SOCK_LINGER 0x10u
 #define SOCK_BROADCAST 0x40u
 #define SOCK_DONTROUTE 0x2000u
-#define FOREVER INT64_MAX
-#define PROTOCOL_TCP 6u
+#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_US 1000u
 #define PROTOCOL_UDP 17u
 #define SOCKADDR_IN_BYTES 16u
+#define DEFAULT_TTL 0xffffu // -1
 
 // What SOCKET says of a socket of any family.
 struct socket {
 	uint32_t family, type, protocol, state, backlog, shutdown;
 	const SkOptsEntry *opts;
-	bool buffers;
 };
+
+// What waits in those that listen are connections, which have no place. The names of states are TCP's.
+static bool has_queues(uint32_t state)
+{
+	return state != CRIMG_TCP_LISTEN;
+}
+
+// The kernel refuses a socket that is connected in any other state.
+static uint32_t state_above(uint32_t state)
+{
+	if (state == CRIMG_TCP_ESTABLISHED)
+		return SOCKET_CONNECTED;
+	return crimg_tcp_is_connected(state) ? SOCKET_DISCONNECTING : SOCKET_UNCONNECTED;
+}
+
+// Half of what there is, as somebody would ask for it; 0 s is no timeout.
+static uint32_t asked_for(uint32_t bytes, uint32_t least)
+{
+	return bytes == least ? bytes : bytes / 2;
+}
+
+static uint64_t timeout_ns(uint64_t sec, uint64_t usec)
+{
+	return sec > INT64_MAX / NS_PER_S - 1 ? 0 : sec * NS_PER_S + usec * NS_PER_US;
+}
 
 static bool is_on(bool has, bool value)
 {
@@ -51,10 +76,10 @@ static void put_socket(struct kstream_out *o, const struct socket *s)
 	const SkOptsEntry *e = s->opts;
 	kstream_begin(o, CRIMG_LCR_SOCKET);
 	if (o->rc2)
-		kstream_u64(o, s->buffers);
+		kstream_u64(o, has_queues(s->state));
 	kstream_u64(o, (is_on(e->has_so_passcred, e->so_passcred) ? SOCKET_PASSCRED : 0)
 	                       | (is_on(e->has_so_passsec, e->so_passsec) ? SOCKET_PASSSEC : 0));
-	kstream_u64(o, s->state == STATE_ESTABLISHED ? SOCKET_CONNECTED : SOCKET_UNCONNECTED);
+	kstream_u64(o, state_above(s->state));
 	kstream_u32(o, 0); // device it is bound to
 	kstream_u32(o, is_on(e->has_reuseaddr, e->reuseaddr));
 	kstream_u16(o, s->family);
@@ -63,12 +88,12 @@ static void put_socket(struct kstream_out *o, const struct socket *s)
 	kstream_u32(o, e->has_so_rcvlowat ? e->so_rcvlowat : 1);
 	kstream_u32(o, 0);
 	kstream_u64(o, flags_of(e));
-	kstream_u64(o, FOREVER); // timeouts
-	kstream_u64(o, FOREVER);
+	kstream_u64(o, timeout_ns(e->so_rcv_tmo_sec, e->so_rcv_tmo_usec));
+	kstream_u64(o, timeout_ns(e->so_snd_tmo_sec, e->so_snd_tmo_usec));
 	kstream_u64(o, 0); // errors
 	kstream_u32(o, e->has_so_priority ? e->so_priority : 0);
-	kstream_u32(o, e->so_rcvbuf);
-	kstream_u32(o, e->so_sndbuf);
+	kstream_u32(o, asked_for(e->so_rcvbuf, CRIMG_LCR_BUFFER_LEAST_RCV));
+	kstream_u32(o, asked_for(e->so_sndbuf, CRIMG_LCR_BUFFER_LEAST_SND));
 	kstream_u16(o, s->type);
 	kstream_u16(o, s->backlog);
 	kstream_u8(o, s->protocol);
@@ -102,7 +127,7 @@ static void put_unix(struct kstream *k, const struct crimg_file *f, const UnixSk
 {
 	struct kstream_out *o = &k->out;
 	struct socket s = { FAMILY_UNIX, e->type, 0, e->state, e->backlog,
-		            e->has_shutdown ? (uint32_t)e->shutdown : 0, e->opts, true };
+		            e->has_shutdown ? (uint32_t)e->shutdown : 0, e->opts };
 	size_t length = e->name.len <= CRIMG_LCR_UNIX_NAME_BYTES - 2 ? e->name.len : 0;
 	bool inside = e->peer != 0 && is_unix_of(k, e->peer);
 	int32_t peer = inside ? kstream_number_of(k, CRIMG_LCR_OBJ_SOCK, e->peer, NULL) : 0;
@@ -143,7 +168,8 @@ static void put_inet(struct kstream *k, const InetSkEntry *e)
 {
 	struct kstream_out *o = &k->out;
 	struct socket s = { e->family, e->type, e->proto, e->state, e->backlog,
-		            e->has_shutdown ? (uint32_t)e->shutdown : 0, e->opts, false };
+		            e->has_shutdown ? (uint32_t)e->shutdown : 0, e->opts };
+	const TcpStreamEntry *stream = kstream_tcp_stream(k, e);
 	bool six = e->family == FAMILY_INET6;
 	put_socket(o, &s);
 	kstream_begin(o, CRIMG_LCR_SOCKET_INET);
@@ -153,7 +179,13 @@ static void put_inet(struct kstream *k, const InetSkEntry *e)
 	kstream_u16(o, on_wire(e->dst_port));
 	kstream_u16(o, e->src_port);
 	kstream_u16(o, on_wire(e->src_port));
-	kstream_zeros(o, CRIMG_LCR_INET6_RCV_SADDR - 16 - 18); // state of a connection
+	kstream_u16(o, e->ip_opts != NULL && e->ip_opts->has_ttl ? e->ip_opts->ttl : DEFAULT_TTL);
+	kstream_zeros(o, CRIMG_LCR_TCP_RCV_NXT - CRIMG_LCR_INET_TTL - 2); // acknowledgements that wait
+	if (e->proto == CRIMG_PROTOCOL_TCP)
+		kstream_tcp_state(k, e, stream);
+	else
+		kstream_zeros(o, KSTREAM_TCP_BYTES);
+	kstream_zeros(o, CRIMG_LCR_INET6_RCV_SADDR - 16 - CRIMG_LCR_TCP_RCV_NXT - KSTREAM_TCP_BYTES);
 	for (size_t copy = 0; copy < 2; copy++) // saddr, rcv_saddr
 		for (size_t i = 0; i < 4; i++)
 			kstream_u32(o, six ? word(e->src_addr, e->n_src_addr, i) : 0);
@@ -177,32 +209,41 @@ bool kstream_socket_has_place(const struct crimg_file *f)
 	const InetSkEntry *inet = message;
 	const UnixSkEntry *usk = message;
 	if (f->type == FD_TYPES__UNIXSK)
-		return usk->opts != NULL && (usk->state == STATE_ESTABLISHED || usk->state == STATE_CLOSE
-		                             || usk->state == STATE_LISTEN);
+		return usk->opts != NULL && (usk->state == CRIMG_TCP_ESTABLISHED || usk->state == CRIMG_TCP_CLOSE
+		                             || usk->state == CRIMG_TCP_LISTEN);
 	return inet->opts != NULL
 		&& (inet->proto == PROTOCOL_UDP
-	            || (inet->proto == PROTOCOL_TCP && (inet->state == STATE_CLOSE || inet->state == STATE_LISTEN)));
+	            || (inet->proto == CRIMG_PROTOCOL_TCP
+	                && (inet->state == CRIMG_TCP_CLOSE || inet->state == CRIMG_TCP_LISTEN
+	                    || crimg_tcp_is_connected(inet->state))));
 }
 
 static void lose_of_socket(struct kstream *k, const struct crimg_file *f, const SkOptsEntry *e)
 {
-	bool timeouts = e->so_rcv_tmo_sec != 0 || e->so_rcv_tmo_usec != 0 || e->so_snd_tmo_sec != 0
-		|| e->so_snd_tmo_usec != 0;
 	bool others = (e->has_so_mark && e->so_mark != 0) || e->so_bound_dev != NULL || e->n_so_filter > 0
 		|| is_on(e->has_so_reuseport, e->so_reuseport);
-	if (timeouts)
-		kstream_lose(k, "files.img", "opts", "file %u: its timeouts are gone, which were in the kernel's own "
-		             "ticks", f->id);
 	if (others)
 		kstream_lose(k, "files.img", "opts", "file %u: options without a place: mark, device, filter or shared "
 		             "port", f->id);
+}
+
+static void lose_of_connection(struct kstream *k, const struct crimg_file *f, const InetSkEntry *e)
+{
+	const TcpStreamEntry *stream = kstream_tcp_stream(k, e);
+	if (e->proto != CRIMG_PROTOCOL_TCP || !crimg_tcp_is_connected(e->state))
+		return;
+	if (stream == NULL)
+		kstream_lose(k, "files.img", "isk.state", "file %u: its connection is not in the image: none", f->id);
+	else if ((stream->opt_mask & ~CRIMG_TCP_ECN) != 0)
+		kstream_lose_of(k, CRIMG_KIND_TCP_STREAM, e->ino, "opt_mask",
+		                "timestamps, selective acknowledgement and scaled windows have no place: none");
 }
 
 // What every socket of today has, and none of then.
 static void note_of_socket(struct kstream *k, const struct crimg_file *f)
 {
 	char what[96];
-	snprintf(what, sizeof what, "left out of file %u: options of IP and TCP, owner and mode of its name", f->id);
+	snprintf(what, sizeof what, "left out of file %u: options of IP, times of keep-alive, owner and mode of its name", f->id);
 	kstream_note_of(k, CRIMG_KIND_FILES, 0, "opts", what);
 }
 
@@ -222,40 +263,57 @@ int32_t kstream_socket(struct kstream *k, const struct crimg_file *f)
 		put_inet(k, inet);
 	lose_of_socket(k, f, is_unix ? usk->opts : inet->opts);
 	note_of_socket(k, f);
+	if (!is_unix)
+		lose_of_connection(k, f, inet);
 	if (!is_unix && inet->has_v6only && inet->v6only)
 		kstream_lose(k, "files.img", "isk.v6only", "file %u: takes IPv4 as well", f->id);
 	return ref;
 }
 
-static void put_packet(struct kstream *k, const struct crimg_image_entry *entry)
+void kstream_queue(struct kstream_out *o, uint32_t buffers, uint32_t bytes)
 {
-	struct kstream_out *o = &k->out;
-	uint32_t length = (uint32_t)entry->payload.length;
-	const uint8_t *bytes = kstream_content(k->contents, entry->payload);
-	const SkPacketEntry *e = (const void *)entry->message;
-	if (e->n_scm > 0)
-		kstream_lose(k, "sk-queues.img", "scm", "file %u: what is sent along with a packet has no place", e->id_for);
+	kstream_begin(o, CRIMG_LCR_SOCKET_QUEUE);
+	kstream_u32(o, buffers);
+	kstream_u32(o, bytes);
+	kstream_end(o);
+}
+
+void kstream_packet(struct kstream_out *o, const uint8_t *bytes, uint32_t length, const uint8_t *cb)
+{
+	enum { CB_BYTES = 48 };
 	kstream_begin(o, CRIMG_LCR_SOCKET_BUFFER);
 	kstream_zeros(o, 12);
 	kstream_u32(o, length);
 	kstream_u32(o, 0); // in fragments
 	kstream_u32(o, length);
-	kstream_zeros(o, 72);
+	kstream_zeros(o, 24);
+	if (cb != NULL)
+		kstream_bytes(o, cb, CB_BYTES);
+	else
+		kstream_zeros(o, CB_BYTES);
 	kstream_end(o);
 	kstream_begin(o, CRIMG_LCR_BUFFER);
 	kstream_bytes(o, bytes, bytes != NULL ? length : 0);
 	kstream_end(o);
 }
 
-// What was received, then what waits to be sent, which is nothing: unix sockets hand over at once.
-void kstream_socket_queues(struct kstream *k, const struct crimg_file *f)
+static void put_packet(struct kstream *k, const struct crimg_image_entry *entry)
+{
+	const SkPacketEntry *e = (const void *)entry->message;
+	if (e->n_scm > 0)
+		kstream_lose(k, "sk-queues.img", "scm", "file %u: what is sent along with a packet has no place", e->id_for);
+	kstream_packet(&k->out, kstream_content(k->contents, entry->payload), (uint32_t)entry->payload.length, NULL);
+}
+
+// What was received, then what waits to be sent, which is nothing: those of unix hand over at once.
+static void put_packets(struct kstream *k, const struct crimg_file *f)
 {
 	struct kstream_out *o = &k->out;
 	struct crimg_entries found = { .count = 0 };
 	uint64_t total = 0;
-	bool is_unix = f->type == FD_TYPES__UNIXSK;
-	if (kstream_failed(o) || (o->rc2 && !is_unix)
-	    || crimg_image_select_entries(k->image, CRIMG_KIND_SK_QUEUES, "id_for", f->id, &found, &o->err) < 0)
+	bool received = f->type == FD_TYPES__UNIXSK;
+	if (received
+	    && crimg_image_select_entries(k->image, CRIMG_KIND_SK_QUEUES, "id_for", f->id, &found, &o->err) < 0)
 		return;
 	for (size_t i = 0; i < found.count; i++) {
 		total += found.items[i]->payload.length;
@@ -264,13 +322,22 @@ void kstream_socket_queues(struct kstream *k, const struct crimg_file *f)
 			crimg_fail(&o->err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
 			           "what waits in socket %u did not come", f->id);
 	}
-	for (size_t queue = 0; queue < 2; queue++) {
-		bool received = queue == 0 && is_unix;
-		kstream_begin(o, CRIMG_LCR_SOCKET_QUEUE);
-		kstream_u32(o, received ? (uint32_t)found.count : 0);
-		kstream_u32(o, received ? (uint32_t)total : 0);
-		kstream_end(o);
-		for (size_t i = 0; received && i < found.count; i++)
-			put_packet(k, found.items[i]);
-	}
+	kstream_queue(o, (uint32_t)found.count, (uint32_t)total);
+	for (size_t i = 0; i < found.count; i++)
+		put_packet(k, found.items[i]);
+	kstream_queue(o, 0, 0);
+}
+
+void kstream_socket_queues(struct kstream *k, const struct crimg_file *f)
+{
+	const void *message = f->message;
+	const UnixSkEntry *usk = message;
+	const InetSkEntry *inet = message;
+	bool is_unix = f->type == FD_TYPES__UNIXSK;
+	if (kstream_failed(&k->out) || !has_queues(is_unix ? usk->state : inet->state))
+		return;
+	if (!is_unix && inet->proto == CRIMG_PROTOCOL_TCP)
+		kstream_tcp_queues(k, inet);
+	else
+		put_packets(k, f);
 }

@@ -97,8 +97,8 @@ static int put_record(struct linuxcr_writer *w, const struct crimg_record *r, st
 	if (!w->carried.known)
 		return 0;
 	forget_index(w);
-	if (!crimg_mul_u64(e->pages, CRIMG_PAGE_BYTES, &pages)
-	    || !crimg_add_u64(CRIMG_LCR_HEADER_BYTES + (uint64_t)e->payload.len, pages, &length)
+	if (e->beyond > e->payload.len || !crimg_mul_u64(e->pages, CRIMG_PAGE_BYTES, &pages)
+	    || !crimg_add_u64(CRIMG_LCR_HEADER_BYTES + (uint64_t)e->payload.len - e->beyond, pages, &length)
 	    || length > UINT32_MAX)
 		return crimg_fail(err, CRIMG_E_FORMAT, r->origin, r->origin_offset,
 		                  "a record of %zu bytes and %llu pages found, less than 4 GiB wanted",
