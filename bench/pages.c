@@ -1,6 +1,6 @@
 // A process that has so many pages of its own, each with another neighbour of nothing in between when `gap`
-// is 1. Says "ready" and sleeps.
-//   pages COUNT GAP
+// is 1; and so many children. Says "ready" and sleeps.
+//   pages COUNT GAP [CHILDREN]
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -18,6 +18,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < 4096; j += 64)
 			p[i * step * 4096 + j] = (char)(i + j / 64);
+	for (unsigned long i = argc > 3 ? strtoul(argv[3], NULL, 10) : 0; i > 0; i--)
+		if (fork() == 0)
+			for (;;)
+				pause();
 	puts("ready");
 	fflush(stdout);
 	for (;;)

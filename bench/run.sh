@@ -6,8 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 sample=$here/../samples/criu/a-regs
 crimg=$build/crimg measure=$build/bench/measure peer=$build/peer
 work=$(mktemp -d "${CRIMG_BENCH_DIR:-/var/tmp}/crimg-bench.XXXXXX")
-memory=
-trap 'rm -rf "$work" "$memory"' EXIT
+memory= pid=
+trap '[ -n "$pid" ] && kill -9 -- "-$pid" 2>/dev/null; rm -rf "$work" "$memory"' EXIT
 cd "$work" || exit 2
 "$here/../tests/peer/peer.sh" "$peer" || peer=
 row() { printf '%-52s %9.3f s %8d KiB   %s\n' "$@"; }
@@ -138,33 +138,85 @@ row "gdb, backtraces of all threads" "$gbt" "$gbt_mem" ""
 row "inspect stack" "$stack" "$stack_mem" "$(ratio "$gbt" "$stack") x faster (target 10)"
 kill "$pid"
 echo
-frozen() { "$crimg" inspect "$1" stats | sed -n 's/^ *frozen_time *//p'; }
+# How long those in an image stood still, of every turn, for the best of them.
+printf '%s\n' "[ -d \"\$1\" ] && \"$crimg\" inspect \"\$1\" stats --json |" \
+	"	sed -n 's/.*\"frozen_time\": *\"*\\([0-9]*\\).*/\\1/p' >>\"\$1.frozen\"; rm -rf \"\$1\"" >note
+frozen() { sh ./note "$1"; sort -n "$1.frozen" | head -n 1 | awk '{ printf "frozen %.0f ms", $1 / 1000 }'; rm "$1.frozen"; }
+printf '%s\n' 'kill -9 "$1" 2>/dev/null; while [ -e "/proc/$1" ]; do sleep 0.01; done' >end
+start() { # COMMAND…: $pid, once it is ready
+	setsid "$@" </dev/null >ready 2>&1 &
+	pid=$!
+	disown
+	for _ in $(seq 600); do grep -q ready ready && break; sleep 0.1; done
+}
+checkpoint=("$crimg" checkpoint -q --leave-running)
 taking() { # WHAT COUNT GAP
 	echo "taking $1"
-	setsid ./pages "$2" "$3" </dev/null >ready 2>&1 &
-	pid=$!
-	for _ in $(seq 600); do grep -q ready ready && break; sleep 0.1; done
-	run take take 'rm -rf t' 3 "$crimg" checkpoint -q --leave-running -t criu "$pid" t
-	run takes takes 'rm -f t.crimg' 3 "$crimg" checkpoint -q --leave-running --compress=none "$pid" t.crimg
-	pages=$(find t -name 'pages-1.img')
-	run cps cps 'rm -f p' 3 sh -c "cp $pages p && sync -d p"
+	start ./pages "$2" "$3"
+	"${checkpoint[@]}" -t criu "$pid" kept
+	pages=$(find kept -name 'pages-1.img')
+	enter cps 'rm -f p' sh -c "cp $pages p && sync -d p"
+	enter take 'sh ./note t' "${checkpoint[@]}" -t criu "$pid" t
+	enter takes 'rm -f t.crimg' "${checkpoint[@]}" --compress=none "$pid" t.crimg
+	if [ -n "$peer" ]; then
+		enter cdump 'sh ./note c; mkdir c' "$peer/criu" dump --leave-running -t "$pid" -D c -o log
+		enter csync 'rm -rf c2; mkdir c2' sh -c "$peer/criu dump --leave-running -t $pid -D c2 -o log && sync c2/*"
+	fi
+	race 5
 	row "cp of its pages, and fsync" "$cps" "$cps_mem" "1.00"
-	row "checkpoint to a criu directory" "$take" "$take_mem" "$(ratio "$take" "$cps") x cp (target 1.5), frozen $(frozen t)"
+	row "checkpoint to a criu directory" "$take" "$take_mem" "$(ratio "$take" "$cps") x cp (target 1.5), $(frozen t)"
 	row "checkpoint to a stream" "$takes" "$takes_mem" "$(ratio "$takes" "$cps") x cp"
 	run takep takep 'rm -rf before after' 3 "$crimg" checkpoint -q --leave-running --pre-dump before "$pid" after
-	row "the same with --pre-dump" "$takep" "$takep_mem" "$(ratio "$takep" "$cps") x cp, frozen $(frozen after)"
+	row "the same with --pre-dump" "$takep" "$takep_mem" "$(ratio "$takep" "$cps") x cp, $(frozen after)"
 	run gcore gcore 'rm -f g.*' 1 gcore -o g "$pid"
 	row "gcore" "$gcore" "$gcore_mem" "$(ratio "$gcore" "$take") x the time of checkpoint"
 	if [ -n "$peer" ]; then
-		run cdump cdump 'rm -rf c; mkdir c' 3 "$peer/criu" dump --leave-running -t "$pid" -D c -o log
-		row "criu dump" "$cdump" "$cdump_mem" "$(ratio "$cdump" "$take") x the time of checkpoint, frozen $(frozen c)"
+		row "criu dump, whose bytes are written to disk later" "$cdump" "$cdump_mem" \
+			"$(ratio "$cdump" "$take") x the time of checkpoint, $(frozen c)"
+		row "criu dump and fsync, as crimg does" "$csync" "$csync_mem" "$(ratio "$csync" "$take") x the time of checkpoint"
 	fi
-	kill "$pid"
-	rm -rf t t.crimg before after p c g.*
+	rm -rf t t.crimg before p c2 g.*
+	in_memory
+	restarting
 }
-cc -O2 -w -o pages "$here/pages.c"
+# The same where no disk is.
+in_memory() {
+	if [ -z "$peer" ] || [ "$(df -m --output=avail /dev/shm 2>/dev/null | tail -n 1)" -lt 8192 ]; then return; fi
+	memory=$(mktemp -d /dev/shm/crimg-bench.XXXXXX)
+	enter mcp "rm -rf $memory/p" cp "$pages" "$memory/p"
+	enter mtake "rm -rf $memory/t" "${checkpoint[@]}" -t criu "$pid" "$memory/t"
+	enter mdump "rm -rf $memory/c; mkdir $memory/c" "$peer/criu" dump --leave-running -t "$pid" -D "$memory/c" -o log
+	race 3
+	rm -rf "$memory"
+	echo "in memory (tmpfs): checkpoint $(ratio "$mtake" "$mcp") x cp, criu dump $(ratio "$mdump" "$mtake") x the time of checkpoint"
+}
+restarting() {
+	rm -rf kept && "$crimg" checkpoint -q -t criu "$pid" kept || exit 1
+	enter cat : cat "$pages"
+	enter fill : ./fill "$pages"
+	enter back "sh ./end $pid" "$crimg" restart kept
+	[ -n "$peer" ] && enter cback "sh ./end $pid" "$peer/criu" restore -d -D kept -o log
+	race 5
+	row "cat of its pages" "$cat" "$cat_mem" ""
+	row "cat of its pages into new memory" "$fill" "$fill_mem" "1.00"
+	row "restart" "$back" "$back_mem" "$(ratio "$back" "$fill") x that (target 1.5), $(ratio "$back" "$cat") x cat"
+	[ -n "$peer" ] && row "criu restore" "$cback" "$cback_mem" "$(ratio "$cback" "$back") x the time of restart"
+	sh ./end "$pid"
+	pid=
+	rm -rf kept
+}
+cc -O2 -w -o pages "$here/pages.c" && cc -O2 -w -o fill "$here/fill.c" || exit 1
 taking "a process of 1 GiB" 262144 0
 taking "a process of 500,000 scattered single pages" 500000 1
+echo "taking 1,001 processes"
+start ./pages 1 0 1000
+enter many 'sh ./note t' "${checkpoint[@]}" -t criu "$pid" t
+[ -n "$peer" ] && enter cmany 'sh ./note c; mkdir c' "$peer/criu" dump --leave-running -t "$pid" -D c -o log
+race 3
+row "checkpoint to a criu directory" "$many" "$many_mem" "$(frozen t)"
+[ -n "$peer" ] && row "criu dump" "$cmany" "$cmany_mem" "$(ratio "$cmany" "$many") x the time of checkpoint, $(frozen c)"
+kill -9 -- "-$pid"
+pid=
 echo
 echo "validating 1,000 tasks with 200,000 mappings"
 "$here/many_tasks.py" "$crimg" "$sample" many 1000 200

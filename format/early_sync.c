@@ -16,12 +16,24 @@ struct crimg_early_sync {
 	bool ending;
 };
 
+static pthread_mutex_t all = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t none_left = PTHREAD_COND_INITIALIZER;
+static unsigned count; // of those that were closed, and have not ended
+
 static void forget(struct crimg_early_sync *s)
 {
 	close(s->fd);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->work);
 	free(s);
+}
+
+void crimg_early_sync_settle(void)
+{
+	pthread_mutex_lock(&all);
+	while (count > 0)
+		pthread_cond_wait(&none_left, &all);
+	pthread_mutex_unlock(&all);
 }
 
 // Only asks: what cannot be written shows in the fsync.
@@ -43,6 +55,10 @@ static void *ask(void *context)
 			                      SYNC_FILE_RANGE_WRITE);
 	}
 	forget(s);
+	pthread_mutex_lock(&all);
+	if (--count == 0)
+		pthread_cond_broadcast(&none_left);
+	pthread_mutex_unlock(&all);
 	return NULL;
 }
 
@@ -82,6 +98,9 @@ void crimg_early_sync_close(struct crimg_early_sync *s)
 {
 	if (s == NULL)
 		return;
+	pthread_mutex_lock(&all);
+	count++;
+	pthread_mutex_unlock(&all);
 	pthread_mutex_lock(&s->lock);
 	s->ending = true;
 	pthread_cond_signal(&s->work);

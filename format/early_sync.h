@@ -16,5 +16,8 @@ struct crimg_early_sync *crimg_early_sync_open(int fd);
 void crimg_early_sync_note(struct crimg_early_sync *s, uint64_t offset, uint64_t length);
 // No more will be: the thread asks for what is left, and ends by itself. NULL is allowed.
 void crimg_early_sync_close(struct crimg_early_sync *s);
+// Waits until the threads of all that were closed have ended, and their duplicates are closed: file systems can be
+// unmounted then.
+void crimg_early_sync_settle(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/checked.h"
+#include "format/early_sync.h"
 #include "format/limits.h"
 
 #define COPY_BYTES ((size_t)256 << 10)
@@ -45,6 +46,7 @@ void crimg_output_close(struct crimg_output *o)
 	if (o == NULL)
 		return;
 	o->ops->discard(o);
+	crimg_early_sync_settle();
 	free(o->path);
 	free(o);
 }

@@ -125,8 +125,7 @@ static void test_early_sync(void)
 		crimg_early_sync_note(sync, at, 1 << 20);
 	crimg_early_sync_close(sync);
 	close(fd);
-	for (int i = 0; i < 1000 && open_files() != before; i++)
-		usleep(10000);
+	crimg_early_sync_settle();
 	CU_ASSERT_EQUAL(open_files(), before);
 	crimg_early_sync_note(NULL, 0, 1);
 	crimg_early_sync_close(NULL);
