@@ -18,10 +18,12 @@
 
 static volatile sig_atomic_t stopped;
 
+// Who is about to wait, for a task that somebody froze, is told again.
 static void on_signal(int number)
 {
 	(void)number;
 	stopped = 1;
+	alarm(1);
 }
 
 bool crimg_convert_stopped(void)
@@ -330,6 +332,7 @@ int crimg_convert(const char *verb, const struct crimg_convert_options *options,
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
+	sigaction(SIGALRM, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	int rc = run(&job, events, &err);

@@ -59,7 +59,8 @@ static int set_regs(const struct crimg_remote *r, const struct user_regs_struct 
 static int set_mask(const struct crimg_remote *r, uint64_t mask, struct crimg_err *err)
 {
 	return ptrace(PTRACE_SETSIGMASK, r->tid, sizeof mask, &mask) < 0
-		       ? fail_ptrace(r, "the signal mask cannot be set", err) : 0;
+		       ? fail_ptrace(r, "the signal mask cannot be set", err)
+		       : 0;
 }
 
 // Runs on to the next stop: *status. A signal to us ends the wait, which would be long if somebody
@@ -69,7 +70,11 @@ static int run(const struct crimg_remote *r, int how, int *status, struct crimg_
 	if (ptrace(how, r->tid, NULL, NULL) < 0)
 		return fail_ptrace(r, "cannot be let run", err);
 	if (waitpid(r->tid, status, __WALL) < 0)
-		return fail_ptrace(r, "cannot be waited for", err);
+		return fail_ptrace(r,
+				   errno == EINTR
+					   ? "interrupted while it was to make a system call for us"
+					   : "cannot be waited for",
+				   err);
 	if (WIFSIGNALED(*status))
 		return crimg_fail(
 			err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,

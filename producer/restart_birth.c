@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "producer/restart_birth.h"
@@ -103,6 +104,19 @@ static void block_signals(sigset_t *old)
 	sigprocmask(SIG_SETMASK, &all, old);
 }
 
+// A number is taken for as long as it names a session or group of somebody: of whoever was killed a moment ago, too,
+// which /proc does not show any more.
+static long clone_patiently(uint64_t flags, uint32_t number)
+{
+	const struct timespec pause = { 0, 10 * 1000 * 1000 };
+	long pid = clone_here(flags, number);
+	for (unsigned i = 0; pid < 0 && errno == EEXIST && i < 50; i++) {
+		nanosleep(&pause, NULL);
+		pid = clone_here(flags, number);
+	}
+	return pid;
+}
+
 static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool keeper,
                   pid_t *out, struct crimg_err *err)
 {
@@ -113,7 +127,7 @@ static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool
 	// The root, when it is crimg's child, has what crimg sets for its children.
 	if (!keeper && has_clocks)
 		(void)crimg_clocks_set(&clocks);
-	long pid = clone_here(flags | CLONE_CLEAR_SIGHAND, number);
+	long pid = clone_patiently(flags | CLONE_CLEAR_SIGHAND, number);
 	if (pid == 0) {
 		close(r->gate_in);
 		wait_at_gate(r, keeper, has_clocks ? &clocks : NULL);

@@ -7,6 +7,8 @@
 
 #include "producer/restart_parts.h"
 
+#define KERNEL_LARGEFILE 0100000u // O_LARGEFILE, which the C library hides
+
 static const PipePacketsEntry *packets_of(struct crimg_restart *r, uint32_t pipe_id)
 {
 	struct crimg_list list = { NULL, 0 };
@@ -101,14 +103,30 @@ static int reopen(int end, int flags)
 	return -1;
 }
 
+// The end as pipe() gave it, for the first file that is one: what is opened again has O_LARGEFILE, by which it
+// can be told from the former. That it is taken is noted by a second handle.
+static int take_end(struct crimg_restart *r, enum crimg_handle_sort sort, const PipeEntry *e, struct crimg_err *err)
+{
+	struct crimg_handle taken = { .sort = sort, .id = e->pipe_id, .more = 2 };
+	int end = crimg_handles_find(&r->handles, sort, e->pipe_id, 0);
+	if ((e->flags & KERNEL_LARGEFILE) != 0 || crimg_handles_find(&r->handles, sort, e->pipe_id, 2) >= 0)
+		return reopen(end, (int)e->flags);
+	int fd = fcntl(end, F_DUPFD_CLOEXEC, 0);
+	taken.fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (taken.fd >= 0 && fcntl(fd, F_SETFL, (int)e->flags & (O_DIRECT | O_NONBLOCK)) == 0
+	    && crimg_handles_add(&r->handles, taken, err) >= 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 static int open_pipe(struct crimg_restart *r, const PipeEntry *e, struct crimg_err *err)
 {
 	if (make_pipe(r, e->pipe_id, err) < 0)
 		return -1;
 	bool out = (e->flags & O_ACCMODE) == O_WRONLY;
-	int end = crimg_handles_find(&r->handles, out ? CRIMG_HANDLE_PIPE_OUT : CRIMG_HANDLE_PIPE_IN,
-	                             e->pipe_id, 0);
-	int fd = reopen(end, (int)e->flags);
+	int fd = take_end(r, out ? CRIMG_HANDLE_PIPE_OUT : CRIMG_HANDLE_PIPE_IN, e, err);
 	return fd >= 0 ? fd : crimg_fail_sys(err, errno, NULL, "an end of pipe:[%u]", e->pipe_id);
 }
 

@@ -17,7 +17,9 @@ static int check_thread(pid_t tid, struct crimg_err *err)
 	    && errno == ECHILD)
 		return crimg_fail_sys(err, errno, NULL, "task %d is not held by us any more",
 				      (int)tid);
-	if (info.si_pid == 0)
+	bool ended = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED
+		     || info.si_code == CLD_DUMPED;
+	if (info.si_pid == 0 || !ended) // a stop that nobody waited for is told, too
 		return 0;
 	return crimg_fail(
 		err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET,

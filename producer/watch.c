@@ -109,6 +109,8 @@ static int watch_area(struct crimg_watch *w, struct crimg_page_scan *scan, uint6
 		return crimg_fail_sys(err, errno, NULL,
 				      "process %d: memory at 0x%" PRIx64 " cannot be watched",
 				      (int)w->pid, start);
+	if (crimg_ranges_add(&w->areas, start, end, err) < 0)
+		return -1;
 	return crimg_page_scan(scan, start, end, CRIMG_PAGES_PROTECT, note_pages, &note, err);
 }
 
@@ -157,10 +159,12 @@ void crimg_watch_end(struct crimg_watch *w)
 	if (w->uffd >= 0)
 		close(w->uffd);
 	w->uffd = -1;
+	crimg_ranges_fini(&w->areas);
 	crimg_ranges_fini(&w->pages);
 }
 
-// What is still protected is of those pages: nobody else protects any.
+// What is still protected is of those pages: nobody else protects any. Another mapping may have
+// taken the place of an area; that is not protected.
 int crimg_watch_unwritten(const struct crimg_watch *w, struct crimg_page_scan *scan,
 			  struct crimg_ranges *out, struct crimg_err *err)
 {
@@ -168,8 +172,8 @@ int crimg_watch_unwritten(const struct crimg_watch *w, struct crimg_page_scan *s
 	struct note note = {&found, err};
 	uint64_t born;
 	int rc = read_born(w->pid, &born, err);
-	for (size_t i = 0; rc == 0 && born == w->born && i < w->pages.count; i++)
-		rc = crimg_page_scan(scan, w->pages.list[i].start, w->pages.list[i].end,
+	for (size_t i = 0; rc == 0 && born == w->born && i < w->areas.count; i++)
+		rc = crimg_page_scan(scan, w->areas.list[i].start, w->areas.list[i].end,
 				     CRIMG_PAGES_UNWRITTEN, note_pages, &note, err);
 	*out = found.pages;
 	return rc;

@@ -16,7 +16,8 @@ struct crimg_watch {
 	uint64_t born; // ticks since the machine's start: tells the process from one that gets its
 		       // number
 	int uffd;
-	struct crimg_ranges pages; // that it had when watching began
+	struct crimg_ranges areas; // that are watched
+	struct crimg_ranges pages; // that were there when watching began
 };
 
 // The process's threads are seized and stand. CRIMG_E_UNSUPPORTED: this kernel cannot.

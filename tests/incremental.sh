@@ -88,6 +88,18 @@ if [ -n "$watches" ]; then
 		restored "pre-dump $i" since
 	done
 
+	# By their owner, without privileges.
+	chmod 711 "$work" && cp "$crimg" owned && mkdir -m 777 theirs && cd theirs || exit 2
+	nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
+	(umask 0 && exec setsid $nobody ../writes </dev/null >out 2>&1) & back=$!
+	for _ in $(seq 500); do grep -q ready out 2>/dev/null && break; sleep 0.01; done
+	claim "pre-dump by its owner" $nobody ../owned checkpoint -q --leave-running --pre-dump before "$back" since
+	claim "parent by its owner" $nobody ../owned checkpoint -q --leave-running --parent since "$back" later
+	touch go
+	cd ..
+	wait "$back"
+	grep -q "^right" theirs/out && ok || not_ok "taken by its owner: $(cat theirs/out)"
+
 	# Threads, a tree, guard regions, programs of others.
 	for p in blocked8 heap guards; do cc -O1 -w -pthread -I"$programs" -o "$p" "$programs/$p.c" || exit 2; done
 	read -r good bad < <(PREDUMP=1 python3 "$here/checkpoint_rounds.py" "$crimg" "$criu" "$work/rounds" 2 \

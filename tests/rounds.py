@@ -146,8 +146,8 @@ def shape(pid):
         for fd in numbers(at + "fd"):
             info = [line for line in text(f"{at}fdinfo/{fd}").splitlines()
                     if re.match("pos:|eventfd-count|sigmask|clockid", line)]
-            # O_LARGEFILE means nothing on this CPU; O_DIRECTORY is not kept by CRIU.
-            info += [f"{int(n, 8) & ~0o300000:o}" for n in re.findall(r"flags:\s*(\d+)", text(f"{at}fdinfo/{fd}"))]
+            # O_DIRECTORY is not kept by CRIU.
+            info += [f"{int(n, 8) & ~0o200000:o}" for n in re.findall(r"flags:\s*(\d+)", text(f"{at}fdinfo/{fd}"))]
             target = re.sub(r"\[\d+\]| .deleted.$", "", link(f"{at}fd/{fd}"))
             lines.append(f"{p} fd {fd} {target} {info}")
         for tid in numbers(at + "task"):

@@ -119,8 +119,10 @@ static void test_child(void)
 
 static void test_child_time(void)
 {
-	char why[96];
-	CU_ASSERT_STRING_EQUAL(ask(child_spins, NULL, false, why, sizeof why), "begun");
+	char why[96] = "";
+	// On a busy machine it may not get the CPU for as long as it is given.
+	for (int i = 0; i < 5 && strcmp(why, "took too long") != 0; i++)
+		CU_ASSERT_STRING_EQUAL(ask(child_spins, NULL, false, why, sizeof why), "begun");
 	CU_ASSERT_STRING_EQUAL(why, "took too long");
 	ask(child_sleeps, NULL, false, why, sizeof why);
 	CU_ASSERT(strcmp(why, "did not answer for 2 s") == 0 || strcmp(why, "took too long") == 0);
