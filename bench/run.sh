@@ -166,7 +166,7 @@ taking() { # WHAT COUNT GAP
 	row "cp of its pages, and fsync" "$cps" "$cps_mem" "1.00"
 	row "checkpoint to a criu directory" "$take" "$take_mem" "$(ratio "$take" "$cps") x cp (target 1.5), $(frozen t)"
 	row "checkpoint to a stream" "$takes" "$takes_mem" "$(ratio "$takes" "$cps") x cp"
-	run takep takep 'rm -rf before after' 3 "$crimg" checkpoint -q --leave-running --pre-dump before "$pid" after
+	run takep takep 'sh ./note after; rm -rf before' 3 "$crimg" checkpoint -q --leave-running --pre-dump before "$pid" after
 	row "the same with --pre-dump" "$takep" "$takep_mem" "$(ratio "$takep" "$cps") x cp, $(frozen after)"
 	run gcore gcore 'rm -f g.*' 1 gcore -o g "$pid"
 	row "gcore" "$gcore" "$gcore_mem" "$(ratio "$gcore" "$take") x the time of checkpoint"
