@@ -11,7 +11,7 @@ struct early_image {
 	struct early e;
 	struct model_payloads payloads;
 	struct crimg_arena arena; // for making a message
-	size_t process, item;     // where the entry before was found, of objects made from all processes
+	size_t item;              // where the entry before was found
 };
 
 extern const struct model_format early_format; // its model is a struct early_image
