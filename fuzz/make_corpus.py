@@ -206,7 +206,7 @@ def main():
     for name in ["good", *early2012_gen.DAMAGED]:
         files = early2012_gen.make(name).files
         corpus.add("early", b"".join(member(n, d, False) for n, d in files.items()
-                                     if n.endswith(("-21.img", "-22.img", "-23.img")) or n[-5].isalpha()))
+                                     if n.endswith(("-22.img", "-23.img")) or n[-5].isalpha() or "shmem" in n))
     seen = set()
     for top in sys.argv[3:]:
         for folder, _, names in os.walk(top):

@@ -9,52 +9,70 @@
 #define LEAST_MESSAGE 8u     // of pstree_entry: four required fields
 #define FIRST_FIELD 0x08u    // its tag: pid, a varint
 
-// Whether a file is messages behind their lengths up to its end. The packed structure of a root has its parent, 0, where
-// the first message would begin.
-static bool is_messages(struct crimg_source *source)
+// Whether a file goes on as messages behind their lengths up to its end: 1, 0, or -1. The packed structure of a root has
+// its parent, 0, where the first message would begin.
+static int is_messages(struct crimg_window *w, struct crimg_err *err)
 {
-	struct crimg_err why = CRIMG_ERR_INIT;
-	struct crimg_window w = crimg_window_make(source, CRIMG_EARLY_MAGIC_BYTES);
 	const uint8_t *p;
-	size_t got = 0;
-	bool good = true;
-	while (good && crimg_window_peek(&w, 5, &p, &got, &why) == 0 && got > 0) {
+	size_t got;
+	for (;;) {
+		if (crimg_window_peek(w, 5, &p, &got, err) < 0)
+			return -1;
+		if (got == 0)
+			return 1;
 		uint32_t length = got >= 5 ? crimg_get_u32(p) : 0;
-		good = length >= LEAST_MESSAGE && p[4] == FIRST_FIELD
-			&& (source->size == CRIMG_SIZE_UNKNOWN || crimg_in_range(w.offset + 4, length, source->size))
-			&& crimg_window_skip(&w, 4 + (uint64_t)length, &why) == 0;
+		if (length < LEAST_MESSAGE || p[4] != FIRST_FIELD
+		    || (w->source->size != CRIMG_SIZE_UNKNOWN && !crimg_in_range(w->offset + 4, length, w->source->size)))
+			return 0;
+		if (crimg_window_skip(w, 4 + (uint64_t)length, err) < 0)
+			return -1;
 	}
-	crimg_window_fini(&w);
-	return good && why.code == CRIMG_OK;
 }
 
-static bool is_packed(struct crimg_store *store, const struct crimg_member *m)
+// The same of packed structures, of a whole file.
+static int is_packed(struct crimg_store *store, const struct crimg_member *m, struct crimg_err *err)
 {
-	struct crimg_err why = CRIMG_ERR_INIT;
 	struct crimg_source *source;
-	uint8_t head[4];
-	if (crimg_store_open_member(store, m, &source, &why) < 0)
-		return false;
-	bool packed = crimg_source_read_exact(source, 0, head, sizeof head, &why) == 0
-		&& crimg_get_u32(head) == CRIMG_EARLY_PSTREE_2012 && !is_messages(source);
+	const uint8_t *p;
+	size_t got;
+	if (crimg_store_open_member(store, m, &source, err) < 0)
+		return -1;
+	struct crimg_window w = crimg_window_make(source, 0);
+	int rc = crimg_window_peek(&w, CRIMG_EARLY_MAGIC_BYTES, &p, &got, err);
+	bool is_tree = rc >= 0 && got >= CRIMG_EARLY_MAGIC_BYTES && crimg_get_u32(p) == CRIMG_EARLY_PSTREE_2012;
+	if (is_tree && (rc = crimg_window_skip(&w, CRIMG_EARLY_MAGIC_BYTES, err)) >= 0)
+		rc = is_messages(&w, err);
+	crimg_window_fini(&w);
 	crimg_source_close(source);
-	return packed;
+	return rc < 0 ? -1 : is_tree && rc == 0;
 }
 
-const struct crimg_member *early_pstree(struct crimg_store *store, bool *is_2012)
+// The first file that is named so, or of which a process is.
+static const struct crimg_member *find_tree(const struct crimg_store *store, bool numbered)
 {
 	uint64_t number;
-	*is_2012 = false;
-	for (size_t i = 0; i < store->count; i++)
-		if (store->members[i].type == CRIMG_MEMBER_FILE
-		    && early_number(early_base(store->members[i].name), "pstree", &number))
-			return &store->members[i];
-	*is_2012 = true;
-	for (size_t i = 0; i < store->count; i++)
-		if (store->members[i].type == CRIMG_MEMBER_FILE
-		    && strcmp(early_base(store->members[i].name), "pstree.img") == 0)
-			return is_packed(store, &store->members[i]) ? &store->members[i] : NULL;
+	for (size_t i = 0; i < store->count; i++) {
+		const struct crimg_member *m = &store->members[i];
+		const char *base = early_base(m->name);
+		if (m->type == CRIMG_MEMBER_FILE
+		    && (numbered ? early_number(base, "pstree", &number) : strcmp(base, "pstree.img") == 0))
+			return m;
+	}
 	return NULL;
+}
+
+int early_pstree(struct crimg_store *store, const struct crimg_member **tree, bool *is_2012, struct crimg_err *err)
+{
+	const struct crimg_member *m = find_tree(store, true);
+	bool late = m == NULL;
+	int rc = 1;
+	if (late && (m = find_tree(store, false)) != NULL)
+		rc = is_packed(store, m, err);
+	if (rc < 0)
+		return -1;
+	*tree = rc == 1 ? m : NULL;
+	*is_2012 = late;
+	return 0;
 }
 
 static int read_segments(struct early *e, const struct early_set *set, struct crimg_err *err)
@@ -100,11 +118,13 @@ static int list_others(struct early *e, struct crimg_err *err)
 
 int early_load(struct early *e, struct crimg_store *store, struct crimg_err *err)
 {
-	const struct crimg_member *tree = early_pstree(store, &e->is_2012);
-	const struct early_set *set = e->is_2012 ? &early_set_2012 : &early_set_2011;
+	const struct crimg_member *tree;
 	e->store = store;
 	e->damage = CRIMG_ERR_INIT;
 	e->arena = crimg_arena_make((size_t)CRIMG_MAX_INDEX_BYTES);
+	if (early_pstree(store, &tree, &e->is_2012, err) < 0)
+		return -1;
+	const struct early_set *set = e->is_2012 ? &early_set_2012 : &early_set_2011;
 	if (tree == NULL)
 		return crimg_store_fail(store, NULL, err, CRIMG_E_FORMAT, CRIMG_NO_OFFSET,
 		                        "no pstree-PID.img is in it, and no pstree.img of packed structures, with which "

@@ -122,7 +122,8 @@ CRIMG_MUST_CHECK int early_load(struct early *e, struct crimg_store *store, stru
 void early_fini(struct early *e);
 
 // "x/pstree-12.img" of the store, the first by name, of 2011, else a "x/pstree.img" that holds packed structures, of
-// 2012. NULL: there is neither.
-const struct crimg_member *early_pstree(struct crimg_store *store, bool *is_2012);
+// 2012. *tree is NULL when there is neither. -1: memory, I/O.
+CRIMG_MUST_CHECK int early_pstree(struct crimg_store *store, const struct crimg_member **tree, bool *is_2012,
+				  struct crimg_err *err);
 
 #endif

@@ -71,11 +71,21 @@ static int early_open(struct crimg_reader *reader, struct crimg_input *in, struc
 	return in->store == NULL ? fail_source(in, err) : model_reader_open(reader, in, &loader, err);
 }
 
+// Of a tree that could not be read, our open says so best.
+static int probe_store(struct crimg_store *store)
+{
+	struct crimg_err why = CRIMG_ERR_INIT;
+	const struct crimg_member *tree;
+	bool is_2012;
+	if (crimg_store_find(store, "inventory.img") != NULL)
+		return 0;
+	return early_pstree(store, &tree, &is_2012, &why) < 0 || tree != NULL ? 95 : 0;
+}
+
 static int early_probe(const struct crimg_input *in)
 {
-	bool is_2012;
 	if (in->store != NULL)
-		return early_pstree(in->store, &is_2012) != NULL && crimg_store_find(in->store, "inventory.img") == NULL ? 95 : 0;
+		return probe_store(in->store);
 	return what_is(in) != NOT_EARLY ? 100 : 0;
 }
 
