@@ -1,6 +1,6 @@
 // CRIU's images of packed structures, before its first release: the set of September 2011 (commit 523de2362) and
-// the last, of July 2012 (c75b4b70f), which are read, and the magics of others, which are named. Constants alone. Source: SPEC.md, chapter "Early
-// CRIU images".
+// the last, of July 2012 (c75b4b70f), which are read, and the magics of others, which are named. Constants alone.
+// Source: SPEC.md, chapter "Early CRIU images".
 #ifndef CRIMG_FORMAT_LAYOUT_CRIUEARLY_H
 #define CRIMG_FORMAT_LAYOUT_CRIUEARLY_H
 

@@ -253,7 +253,8 @@ static int read_all(struct early *e, struct crimg_err *err)
 	if (sort_threads(e, err) < 0)
 		return -1;
 	for (size_t i = 0; i < e->thread_count; i++)
-		if (early_read_of(e, "core", e->threads[i].tid, CRIMG_EARLY_CORE_2012, read_core, &e->threads[i].core, err) < 0)
+		if (early_read_of(e, "core", e->threads[i].tid, CRIMG_EARLY_CORE_2012, read_core, &e->threads[i].core,
+		                  err) < 0)
 			return -1;
 	for (size_t i = 0; i < e->process_count; i++) {
 		struct early_process *p = &e->processes[i];

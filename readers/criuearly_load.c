@@ -9,8 +9,8 @@
 #define LEAST_MESSAGE 8u     // of pstree_entry: four required fields
 #define FIRST_FIELD 0x08u    // its tag: pid, a varint
 
-// Whether a file goes on as messages behind their lengths up to its end: 1, 0, or -1. The packed structure of a root has
-// its parent, 0, where the first message would begin.
+// Whether a file goes on as messages behind their lengths up to its end: 1, 0, or -1. The packed structure of a
+// root has its parent, 0, where the first message would begin.
 static int is_messages(struct crimg_window *w, struct crimg_err *err)
 {
 	const uint8_t *p;

@@ -92,10 +92,10 @@ static int early_probe(const struct crimg_input *in)
 const struct crimg_reader_driver crimg_reader_criuearly = {
 	.name = "criu-early",
 	.summary = "CRIU's packed structures of September 2011 and July 2012, before its first release, x86-64",
-	.keeps = "registers, areas, pages, descriptors; of 2011 pipes and shared memory, of 2012 threads, names and signal "
-	         "actions; every structure as it is",
-	.loses = "what the images of 2011 did not hold yet (names, credentials, signals, timers, sessions); of those of 2012, "
-	         "sockets, pipes, credentials, timers and namespaces stay as they are, unread",
+	.keeps = "registers, areas, pages, shared memory, descriptors; of 2011 pipes, of 2012 threads, names and signal actions; "
+	         "every structure as it is",
+	.loses = "what the images of 2011 did not hold yet (names, credentials, signals, timers, sessions); of 2012, sockets, "
+	         "pipes, credentials, timers and namespaces stay as they are, unread",
 	.probe = early_probe,
 	.open = early_open,
 	.next = model_reader_next,
