@@ -67,7 +67,7 @@ static const struct {
 	{ EMFILE, "raise the limit on open files (ulimit -n)" },
 	{ ENFILE, "raise fs.file-max" },
 	{ EAGAIN, "raise the limit on processes (ulimit -u), or kernel.pid_max" },
-	{ ENOENT, "bring the file along, under the same path" },
+	{ ENOENT, "see that it is there; a file of the tasks, under the same path (or below --sysroot DIR)" },
 	{ ENOSYS, "this kernel is too old for it" },
 	{ ETXTBSY, "somebody writes to a program that is wanted: end that" },
 	{ ESRCH, "somebody ended a task while it was made: try again" },

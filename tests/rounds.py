@@ -153,8 +153,17 @@ def shape(pid):
         for tid in numbers(at + "task"):
             status = text(f"{at}task/{tid}/status")
             kept = re.compile("Name|Pid|PPid|NS|[UG]id") if "\nState:\tZ" in status else STATUS
-            lines += [f"{p} {tid} {line}" for line in status.splitlines() if kept.match(line)]
+            lines += [f"{p} {tid} {waiting(line, status)}" for line in status.splitlines() if kept.match(line)]
     return lines
+
+
+def waiting(line, status):
+    """The line; of pending signals, those that are blocked: the others are on their way to a handler."""
+    if not line.startswith(("SigPnd:", "ShdPnd:")):
+        return line
+    blocked = int(re.search(r"^SigBlk:\s*(\w+)", status, re.M).group(1), 16)
+    name, mask = line.split()
+    return f"{name} {int(mask, 16) & blocked:016x}"
 
 
 def differences(before, after):

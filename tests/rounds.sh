@@ -55,7 +55,8 @@ rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,ve
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers.
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 if $nobody unshare --user true 2>/dev/null; then
-	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,plainfiles,timers,vectors} "${scripts[@]}"
+	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,common,guards,plainfiles,timers,vectors} \
+		"$w/counter numbers" "${scripts[@]}"
 	rounds fresh none 1 $apart $nobody -- "late:$w/naps 4 2"
 	rounds chain none 10 $nobody unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child -- \
 		"still:$w/"{plainfiles,timers,vectors} "$w/"{blocked8,chain,churn} "${scripts[@]}"

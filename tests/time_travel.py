@@ -8,6 +8,7 @@ Runs where the numbers of the processes are free: as the first process of a pid 
 own). ROOT is where the processes find their files.
 """
 import ctypes
+import glob
 import os
 import re
 import signal
@@ -341,6 +342,7 @@ def restore():
     else:
         command = [restorer, "restore", "-D", images, "-o", "restore.log", "-d", "--pidfile", "pid"]
         command += [] if role == "container" else ["--shell-job"]
+        command += ["--tcp-close"] if glob.glob(images + "/tcp-stream-*.img") else []  # who was at the other end is gone
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=20)
     if images == "-" and role == "tree": # what is the same of several tasks is said once
         same("notes", b"mm-167.img and 3 more: vmas: the vDSO" in done.stderr, True)
