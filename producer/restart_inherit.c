@@ -51,8 +51,13 @@ int crimg_restart_inherit(struct crimg_restart *r, struct crimg_actor *a, struct
 	for (size_t i = 0; i < a->space.count; i++)
 		if ((a->space.areas[i].vma->status & (CRIMG_VMA_VDSO | CRIMG_VMA_VVAR)) != 0)
 			kernel = kernel && a->kept[i];
-	if (kernel && count >= a->space.count / 2)
+	const struct crimg_area *next = crimg_space_next(&a->space, m->bridge.start);
+	if (m->bridge.start != 0 && next != NULL && next->start < m->bridge.end)
+		kernel = false;
+	if (kernel && count >= a->space.count / 2) {
+		a->bridge = m->bridge;
 		return 0;
+	}
 	free(a->kept); // little is left, or the vDSO would have to move: from the beginning
 	a->kept = NULL;
 	return 0;

@@ -12,9 +12,9 @@
 #include "format/limits.h"
 #include "producer/restart_memory.h"
 #include "producer/restart_sysv.h"
+#include "producer/restart_vdso.h"
 
 #define END_32 (UINT64_C(1) << 32) // a 64-bit program may run 32-bit code, but its vDSO is above
-#define USER_END UINT64_C(0x7ffffffff000)
 #define GUARD_INSTALL 102 // MADV_GUARD_INSTALL, Linux 6.13
 #define FLAGS_KEPT (MAP_GROWSDOWN | MAP_NORESERVE)
 
@@ -22,23 +22,6 @@ static int unmap(struct crimg_puppet *p, uint64_t from, uint64_t to, struct crim
 {
 	return from >= to ? 0
 		: CRIMG_DO(p, err, "unmapping what was crimg's", NULL, SYS_munmap, from, to - from);
-}
-
-// The parts of the vDSO wait in the stage for their place.
-static int park_vdso(const struct crimg_restart *r, struct crimg_puppet *p,
-                     const struct crimg_vdso *vdso, struct crimg_err *err)
-{
-	for (size_t i = 0; i < vdso->count; i++) {
-		const struct crimg_vdso_part *part = &vdso->parts[i];
-		uint64_t bytes = part->end - part->start;
-		uint64_t to = r->stage.park + (part->start - vdso->parts[0].start);
-		// Its mother, which has no vDSO, may have put it there.
-		if (to != part->start
-		    && CRIMG_DO(p, err, "moving the vDSO aside", NULL, SYS_mremap, part->start, bytes,
-		                bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 // The same, and the stage stays.
@@ -51,99 +34,31 @@ static int unmap_around(const struct crimg_restart *r, struct crimg_puppet *p, u
 	return unmap(p, from, to, err);
 }
 
-// Everything goes but the stage, and what was kept of its mother's.
-static int clear(const struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
+// Everything of [from, to) goes but the stage, and this kernel's vDSO where its mother has it.
+static int clear_gap(const struct crimg_restart *r, struct crimg_actor *a, uint64_t from, uint64_t to,
+                     struct crimg_err *err)
 {
 	struct crimg_puppet *p = &a->puppets[0];
+	const struct crimg_map_range *bridge = &a->bridge;
+	if (a->kept == NULL || bridge->start < from || bridge->end > to)
+		return unmap_around(r, p, from, to, err);
+	return unmap_around(r, p, from, bridge->start, err) < 0 ? -1
+		: unmap_around(r, p, bridge->end, to, err);
+}
+
+// Everything goes but that, and what was kept of its mother's.
+static int clear(const struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
+{
 	uint64_t from = 0;
 	for (size_t i = 0; a->kept != NULL && i < a->space.count; i++) {
 		const struct crimg_area *area = &a->space.areas[i];
-		if (!a->kept[i] || area->end > USER_END)
+		if (!a->kept[i] || area->end > CRIMG_USER_END)
 			continue;
-		if (unmap_around(r, p, from, area->start, err) < 0)
+		if (clear_gap(r, a, from, area->start, err) < 0)
 			return -1;
 		from = area->end;
 	}
-	return unmap_around(r, p, from, USER_END, err);
-}
-
-// What the image has of the vDSO: the data in front of it, then the code.
-struct old_vdso {
-	uint64_t data, code, end; // data: 0 when there is none
-};
-
-static bool find_old(const struct crimg_space *space, struct old_vdso *out)
-{
-	*out = (struct old_vdso){ 0, 0, 0 };
-	for (size_t i = 0; i < space->count; i++) {
-		const struct crimg_area *a = &space->areas[i];
-		if ((a->vma->status & CRIMG_VMA_VVAR) != 0 && out->data == 0)
-			out->data = a->start;
-		if ((a->vma->status & CRIMG_VMA_VDSO) != 0) {
-			out->code = out->code == 0 ? a->start : out->code;
-			out->end = a->end;
-		}
-	}
-	return out->code != 0;
-}
-
-static int fail_vdso(const struct crimg_actor *a, const char *why, struct crimg_err *err)
-{
-	return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-	                  "task %u: the vDSO is that of another kernel (%s): restart it under the kernel "
-	                  "it ran on; other ones are not bridged yet", a->task->pid, why);
-}
-
-// The bytes in the image, where it has them, against those that the kernel gave.
-static int compare_vdso(struct crimg_actor *a, const struct old_vdso *old,
-                        const struct crimg_vdso_part *code, struct crimg_err *err)
-{
-	uint8_t page[CRIMG_PAGE_BYTES], here[CRIMG_PAGE_BYTES];
-	for (uint64_t at = 0; at < code->end - code->start; at += sizeof page) {
-		int rc = crimg_space_read(&a->space, old->code + at, page, sizeof page, err);
-		if (rc < 0)
-			return -1;
-		if (rc > 0 && crimg_puppet_read(&a->puppets[0], code->start + at, here, sizeof here, err) < 0)
-			return -1;
-		if (rc > 0 && memcmp(page, here, sizeof page) != 0)
-			return fail_vdso(a, "its code differs", err);
-	}
-	return 0;
-}
-
-static int check_vdso(struct crimg_actor *a, const struct crimg_vdso *vdso,
-                      const struct old_vdso *old, struct crimg_err *err)
-{
-	const struct crimg_vdso_part *code = NULL;
-	for (size_t i = 0; i < vdso->count; i++)
-		if (vdso->parts[i].code)
-			code = &vdso->parts[i];
-	if (code == NULL || vdso->parts[vdso->count - 1].end - vdso->parts[0].start
-	    > CRIMG_STAGE_PARK_BYTES)
-		return fail_vdso(a, "this one has no vDSO that can be moved", err);
-	if (old->end - old->code != code->end - code->start
-	    || (old->data != 0 && old->code - old->data != code->start - vdso->parts[0].start))
-		return fail_vdso(a, "its size differs", err);
-	return compare_vdso(a, old, code, err);
-}
-
-// From where they wait to where the task knows them; without a vDSO in the image, away with the stage.
-static int place_vdso(const struct crimg_restart *r, struct crimg_puppet *p,
-                      const struct crimg_vdso *vdso, const struct old_vdso *old, struct crimg_err *err)
-{
-	uint64_t code = 0;
-	for (size_t i = 0; i < vdso->count; i++)
-		if (vdso->parts[i].code)
-			code = vdso->parts[i].start;
-	for (size_t i = 0; i < vdso->count; i++) {
-		const struct crimg_vdso_part *part = &vdso->parts[i];
-		uint64_t bytes = part->end - part->start;
-		if (CRIMG_DO(p, err, "moving the vDSO to its old place", NULL, SYS_mremap,
-		             r->stage.park + (part->start - vdso->parts[0].start), bytes, bytes,
-		             MREMAP_MAYMOVE | MREMAP_FIXED, old->code + part->start - code) < 0)
-			return -1;
-	}
-	return 0;
+	return clear_gap(r, a, from, CRIMG_USER_END, err);
 }
 
 // The descriptor to map, and the name for errors; -1 for anonymous memory.
@@ -345,8 +260,8 @@ static int find_vdso(const struct crimg_actor *a, struct crimg_vdso *vdso, struc
 
 // Of another width than the one that the task was born with. To a 32-bit task whose own is not in the
 // image it is what handlers of signals return through: the kernel knows where it is.
-static int map_vdso(const struct crimg_restart *r, struct crimg_actor *a,
-                    const struct old_vdso *old, bool is_32, struct crimg_err *err)
+static int map_vdso(struct crimg_restart *r, struct crimg_actor *a,
+                    const struct crimg_old_vdso *old, bool is_32, struct crimg_err *err)
 {
 	struct crimg_vdso vdso = { .count = 0 };
 	uint64_t at = old->data != 0 ? old->data : old->code;
@@ -357,26 +272,33 @@ static int map_vdso(const struct crimg_restart *r, struct crimg_actor *a,
 	a->vdso_32 = is_32;
 	if (old->code == 0)
 		return 0;
-	if (check_vdso(a, &vdso, old, err) < 0)
+	if (crimg_restart_check_vdso(r, a, &vdso, old, err) < 0)
 		return -1;
-	return vdso.parts[0].start == at ? 0 : fail_vdso(a, "its place is taken", err);
+	if (a->bridge.start == 0)
+		return vdso.parts[0].start == at ? 0
+			: crimg_restart_fail_vdso(a, "its place is taken", err);
+	return crimg_restart_park_vdso(r, &a->puppets[0], &vdso, err) < 0 ? -1
+		: crimg_restart_place_vdso(r, a, &vdso, old, err);
 }
 
 static int fill_space(struct crimg_restart *r, struct crimg_actor *a, const struct crimg_vdso *vdso,
                       struct crimg_err *err)
 {
 	struct crimg_puppet *p = &a->puppets[0];
-	struct old_vdso old;
-	bool has_vdso = find_old(&a->space, &old);
+	struct crimg_old_vdso old;
+	bool has_vdso = crimg_restart_old_vdso(&a->space, &old);
 	bool is_32 = crimg_restart_is_32(a->task) && old.end <= END_32;
 	bool anew = a->kept == NULL && is_32 != a->vdso_32 && (has_vdso || is_32);
 	bool moves = a->kept == NULL && !anew;
-	if (moves && has_vdso && check_vdso(a, vdso, &old, err) < 0)
+	if (moves && has_vdso && crimg_restart_check_vdso(r, a, vdso, &old, err) < 0)
 		return -1;
-	if ((moves && park_vdso(r, p, vdso, err) < 0) || clear(r, a, err) < 0
+	if (a->kept != NULL && a->bridge.start != 0 && crimg_restart_check_standing(a, &old, err) < 0)
+		return -1;
+	if ((moves && crimg_restart_park_vdso(r, p, vdso, err) < 0) || clear(r, a, err) < 0
 	    || (anew && map_vdso(r, a, &old, is_32, err) < 0) || map_all(r, a, err) < 0)
 		return -1;
-	if (moves && has_vdso && place_vdso(r, p, vdso, &old, err) < 0)
+	if ((moves && has_vdso && crimg_restart_place_vdso(r, a, vdso, &old, err) < 0)
+	    || crimg_restart_build_bridge(a, err) < 0)
 		return -1;
 	if (crimg_puppet_flush(p, err) < 0 || crimg_restart_pages(r, a, err) < 0)
 		return -1;

@@ -4,6 +4,8 @@
 
 #include "producer/restart_parts.h"
 
+#define CRIMG_USER_END UINT64_C(0x7ffffffff000)
+
 // Sets a->kept when the task, as its mother bore it, has most of its areas already.
 CRIMG_MUST_CHECK int crimg_restart_inherit(struct crimg_restart *r, struct crimg_actor *a,
                                            struct crimg_err *err);

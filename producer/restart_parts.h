@@ -58,6 +58,10 @@ struct crimg_handles {
 	int base;                  // numbers begin here
 };
 
+struct crimg_map_range {
+	uint64_t start, end;
+};
+
 // A process of the image that is being made.
 struct crimg_actor {
 	const struct crimg_task *task;
@@ -68,6 +72,10 @@ struct crimg_actor {
 	bool bore;                    // its children exist, and it leads its session if it is to
 	const struct crimg_actor *mother; // who bore it; NULL of the root
 	bool vdso_32;                 // the vDSO that it has is that of 32-bit tasks
+	// Where this kernel's vDSO is while the image's, of another kernel, is bridged to it; 0: it is not. The
+	// code of the bridge, until the task has it.
+	struct crimg_map_range bridge;
+	uint8_t *bridge_code;
 	bool *kept;                   // an area of space each: it has it from its mother; NULL: none
 };
 
@@ -206,10 +214,6 @@ struct crimg_vdso_part {
 struct crimg_vdso {
 	struct crimg_vdso_part parts[8]; // in address order
 	size_t count;
-};
-
-struct crimg_map_range {
-	uint64_t start, end;
 };
 
 // restart_maps.c: what a task has mapped; ranges is freed by the caller. vdso may be NULL.

@@ -277,6 +277,7 @@ void crimg_restart_close(struct crimg_restart *r)
 		crimg_space_fini(&r->actors[i].space);
 		free(r->actors[i].puppets);
 		free(r->actors[i].kept);
+		free(r->actors[i].bridge_code);
 	}
 	free(r->actors);
 	free(r->watched);

@@ -228,25 +228,21 @@ if [ -d "$work/vectors/img" ]; then
 fi
 
 # One bit of the vDSO's code is another: so it is another kernel's.
-if [ -d "$work/vectors/img" ]; then
-	cp -a "$work/vectors/img" "$work/vectors/other"
-	"$crimg" convert -t json "$work/vectors/other/pagemap-$pid_vectors.img" "$work/map.json"
-	python3 - "$work/map.json" "$work/vectors/other/pages-1.img" "$(
-		"$crimg" inspect "$work/vectors/img" maps | awk '/\[vdso\]/ { sub("-.*", "", $1); print $1 }')" <<'P'
-import json, sys
-vdso, at = int(sys.argv[3], 16), 0
-for run in json.load(open(sys.argv[1]))["entries"][1:]:
-    start, size = int(str(run["vaddr"]), 0), 4096 * run["nr_pages"]
-    if start <= vdso < start + size:
-        break
-    at += size
-with open(sys.argv[2], "r+b") as pages:
-    pages.seek(at + vdso - start + 2048)
-    byte = pages.read(1)[0]
-    pages.seek(-1, 1)
-    pages.write(bytes([byte ^ 1]))
-P
-	fails "the vDSO of another kernel" 'the vDSO is that of another kernel (its code differs)' vectors "$work/vectors/other"
+for p in vectors whole32; do
+	[ -e "$work/$p/img/inventory.img" ] || continue
+	cp -a "$work/$p/img" "$work/$p/other"
+	python3 "$here/vdso_other.py" "$crimg" "$work/$p/other" bit >/dev/null || not_ok "no $p with another vDSO"
+	if [ $p = vectors ]; then
+		proves $p "restart under another kernel" "$work/$p/other"
+	elif "$crimg" inspect "$work/$p/img" maps | grep -q '\[vdso\]'; then
+		fails "the 32-bit vDSO of another kernel" 'that of another kernel (those of 32-bit tasks are not bridged)' $p "$work/$p/other"
+	fi
+done
+if [ -e "$work/between/img/inventory.img" ]; then # a 64-bit child, too, of a 32-bit mother
+	cp -a "$work/between/img" "$work/between/other"
+	python3 "$here/vdso_other.py" "$crimg" "$work/between/other" bit64 >/dev/null || not_ok "no other vDSO between"
+	proves between "restart under another kernel" "$work/between/other"
+	[ "$(grep -c 'its functions go on in this' "$work/said")" -ge 2 ] && ok || not_ok "bridges around it: $(cat "$work/said")"
 fi
 
 # Programs that nobody wrote for this.
