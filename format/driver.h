@@ -65,6 +65,10 @@ struct crimg_reader_driver {
 	// the format has none.
 	int (*digest)(struct crimg_reader *reader, uint64_t payload, uint64_t offset,
 	              struct crimg_digest *out, struct crimg_err *err);
+	// Of an input whose metadata were read: what they promise stands behind them, to the end. By its end alone;
+	// thorough: by all that stands around contents, and a pipe is read to its end. 0; -1: err says where it
+	// fails. NULL: who read the metadata knows. To be called once.
+	int (*whole)(struct crimg_reader *reader, bool thorough, struct crimg_err *err);
 	// Notes in the ledger what CRIU's messages approximate of the input or have no place for. To be called
 	// before the first next. NULL: the messages say all.
 	int (*notes)(struct crimg_reader *reader, struct crimg_ledger *ledger, struct crimg_err *err);

@@ -269,6 +269,12 @@ int crimg_image_read(struct crimg_image *image, uint64_t payload, uint64_t offse
 	return image->reader.driver->read(&image->reader, payload, offset, buf, length, err);
 }
 
+int crimg_image_whole(struct crimg_image *image, bool thorough, struct crimg_err *err)
+{
+	const struct crimg_reader_driver *driver = image->reader.driver;
+	return driver == NULL || driver->whole == NULL ? 0 : driver->whole(&image->reader, thorough, err);
+}
+
 int crimg_image_locate(struct crimg_image *image, uint64_t payload, uint64_t offset,
                        struct crimg_span *out, struct crimg_err *err)
 {

@@ -136,6 +136,10 @@ CRIMG_MUST_CHECK int crimg_image_select_entries(struct crimg_image *image, enum 
                                                 const char *field, uint64_t value,
                                                 struct crimg_entries *out, struct crimg_err *err);
 
+// Whether what the metadata promise stands behind them, as far as that shows without reading contents: see whole in
+// format/driver.h. To be called once.
+CRIMG_MUST_CHECK int crimg_image_whole(struct crimg_image *image, bool thorough, struct crimg_err *err);
+
 // Exactly length bytes of a payload.
 CRIMG_MUST_CHECK int crimg_image_read(struct crimg_image *image, uint64_t payload, uint64_t offset,
                                       void *buf, size_t length, struct crimg_err *err);

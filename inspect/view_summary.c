@@ -313,8 +313,9 @@ static void parent_field(struct crimg_table *t)
 
 static void complete_field(struct crimg_table *t)
 {
-	const struct crimg_view *v = t->view;
-	const struct crimg_err *wrong = v->damage.code != CRIMG_OK ? &v->damage : &v->missing;
+	struct crimg_view *v = t->view;
+	const struct crimg_err *wrong = v->damage.code != CRIMG_OK
+		|| crimg_image_whole(v->image, false, &v->damage) < 0 ? &v->damage : &v->missing;
 	char text[2 * (CRIMG_ERR_SOURCE_MAX + CRIMG_ERR_TEXT_MAX)];
 	bool complete = wrong->code == CRIMG_OK && !v->single;
 	crimg_field(t, "complete", NULL);

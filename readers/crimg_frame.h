@@ -32,6 +32,9 @@ CRIMG_MUST_CHECK int crimg_stream_check_header(struct crimg_window *w,
 CRIMG_MUST_CHECK int crimg_frame_peek(struct crimg_window *w, struct crimg_frame *frame,
                                       struct crimg_cursor *body, struct crimg_err *err);
 
+// Bytes to read ahead when contents are not wanted: a frame's header and the chunks that it mostly has.
+#define CRIMG_TABLES_AHEAD 320u
+
 // What a CONTENT frame holds.
 struct crimg_content {
 	uint64_t payload, offset, length;

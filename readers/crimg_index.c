@@ -32,20 +32,27 @@ static uint64_t autoclear_features(struct crimg_source *source)
 		? 0 : crimg_get_u64(word);
 }
 
-// The offset of the index as the last frame tells it; 0 when there is none or the end is gone.
-static uint64_t find_index(struct crimg_source *source)
+// The last frame: false when the end is gone. *index_at: the offset of the index, 0: there is none.
+static bool read_end(struct crimg_source *source, uint64_t *index_at, uint64_t *bytes)
 {
-	uint64_t at = 0;
+	uint64_t frames;
 	struct crimg_frame f;
 	struct crimg_cursor body;
 	if (source->size == CRIMG_SIZE_UNKNOWN || source->size < CRIMG_END_BYTES)
-		return 0;
+		return false;
 	struct crimg_window w = crimg_window_make(source, source->size - CRIMG_END_BYTES);
-	if (crimg_frame_peek(&w, &f, &body, NULL) == 0 && f.type == CRIMG_FRAME_END
-	    && crimg_cursor_u64(&body, &at, "", NULL) < 0)
-		at = 0;
+	bool good = crimg_frame_peek(&w, &f, &body, NULL) == 0 && f.type == CRIMG_FRAME_END
+		&& crimg_cursor_u64(&body, index_at, "", NULL) == 0
+		&& crimg_cursor_u64(&body, &frames, "", NULL) == 0
+		&& crimg_cursor_u64(&body, bytes, "", NULL) == 0;
 	crimg_window_fini(&w);
-	return at;
+	return good;
+}
+
+bool crimg_stream_has_end(struct crimg_source *source)
+{
+	uint64_t index_at, bytes;
+	return read_end(source, &index_at, &bytes) && bytes == source->size;
 }
 
 static int read_rows(struct crimg_content_index *x, struct crimg_cursor *body, uint64_t count,
@@ -112,7 +119,9 @@ int crimg_content_index_load(struct crimg_content_index *x, struct crimg_source 
                              struct crimg_err *err)
 {
 	uint64_t features = autoclear_features(source);
-	uint64_t at = (features & CRIMG_FEATURE_INDEX) != 0 ? find_index(source) : 0;
+	uint64_t at = 0, bytes;
+	if ((features & CRIMG_FEATURE_INDEX) != 0 && !read_end(source, &at, &bytes))
+		at = 0;
 	int rc = at != 0 ? read_index(x, source, at, (features & CRIMG_FEATURE_DIGESTS) != 0, err)
 		: walk_frames(x, source, err);
 	size_t in_order = 1;

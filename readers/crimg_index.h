@@ -20,6 +20,8 @@ struct crimg_content_index {
 CRIMG_MUST_CHECK int crimg_content_index_load(struct crimg_content_index *index,
                                               struct crimg_source *source, struct crimg_err *err);
 void crimg_content_index_fini(struct crimg_content_index *index);
+// Whether the stream, of a source that is not forward_only, ends with an END frame that knows its length.
+bool crimg_stream_has_end(struct crimg_source *source);
 // Whether the row (any number) holds the byte at offset of the payload.
 bool crimg_content_index_holds(const struct crimg_content_index *index, size_t row,
                                uint64_t payload, uint64_t offset);

@@ -23,9 +23,6 @@ struct crimg_random {
 	struct crimg_window window;    // the row's frame, when there are no digests
 };
 
-// Enough for a frame's header and the chunks that it mostly has.
-#define HEAD_BYTES 320u
-
 int crimg_random_open(struct crimg_source *source, struct crimg_random **out, struct crimg_err *err)
 {
 	if (source->forward_only)
@@ -36,7 +33,7 @@ int crimg_random_open(struct crimg_source *source, struct crimg_random **out, st
 		return crimg_fail_nomem(err, sizeof *r);
 	r->source = source;
 	r->window = crimg_window_make(source, 0);
-	r->window.ahead = HEAD_BYTES;
+	r->window.ahead = CRIMG_TABLES_AHEAD;
 	r->plain = malloc(CRIMG_CONTENT_MAX);
 	r->room = malloc(CRIMG_CONTENT_MAX);
 	int rc = r->plain == NULL || r->room == NULL ? crimg_fail_nomem(err, CRIMG_CONTENT_MAX)

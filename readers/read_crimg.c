@@ -8,6 +8,7 @@
 #include "readers/readers.h"
 #include "format/limits.h"
 #include "readers/crimg_digests.h"
+#include "readers/crimg_index.h"
 #include "readers/crimg_random.h"
 
 struct payload_seen {
@@ -40,6 +41,7 @@ struct stream_state {
 	uint32_t chunk;                  // next
 	uint64_t chunk_at, data_at;      // its place in the frame, and in data
 
+	bool tables_only;                // contents are passed over, their tables are not
 	bool digests_promised;
 	struct crimg_digests_check digests;
 
@@ -257,6 +259,13 @@ static int check_place(struct stream_state *s, const struct crimg_frame *f, stru
 	return 0;
 }
 
+static int fail_cut(const struct stream_state *s, uint64_t at, uint64_t got, uint64_t wanted, struct crimg_err *err)
+{
+	return crimg_fail(err, CRIMG_E_CUT, s->source->name, at,
+	                  "the stream is cut: %llu bytes of a frame found, %llu wanted", (unsigned long long)got,
+	                  (unsigned long long)wanted);
+}
+
 static int begin_content(struct stream_state *s, const struct crimg_frame *f,
                          struct crimg_cursor *c, struct crimg_err *err)
 {
@@ -268,14 +277,15 @@ static int begin_content(struct stream_state *s, const struct crimg_frame *f,
 		return -1;
 	if (s->content.encoding == CRIMG_ENCODING_ZSTD && (s->header.incompatible & CRIMG_FEATURE_ZSTD) == 0)
 		return fail_at(s, f->at, err, "compressed content, but the header lacks feature 0 (zstd)");
+	if (s->tables_only)
+		return wanted <= s->source->size - f->at ? 0
+			: fail_cut(s, f->at, s->source->size - f->at, wanted, err);
 	memcpy(s->rows, s->content.rows, (size_t)s->content.count * CRIMG_K_BYTES);
 	s->content.rows = s->rows;
 	if (crimg_window_peek(&s->window, wanted, &p, &got, err) < 0)
 		return -1;
 	if (got < wanted)
-		return crimg_fail(err, CRIMG_E_CUT, s->source->name, s->window.offset,
-		                  "the stream is cut: %zu bytes of a frame found, %zu wanted", got,
-		                  wanted);
+		return fail_cut(s, s->window.offset, got, wanted, err);
 	s->in_content = true;
 	s->chunk = 0;
 	s->chunk_at = 0;
@@ -405,6 +415,23 @@ static int stream_next(struct crimg_reader *reader, struct crimg_record *r, stru
 	return rc;
 }
 
+static int stream_whole(struct crimg_reader *reader, bool thorough, struct crimg_err *err)
+{
+	struct stream_state *s = reader->state;
+	struct crimg_record record;
+	int rc = 0;
+	if (!s->metadata_over) // who read them was told why
+		return 0;
+	if (!thorough && (s->source->forward_only || crimg_stream_has_end(s->source)))
+		return 0;
+	s->tables_only = !s->source->forward_only;
+	s->window.ahead = CRIMG_TABLES_AHEAD;
+	do
+		rc = stream_next(reader, &record, err);
+	while (rc > 0);
+	return rc;
+}
+
 static int stream_read(struct crimg_reader *reader, uint64_t payload, uint64_t offset, void *buf,
                        size_t length, struct crimg_err *err)
 {
@@ -495,5 +522,6 @@ const struct crimg_reader_driver crimg_reader_crimg = {
 	.next = stream_next,
 	.read = stream_read,
 	.digest = stream_digest,
+	.whole = stream_whole,
 	.close = stream_close,
 };

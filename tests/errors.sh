@@ -122,4 +122,26 @@ kill "$feeder" 2>/dev/null
 wait "$pid"
 [ $? = 2 ] && ok || not_ok "SIGTERM: exit code"
 ls -A | grep -q target && not_ok "SIGTERM left $(ls -A | grep target)" || ok
+
+# A stream that is cut behind its metadata, goes on behind its end, or has another end: what reads no contents sees it too.
+"$crimg" convert "$samples/a-regs" whole.crimg
+size=$(stat -c %s whole.crimg)
+unwhole() { # CODE TEXT: what validate, of a file and of a pipe, and inspect say of broken.crimg
+	for how in '"$1" validate broken.crimg' 'cat broken.crimg | "$1" validate -'; do
+		sh -c "$how" sh "$crimg" >out.txt 2>err.txt
+		[ $? = 1 ] && grep -q "CI-$1.*$2" out.txt && ok || not_ok "$how: CI-$1 $2 wanted: $(head -n 1 out.txt err.txt)"
+	done
+	"$crimg" inspect broken.crimg >out.txt 2>err.txt
+	[ $? = 2 ] && grep -q "^complete  *no: .*$2" out.txt && grep -q "$2" err.txt && ok || not_ok "inspect: $2 wanted: $(grep ^complete out.txt)"
+}
+for left in $((size - 1)) $((size - 72)) $((size - 73)) $((size - 200)) $((size / 2)); do
+	head -c "$left" whole.crimg >broken.crimg
+	unwhole 0102 "the stream is cut"
+done
+(cat whole.crimg && echo) >broken.crimg
+unwhole 0107 "bytes behind the end of the stream"
+head -c $((size - 30)) whole.crimg >broken.crimg
+(tail -c 30 whole.crimg | tr '\000-\377' '\001-\377\000') >>broken.crimg
+unwhole 0106 "the checksum of frame [0-9]* is wrong"
+rm whole.crimg broken.crimg
 finish

@@ -55,6 +55,9 @@ static void check_version(struct crimg_checker *c)
 void crimg_pass_structure(struct crimg_checker *c)
 {
 	struct crimg_image *image = c->image;
+	struct crimg_err err = CRIMG_ERR_INIT;
+	if (crimg_image_whole(image, true, &err) < 0)
+		crimg_checker_damage(c, &err);
 	for (size_t i = 0; i < image->count; i++) {
 		check_entries(c, &image->objects[i]);
 		check_count(c, &image->objects[i]);
