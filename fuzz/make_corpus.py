@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import core_make
 import cpt_make
+import early2012_gen
 import early_gen
 import kstate_gen
 MAX = 16 << 10
@@ -202,6 +203,10 @@ def main():
         files = early_gen.make(name).files
         corpus.add("early", b"".join(member(n, d, False) for n, d in files.items()
                                      if n.endswith(("-10.img", "-11.img")) or "shmem" in n))
+    for name in ["good", *early2012_gen.DAMAGED]:
+        files = early2012_gen.make(name).files
+        corpus.add("early", b"".join(member(n, d, False) for n, d in files.items()
+                                     if n.endswith(("-22.img", "-23.img")) or n[-5].isalpha() or "shmem" in n))
     seen = set()
     for top in sys.argv[3:]:
         for folder, _, names in os.walk(top):

@@ -1,5 +1,5 @@
 // An early CRIU image, read: its processes, what they map and hold, where their pages lie. Numbers of open files
-// are given here. Knows structures; knows no messages.
+// of 2011 are given here. Knows structures; knows no messages.
 #ifndef CRIMG_READERS_CRIUEARLY_MODEL_H
 #define CRIMG_READERS_CRIUEARLY_MODEL_H
 
@@ -23,24 +23,44 @@ struct early_area {
 	uint64_t segment;    // of shared memory; 0: none
 };
 
-// An open file: what a descriptor or a mapping is of.
+#define EARLY_TYPE_FILE 1u // types are those of fd_types
+#define EARLY_TYPE_PIPE 2u
+
+// An open file, or what a descriptor or a mapping is of.
 struct early_file {
 	uint32_t id;
-	bool is_map, is_pipe;
+	uint32_t type;
+	bool is_map;
 	uint32_t flags, pipe;
-	uint64_t number;     // descriptor, or address
+	uint64_t number;     // descriptor, or address; of those in early.opened it says nothing
 	uint64_t position;
 	const char *name;
+	const uint8_t *owner; // CRIMG_EARLY_OWNER_BYTES; NULL: none
+};
+
+struct early_files {
+	struct early_file *list; // owned
+	size_t count, capacity;
 };
 
 struct early_process {
-	uint32_t pid, ppid;
-	const uint8_t *core; // CRIMG_EARLY_CORE_BYTES; NULL: it was not read
+	uint32_t pid, ppid, pgid, sid;
+	const uint8_t *tids;     // of all threads, 4 bytes each; NULL: it has one
+	uint32_t tid_count;
+	const uint8_t *core; // as that of its thread; NULL: it was not read
+	// Of 2012. NULL: not read, or of 2011.
+	const uint8_t *mm, *fs, *actions;
+	uint32_t table;          // of its descriptors
+	bool shares_files;       // with a process before it: its descriptors are there
 	struct early_area *areas; // owned
 	size_t area_count, area_capacity;
-	struct early_file *files; // owned
-	size_t file_count, file_capacity;
+	struct early_files files; // descriptors and mappings
 	struct early_pages pages;
+};
+
+struct early_thread {
+	uint32_t tid;
+	const uint8_t *core; // CRIMG_EARLY_CORE_BYTES or CRIMG_EARLY_CORE_2012_BYTES; NULL: it was not read
 };
 
 // What is in a pipe.
@@ -60,7 +80,8 @@ struct early_segment {
 };
 
 // A structure as it was found, under the number of its kind.
-enum early_record_type { EARLY_FILE_NAME, EARLY_PSTREE, EARLY_CORE, EARLY_AREA, EARLY_FD, EARLY_PIPE, EARLY_SHMEM };
+enum early_record_type { EARLY_FILE_NAME, EARLY_PSTREE, EARLY_CORE, EARLY_AREA, EARLY_FD, EARLY_PIPE, EARLY_SHMEM,
+			 EARLY_MM, EARLY_FS, EARLY_ACTIONS, EARLY_REG_FILE };
 
 struct early_record {
 	enum early_record_type type;
@@ -75,6 +96,10 @@ struct early {
 	char *root;                  // owned: of the image's files, with its slash
 	struct early_process *processes; // owned; sorted by pid
 	size_t process_count, process_capacity;
+	bool is_2012;                    // which set it is
+	struct early_thread *threads; // owned
+	size_t thread_count, thread_capacity;
+	struct early_files opened;
 	struct early_pipe *pipes;
 	size_t pipe_count, pipe_capacity;
 	struct early_use *uses; // sorted by segment once all are read
@@ -83,6 +108,7 @@ struct early {
 	size_t segment_count, segment_capacity;
 	struct early_record *records;
 	size_t record_count, record_capacity;
+	bool *read;                  // of each member, whether it was read; owned
 	size_t *others;              // members that are none of the above; owned
 	size_t other_count, other_capacity;
 	uint32_t last_file;
@@ -95,7 +121,9 @@ struct early {
 CRIMG_MUST_CHECK int early_load(struct early *e, struct crimg_store *store, struct crimg_err *err);
 void early_fini(struct early *e);
 
-// "x/pstree-12.img" of the store, the first by name. NULL: there is none.
-const struct crimg_member *early_pstree(const struct crimg_store *store);
+// "x/pstree-12.img" of the store, the first by name, of 2011, else a "x/pstree.img" that holds packed structures, of
+// 2012. *tree is NULL when there is neither. -1: memory, I/O.
+CRIMG_MUST_CHECK int early_pstree(struct crimg_store *store, const struct crimg_member **tree, bool *is_2012,
+				  struct crimg_err *err);
 
 #endif

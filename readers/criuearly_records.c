@@ -7,7 +7,6 @@
 #include "format/pagemap.h"
 #include "format/tasks.h"
 #include "readers/joined_source.h"
-#include "readers/kernel_x86.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 // Files that have no place go here: their names are those of other kinds today.
@@ -21,7 +20,7 @@ void early_image_fini(struct early_image *m)
 	early_fini(&m->e);
 }
 
-static void *make(struct early_image *m, size_t count, size_t size, struct crimg_err *err)
+void *early_make(struct early_image *m, size_t count, size_t size, struct crimg_err *err)
 {
 	void *p = count > SIZE_MAX / 4 / size ? NULL : crimg_arena_alloc(&m->arena, (count + 1) * size);
 	if (p == NULL)
@@ -49,109 +48,136 @@ static int put_pstree(struct early_image *m, size_t object, uint64_t index, stru
 	(void)object;
 	if (index >= m->e.process_count)
 		return 0;
-	uint32_t pid = m->e.processes[index].pid;
-	e.pid = pid;
-	e.ppid = m->e.processes[index].ppid;
-	e.threads = &pid;
-	e.n_threads = 1;
+	const struct early_process *p = &m->e.processes[index];
+	crimg_arena_reset(&m->arena);
+	e.threads = early_make(m, p->tid_count + 1, sizeof *e.threads, err);
+	if (e.threads == NULL)
+		return -1;
+	e.threads[e.n_threads++] = p->pid;
+	for (uint32_t i = 0; i < p->tid_count; i++)
+		if (crimg_get_u32(p->tids + 4 * (size_t)i) != p->pid)
+			e.threads[e.n_threads++] = crimg_get_u32(p->tids + 4 * (size_t)i);
+	e.pid = p->pid;
+	e.ppid = p->ppid;
+	e.pgid = p->pgid;
+	e.sid = p->sid;
 	return model_encode(&e.base, out, err);
 }
 
-// Each process was given its own of everything.
+// Of 2011, and where a core says nothing, each process was given its own of everything.
+static uint32_t shared_id(const struct early_image *m, size_t object, uint32_t which)
+{
+	const uint8_t *core = m->e.is_2012 ? m->e.processes[object].core : NULL;
+	uint32_t id = core != NULL ? crimg_get_u32(core + CRIMG_EARLY_CORE_2012_IDS + 4 * which) : 0;
+	return id != 0 ? id : (uint32_t)object + 1;
+}
+
+static uint64_t table_id(const struct early_image *m, size_t object)
+{
+	return m->e.processes[object].table;
+}
+
 static int put_ids(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
                    struct crimg_err *err)
 {
 	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
-	(void)m;
 	if (index > 0)
 		return 0;
-	e.vm_id = e.files_id = e.fs_id = e.sighand_id = (uint32_t)object + 1;
+	e.vm_id = shared_id(m, object, 0);
+	e.files_id = m->e.processes[object].table;
+	e.fs_id = shared_id(m, object, 2);
+	e.sighand_id = shared_id(m, object, 3);
 	return model_encode(&e.base, out, err);
 }
 
-static void put_regs(UserX86RegsEntry *e, const uint8_t *p)
-{
-	uint64_t *const fields[CRIMG_EARLY_REGS] = {
-		&e->r15, &e->r14, &e->r13, &e->r12, &e->bp, &e->bx, &e->r11, &e->r10, &e->r9,
-		&e->r8,  &e->ax,  &e->cx,  &e->dx,  &e->si, &e->di, &e->orig_ax, &e->ip, &e->cs,
-		&e->flags, &e->sp, &e->ss, &e->fs_base, &e->gs_base, &e->ds, &e->es, &e->fs, &e->gs,
-	};
-	user_x86_regs_entry__init(e);
-	for (size_t i = 0; i < CRIMG_EARLY_REGS; i++)
-		*fields[i] = crimg_get_u64(p + 8 * i);
-}
-
-static int add_tls(struct early_image *m, ThreadInfoX86 *info, const uint8_t *p, struct crimg_err *err)
-{
-	info->tls = make(m, CRIMG_EARLY_TLS, sizeof *info->tls, err);
-	for (uint32_t i = 0; i < CRIMG_EARLY_TLS; i++) {
-		UserDescT *d = info->tls == NULL ? NULL
-			: kernel_descriptor(p + 8 * i, kernel_first_tls(false) + i, &m->arena);
-		if (d == NULL)
-			return crimg_fail_nomem(err, sizeof *d);
-		if (!crimg_all_zero(p + 8 * i, 8))
-			info->tls[info->n_tls++] = d;
-	}
-	return 0;
-}
-
-static int put_core(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
-                    struct crimg_err *err)
-{
-	const uint8_t *p = m->e.processes[object].core;
-	CoreEntry e = CORE_ENTRY__INIT;
-	TaskCoreEntry tc = TASK_CORE_ENTRY__INIT;
-	ThreadInfoX86 info = THREAD_INFO_X86__INIT;
-	UserX86RegsEntry regs;
-	if (index > 0 || p == NULL)
-		return 0;
-	crimg_arena_reset(&m->arena);
-	put_regs(&regs, p + CRIMG_EARLY_CORE_REGS);
-	info.gpregs = &regs;
-	info.fpregs = kernel_fpregs(p + CRIMG_EARLY_CORE_FPU, CRIMG_EARLY_FPU_BYTES, &m->arena, m->e.joined->name,
-	                            CRIMG_NO_OFFSET, &m->e.damage, err);
-	if (info.fpregs == NULL || add_tls(m, &info, p + CRIMG_EARLY_CORE_TLS, err) < 0)
-		return -1;
-	tc.task_state = CRIMG_TASK_ALIVE;
-	tc.personality = crimg_get_u32(p + CRIMG_EARLY_CORE_PERSONALITY);
-	tc.comm = "";
-	e.mtype = CORE_ENTRY__MARCH__X86_64;
-	e.thread_info = &info;
-	e.tc = &tc;
-	return model_encode(&e.base, out, err);
-}
-
-static void put_area(VmaEntry *v, const struct early_area *a)
+static void put_area_2011(VmaEntry *v, const struct early_area *a)
 {
 	uint32_t status = crimg_get_u32(a->data + CRIMG_EARLY_AREA_STATUS);
-	vma_entry__init(v);
-	v->start = crimg_get_u64(a->data + CRIMG_EARLY_AREA_START);
-	v->end = crimg_get_u64(a->data + CRIMG_EARLY_AREA_END);
-	v->pgoff = crimg_get_u64(a->data + CRIMG_EARLY_AREA_PGOFF);
 	v->prot = crimg_get_u32(a->data + CRIMG_EARLY_AREA_PROT);
 	v->flags = crimg_get_u32(a->data + CRIMG_EARLY_AREA_FLAGS);
 	v->status = status & CRIMG_EARLY_STATUS_KEPT;
 	v->shmid = (status & CRIMG_EARLY_STATUS_FILES) != 0 ? a->file : a->segment;
-	v->fd = -1;
 }
 
-// Of its bounds it has none: CRIU's message must name some.
+static void put_area_2012(VmaEntry *v, const struct early_area *a)
+{
+	v->prot = crimg_get_u32(a->data + CRIMG_EARLY_AREA_2012_PROT);
+	v->flags = crimg_get_u32(a->data + CRIMG_EARLY_AREA_2012_FLAGS);
+	v->status = crimg_get_u32(a->data + CRIMG_EARLY_AREA_2012_STATUS) & CRIMG_EARLY_STATUS_2012_KEPT;
+	v->shmid = crimg_get_u64(a->data + CRIMG_EARLY_AREA_2012_SHMID);
+}
+
+static void put_area(const struct early_image *m, VmaEntry *v, const struct early_area *a)
+{
+	vma_entry__init(v);
+	v->start = crimg_get_u64(a->data + CRIMG_EARLY_AREA_START);
+	v->end = crimg_get_u64(a->data + CRIMG_EARLY_AREA_END);
+	v->pgoff = crimg_get_u64(a->data + CRIMG_EARLY_AREA_PGOFF);
+	v->fd = -1;
+	(m->e.is_2012 ? put_area_2012 : put_area_2011)(v, a);
+}
+
+static int put_bounds(struct early_image *m, const uint8_t *p, MmEntry *e, struct crimg_err *err)
+{
+	uint64_t *const fields[CRIMG_EARLY_MM_BOUNDS] = {
+		&e->mm_start_code, &e->mm_end_code, &e->mm_start_data, &e->mm_end_data, &e->mm_start_stack,
+		&e->mm_start_brk, &e->mm_brk, &e->mm_arg_start, &e->mm_arg_end, &e->mm_env_start, &e->mm_env_end,
+	};
+	e->mm_saved_auxv = early_make(m, CRIMG_EARLY_AUXV, sizeof *e->mm_saved_auxv, err);
+	if (e->mm_saved_auxv == NULL)
+		return -1;
+	for (size_t i = 0; i < CRIMG_EARLY_MM_BOUNDS; i++)
+		*fields[i] = crimg_get_u64(p + 8 * i);
+	for (; e->n_mm_saved_auxv < CRIMG_EARLY_AUXV; e->n_mm_saved_auxv++)
+		e->mm_saved_auxv[e->n_mm_saved_auxv] = crimg_get_u64(p + CRIMG_EARLY_MM_AUXV + 8 * e->n_mm_saved_auxv);
+	e->exe_file_id = crimg_get_u32(p + CRIMG_EARLY_MM_EXE);
+	return 0;
+}
+
+// Of 2011 it has no bounds: CRIU's message must name some. Of 2012 it is left out of a process that has ended.
 static int put_mm(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
                   struct crimg_err *err)
 {
 	const struct early_process *p = &m->e.processes[object];
 	MmEntry e = MM_ENTRY__INIT;
-	if (index > 0 || p->core == NULL)
+	if (index > 0 || p->core == NULL || (m->e.is_2012 && p->mm == NULL && p->area_count == 0))
 		return 0;
 	crimg_arena_reset(&m->arena);
-	VmaEntry *list = make(m, p->area_count, sizeof *list, err);
-	e.vmas = make(m, p->area_count, sizeof *e.vmas, err);
-	if (list == NULL || e.vmas == NULL)
+	VmaEntry *list = early_make(m, p->area_count, sizeof *list, err);
+	e.vmas = early_make(m, p->area_count, sizeof *e.vmas, err);
+	if (list == NULL || e.vmas == NULL || (p->mm != NULL && put_bounds(m, p->mm, &e, err) < 0))
 		return -1;
 	for (; e.n_vmas < p->area_count; e.n_vmas++) {
-		put_area(&list[e.n_vmas], &p->areas[e.n_vmas]);
+		put_area(m, &list[e.n_vmas], &p->areas[e.n_vmas]);
 		e.vmas[e.n_vmas] = &list[e.n_vmas];
 	}
+	return model_encode(&e.base, out, err);
+}
+
+static int put_fs(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                  struct crimg_err *err)
+{
+	const uint8_t *p = m->e.processes[object].fs;
+	FsEntry e = FS_ENTRY__INIT;
+	if (index > 0 || p == NULL)
+		return 0;
+	e.cwd_id = crimg_get_u32(p);
+	e.root_id = crimg_get_u32(p + 4);
+	return model_encode(&e.base, out, err);
+}
+
+static int put_action(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
+                      struct crimg_err *err)
+{
+	const uint8_t *p = m->e.processes[object].actions;
+	SaEntry e = SA_ENTRY__INIT;
+	if (p == NULL || index >= CRIMG_EARLY_ACTIONS)
+		return 0;
+	p += (size_t)index * CRIMG_EARLY_ACTION_BYTES;
+	e.sigaction = crimg_get_u64(p);
+	e.flags = crimg_get_u64(p + 8);
+	e.restorer = crimg_get_u64(p + 16);
+	e.mask = crimg_get_u64(p + 24);
 	return model_encode(&e.base, out, err);
 }
 
@@ -163,15 +189,28 @@ static int put_fd(struct early_image *m, size_t object, uint64_t index, struct m
 	FdinfoEntry e = FDINFO_ENTRY__INIT;
 	if (index == 0)
 		m->item = 0;
-	while (m->item < p->file_count && p->files[m->item].is_map)
+	while (m->item < p->files.count && p->files.list[m->item].is_map)
 		m->item++;
-	if (m->item == p->file_count)
+	if (p->shares_files || m->item == p->files.count)
 		return 0;
-	const struct early_file *f = &p->files[m->item++];
+	const struct early_file *f = &p->files.list[m->item++];
 	e.id = f->id;
 	e.fd = (uint32_t)f->number;
-	e.type = f->is_pipe ? FD_TYPES__PIPE : FD_TYPES__REG;
+	e.type = (FdTypes)f->type;
+	e.flags = m->e.is_2012 ? f->flags : 0;
 	return model_encode(&e.base, out, err);
+}
+
+static void put_owner(FownEntry *e, const uint8_t *p)
+{
+	fown_entry__init(e);
+	if (p == NULL)
+		return;
+	e->uid = crimg_get_u32(p);
+	e->euid = crimg_get_u32(p + 4);
+	e->signum = crimg_get_u32(p + 8);
+	e->pid_type = crimg_get_u32(p + 12);
+	e->pid = crimg_get_u32(p + 16);
 }
 
 static int put_file(struct early_image *m, size_t object, uint64_t index, struct model_entry *out,
@@ -180,21 +219,17 @@ static int put_file(struct early_image *m, size_t object, uint64_t index, struct
 	FileEntry e = FILE_ENTRY__INIT;
 	RegFileEntry reg = REG_FILE_ENTRY__INIT;
 	PipeEntry pipe = PIPE_ENTRY__INIT;
-	FownEntry owner = FOWN_ENTRY__INIT;
+	FownEntry owner;
 	union {
 		const char *lent;
 		char *text; // protobuf-c asks for this; encoding changes nothing
 	} name;
 	(void)object;
-	if (index == 0)
-		m->process = m->item = 0;
-	while (m->process < m->e.process_count && m->item == m->e.processes[m->process].file_count) {
-		m->process++;
-		m->item = 0;
-	}
-	if (m->process == m->e.process_count)
+	if (index >= m->e.opened.count)
 		return 0;
-	const struct early_file *f = &m->e.processes[m->process].files[m->item++];
+	const struct early_file *f = &m->e.opened.list[index];
+	bool is_pipe = f->type == EARLY_TYPE_PIPE;
+	put_owner(&owner, f->owner);
 	name.lent = f->name;
 	e.id = reg.id = pipe.id = f->id;
 	reg.flags = pipe.flags = f->flags;
@@ -202,9 +237,9 @@ static int put_file(struct early_image *m, size_t object, uint64_t index, struct
 	reg.pos = f->position;
 	reg.name = name.text;
 	pipe.pipe_id = f->pipe;
-	e.type = f->is_pipe ? FD_TYPES__PIPE : FD_TYPES__REG;
-	e.pipe = f->is_pipe ? &pipe : NULL;
-	e.reg = f->is_pipe ? NULL : &reg;
+	e.type = (FdTypes)f->type;
+	e.pipe = is_pipe ? &pipe : NULL;
+	e.reg = is_pipe ? NULL : &reg;
 	return model_encode(&e.base, out, err);
 }
 
@@ -223,7 +258,7 @@ static int put_record(struct early_image *m, size_t object, uint64_t index, stru
 	} payload = { .lent = r->data };
 	if (index == 0) {
 		origin.format = "criu-early";
-		origin.maker = "crtools, a snapshot of September 2011";
+		origin.maker = m->e.is_2012 ? "crtools, a snapshot of July 2012" : "crtools, a snapshot of September 2011";
 		e.origin = &origin;
 	}
 	e.type = r->type;
@@ -309,7 +344,17 @@ static uint64_t pid_of(const struct early_image *m, size_t object)
 	return m->e.processes[object].pid;
 }
 
-static uint64_t table_id(const struct early_image *m, size_t object)
+static size_t count_threads(const struct early_image *m)
+{
+	return m->e.thread_count;
+}
+
+static uint64_t tid_of(const struct early_image *m, size_t object)
+{
+	return m->e.threads[object].tid;
+}
+
+static uint64_t pages_id(const struct early_image *m, size_t object)
 {
 	(void)m;
 	return object + 1;
@@ -374,16 +419,18 @@ static const MODEL_STEP(struct early_image) steps[] = {
 	{ CRIMG_KIND_INVENTORY, .entry = put_inventory },
 	{ CRIMG_KIND_PSTREE, .entry = put_pstree },
 	{ CRIMG_KIND_IDS, count_processes, pid_of, .entry = put_ids },
-	{ CRIMG_KIND_CORE, count_processes, pid_of, .entry = put_core },
+	{ CRIMG_KIND_CORE, count_threads, tid_of, .entry = early_put_core },
 	{ CRIMG_KIND_MM, count_processes, pid_of, .entry = put_mm },
+	{ CRIMG_KIND_FS, count_processes, pid_of, .entry = put_fs },
 	{ CRIMG_KIND_FDINFO, count_processes, table_id, .entry = put_fd },
+	{ CRIMG_KIND_SIGACT, count_processes, pid_of, .entry = put_action },
 	{ CRIMG_KIND_KERNEL_RECORDS, .entry = put_record },
 	{ CRIMG_KIND_FILES, .entry = put_file },
 	{ CRIMG_KIND_PAGEMAP, count_processes, pid_of, .entry = put_pagemap },
 	{ CRIMG_KIND_PAGEMAP_SHMEM, count_segments, segment_id, .entry = put_segment },
 	{ CRIMG_KIND_PIPES_DATA, .entry = put_pipe_data },
 	{ CRIMG_KIND_OPAQUE, count_others, .announce = announce_other, .name = other_name },
-	{ CRIMG_KIND_PAGES, count_pages, table_id, .announce = announce_pages },
+	{ CRIMG_KIND_PAGES, count_pages, pages_id, .announce = announce_pages },
 };
 
 MODEL_FORMAT(early_format, steps);

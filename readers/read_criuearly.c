@@ -1,5 +1,6 @@
-// The reader of CRIU's images before its first release: the set of packed structures of September 2011, as objects
-// of today's layout. Names and refuses what else there was: the sets of 2012, the binfmt image, the ELF flavour.
+// The reader of CRIU's images before its first release: the sets of packed structures of September 2011 and July 2012,
+// as objects of today's layout. Names and refuses what else there was: the sets between, the binfmt image, the ELF
+// flavour.
 // Source: SPEC.md, chapter "Early CRIU images".
 #include "format/layout_elfcore.h"
 #include "format/limits.h"
@@ -56,8 +57,8 @@ static int fail_source(const struct crimg_input *in, struct crimg_err *err)
 		[EARLY_BINFMT] = "a checkpoint of the binfmt patches of June 2011 found, whose reader and writer disagree on "
 		                 "its layout: the directory of an image of September 2011 wanted",
 		[EARLY_ONE_CORE] = "one core of an early CRIU image found: its directory wanted",
-		[EARLY_CORE_2012] = "one core of a set of packed structures of 2012 found, whose layouts changed often: the "
-		                    "directory of an image of September 2011 wanted",
+		[EARLY_CORE_2012] = "one core of a set of packed structures of 2012 found: the directory of one of July "
+		                    "2012 wanted",
 		[EARLY_ELF] = "a checkpoint in ELF of 2011 found: the directory of an image of September 2011 wanted",
 	};
 	return crimg_fail(err, CRIMG_E_UNSUPPORTED, in->source != NULL ? in->source->name : in->path, 0, "%s",
@@ -70,18 +71,31 @@ static int early_open(struct crimg_reader *reader, struct crimg_input *in, struc
 	return in->store == NULL ? fail_source(in, err) : model_reader_open(reader, in, &loader, err);
 }
 
+// Of a tree that could not be read, our open says so best.
+static int probe_store(struct crimg_store *store)
+{
+	struct crimg_err why = CRIMG_ERR_INIT;
+	const struct crimg_member *tree;
+	bool is_2012;
+	if (crimg_store_find(store, "inventory.img") != NULL)
+		return 0;
+	return early_pstree(store, &tree, &is_2012, &why) < 0 || tree != NULL ? 95 : 0;
+}
+
 static int early_probe(const struct crimg_input *in)
 {
 	if (in->store != NULL)
-		return early_pstree(in->store) != NULL && crimg_store_find(in->store, "inventory.img") == NULL ? 95 : 0;
+		return probe_store(in->store);
 	return what_is(in) != NOT_EARLY ? 100 : 0;
 }
 
 const struct crimg_reader_driver crimg_reader_criuearly = {
 	.name = "criu-early",
-	.summary = "CRIU's packed structures of September 2011, before its first release, x86-64",
-	.keeps = "registers, areas, pages, descriptors, pipes, shared memory, and every structure as it is",
-	.loses = "names, credentials, signals, timers, sessions and the like, which such images did not hold yet",
+	.summary = "CRIU's packed structures of September 2011 and July 2012, before its first release, x86-64",
+	.keeps = "registers, areas, pages, shared memory, descriptors; of 2011 pipes, of 2012 threads, names and signal actions; "
+	         "every structure as it is",
+	.loses = "what the images of 2011 did not hold yet (names, credentials, signals, timers, sessions); of 2012, sockets, "
+	         "pipes, credentials, timers and namespaces stay as they are, unread",
 	.probe = early_probe,
 	.open = early_open,
 	.next = model_reader_next,

@@ -151,9 +151,9 @@ DAMAGED = {
     "children-huge": (patch("pstree-10.img", 8, b"\xff\xff\xff\xff"), "the file ends within a process and its children"),
     "pid-0": (patch("pstree-10.img", 4, b"\0\0\0\0"), "a number that is no process's found"),
     "pstree-magic": (patch("pstree-10.img", 0, b"xxxx"), "magic 0x78787878 found, 0x40044004 wanted"),
-    "packed-2012": (patch("pstree-10.img", 0, struct.pack("<I", 0x50273030)), "an image of CRIU 0.x, or of its packed structures of early 2012"),
+    "between": (patch("pstree-10.img", 0, struct.pack("<I", 0x50273030)), "an image of a snapshot between those of September 2011 and of July 2012"),
 }
-TREE = ("children-huge", "pid-0", "pstree-magic", "packed-2012")  # nothing can be read
+TREE = ("children-huge", "pid-0", "pstree-magic", "between")  # nothing can be read
 
 
 def make(name):

@@ -67,15 +67,26 @@ def check_map(name, entries, some, folder):
         same(f"{name} bytes", f.read(), b"".join(data for _, data in sorted(some)))
 
 
+def convert(crimg, image, work):
+    """The image as a directory, and its objects' entries by name."""
+    folder, text = os.path.join(work, "dir"), os.path.join(work, "x.json")
+    subprocess.run([crimg, "convert", "-t", "criu", image, folder], check=True)
+    subprocess.run([crimg, "convert", "-t", "json", image, text], check=True)
+    with open(text) as f:
+        return folder, {o["name"]: o.get("entries") for o in json.load(f)["objects"]}
+
+
+def finish():
+    for text in wrong:
+        print(text)
+    sys.exit(bool(wrong))
+
+
 def main():
     crimg, image = sys.argv[1:]
     good = gen.good()
     with tempfile.TemporaryDirectory() as work:
-        folder = os.path.join(work, "dir")
-        subprocess.run([crimg, "convert", "-t", "criu", image, folder], check=True)
-        subprocess.run([crimg, "convert", "-t", "json", image, os.path.join(work, "x.json")], check=True)
-        with open(os.path.join(work, "x.json")) as f:
-            objects = {o["name"]: o.get("entries") for o in json.load(f)["objects"]}
+        folder, objects = convert(crimg, image, work)
         parents = {c: p.pid for p in good.processes for c in p.children}
         same("tree", [(e["pid"], e["ppid"], e["threads"]) for e in objects["pstree.img"]],
              [(p.pid, parents.get(p.pid, 0), [p.pid]) for p in good.processes])
@@ -93,9 +104,8 @@ def main():
             same("what has no place", f.read(), good.files["pages-10.img"])
         carried = sum(len(base64.b64decode(r["payload"])) for r in objects["kernel-records.img"] if r["type"] in (2, 3))
         same("structures", carried, len(good.processes) * (764 + 4 * 64))
-    for text in wrong:
-        print(text)
-    sys.exit(bool(wrong))
+    finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

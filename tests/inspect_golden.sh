@@ -58,6 +58,7 @@ both core32 cores/kernel32.core summary maps
 both gcore32 cores/gcore32.core summary maps
 both kstate kstate/full.kstate summary tree fds files namespaces
 both early criu-early summary tree fds maps
+both early-2012 criu-early-2012 summary tree fds maps
 golden kstate.untold.txt 0 --width 100 --color=never kstate/full.kstate maps regs signals mounts
 golden kstate-f.txt 0 --width 100 --color=never kstate/early.kstate summary tree
 golden f-inc-1.tasks.txt 0 --width 100 --color=never criu-3.17/f-inc/1 regs maps fds signals

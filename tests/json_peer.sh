@@ -112,10 +112,10 @@ fi
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 {
-	find "$@" -name criu-early -prune -o -type f \( -name '*.img' -o -name 'stats-dump' -o -name 'stats-restore' -o -name 'irmap-cache' \) \
+	find "$@" -name 'criu-early*' -prune -o -type f \( -name '*.img' -o -name 'stats-dump' -o -name 'stats-restore' -o -name 'irmap-cache' \) \
 		! -name 'pages-*' -printf 'file:%p\0'
-	find "$@" -name criu-early -prune -o -name pstree.img -printf 'image:%h\0'
-	find "$@" -name criu-early -prune -o -name inventory.img -printf 'whole:%h\0'
+	find "$@" -name 'criu-early*' -prune -o -name pstree.img -printf 'image:%h\0'
+	find "$@" -name 'criu-early*' -prune -o -name inventory.img -printf 'whole:%h\0'
 } | xargs -0 -n 60 -P "$(nproc)" bash "$0" --some "$crimg" "$folder" >"$results"
 
 grep -a '^fail' "$results" | sort | sed 's/^fail/FAILED/; s/\t/ /g'

@@ -487,6 +487,8 @@ static void test_early(void)
 {
 	deny_each(&(struct way){ .source = "criu-early" }, false);
 	deny_each(&(struct way){ .source = "criu-early", .to = "criu", .target = "from-early" }, false);
+	deny_each(&(struct way){ .source = "criu-early-2012" }, false);
+	deny_each(&(struct way){ .source = "criu-early-2012", .to = "criu", .target = "from-2012" }, false);
 }
 
 static void test_openvz_image(void)
@@ -498,7 +500,7 @@ static void test_openvz_image(void)
 
 static int init(void)
 {
-	char command[1024];
+	char command[1280];
 	const char *samples = getenv("CRIMG_SAMPLES");
 	if (samples == NULL)
 		samples = "samples";
@@ -510,9 +512,9 @@ static int init(void)
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
 	         "cp '%s/cpt/snajpa-64.cpt' '%s/a.cpt' && "
-	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'",
-	         samples, dir, dir, dir, single, samples, work, samples, work, samples, work, samples, work, samples, work,
-	         samples, samples, work);
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s/criu-early-2012' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'",
+	         samples, dir, dir, dir, single, samples, work, samples, work, samples, work, samples, work, samples,
+	         samples, work, samples, samples, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
