@@ -3,9 +3,10 @@
 
 vdso_other.py CRIMG IMAGE KIND: bit: one bit of the code differs; bit64: of 64-bit tasks only. other: an ELF file of its own, prelinked as old ones
 were, with hash tables of the new kind only and functions that are nothing but illegal instructions, where the program
-knows them; one, "gone", exists nowhere else (its offset is printed). near: the same, each of 5 bytes. The rest is
+knows them; one, "gone", exists nowhere else (its offset is printed). near: the same, each of 5 bytes. short: other, and a page shorter. The rest is
 hostile: tiny, table, strings, name, function, hash, header, empty."""
 import json
+import os
 import re
 import struct
 import subprocess
@@ -32,6 +33,9 @@ def functions(elf):
 
 def made(elf):
     own = [(name, at) for name, at in functions(elf) if name.startswith(PREFIX)]
+    if kind == "short":
+        elf = elf[:-4096]
+        own = [(name, at) for name, at in own if at < len(elf) - 32]
     gone = len(elf) - 16
     own.append((PREFIX + b"gone", gone))
     size = {"near": 5, "tiny": 4}.get(kind, 16)
@@ -68,6 +72,17 @@ def made(elf):
     return out + b"\x0f\x0b" * ((len(elf) - len(out)) // 2) + b"\x0b" * (len(out) % 2), gone
 
 
+def shorten(pid, start):
+    file = f"{image}/mm-{pid}.img"
+    mm = json.loads(subprocess.check_output([crimg, "convert", "-t", "json", file, "-"]))
+    next(v for v in mm["entries"][0]["vmas"] if int(str(v["start"]), 0) == start)["end"] -= 4096
+    with open(f"{image}/mm.json", "w") as out:
+        json.dump(mm, out)
+    os.remove(file)
+    subprocess.check_call([crimg, "convert", "-f", "json", "-t", "criu", f"{image}/mm.json", file])
+    os.remove(f"{image}/mm.json")
+
+
 def places():
     """Where the pages of each task's vDSO are: a file, an offset, how many bytes."""
     for line in subprocess.check_output([crimg, "inspect", image, "maps"], text=True).splitlines():
@@ -94,7 +109,9 @@ for pid, start, end in places():
             new, gone = elf[:2048] + bytes([elf[2048] ^ 1]) + elf[2049:], 0
         else:
             new, gone = made(elf)
-        assert len(new) == len(elf)
+        if kind == "short":
+            shorten(pid, start)
+        assert len(new) == len(elf) - 4096 * (kind == "short")
         pages.seek(at + start - address)
         pages.write(new)
 print("%x" % gone)
