@@ -185,20 +185,15 @@ static int read_segment(struct early_input *f, void *context, struct crimg_err *
 static int read_pstree(struct early_input *f, void *context, struct crimg_err *err)
 {
 	const uint8_t *bytes;
-	size_t got;
-	int rc;
+	uint32_t children;
 	(void)context;
 	for (;;) {
 		uint64_t at = f->w.offset;
-		if (crimg_window_peek(&f->w, CRIMG_EARLY_PSTREE_BYTES, &bytes, &got, err) < 0)
-			return -1;
-		uint32_t children = got >= CRIMG_EARLY_PSTREE_BYTES ? crimg_get_u32(bytes + 4) : 0;
-		uint64_t length = CRIMG_EARLY_PSTREE_BYTES + 4 * (uint64_t)children;
-		if (f->source->size != CRIMG_SIZE_UNKNOWN && got > 0 && !crimg_in_range(at, length, f->source->size))
-			return early_fail(f, CRIMG_E_CUT, at, "the file ends within a process and its children", err);
-		if ((rc = early_take(f, (size_t)length, &bytes, err)) <= 0)
+		int rc = early_take_counted(f, CRIMG_EARLY_PSTREE_BYTES, 4, "children", &bytes, &children, err);
+		if (rc <= 0)
 			return rc;
-		const uint8_t *kept = early_keep(f, EARLY_PSTREE, bytes, (size_t)length, at, err);
+		const uint8_t *kept = early_keep(f, EARLY_PSTREE, bytes,
+						 CRIMG_EARLY_PSTREE_BYTES + 4 * (size_t)children, at, err);
 		uint32_t pid = crimg_get_u32(bytes);
 		if (kept == NULL || early_add_process(f->e, (struct early_process){ .pid = pid }, err) < 0)
 			return -1;

@@ -11,20 +11,15 @@
 static int read_pstree(struct early_input *f, void *context, struct crimg_err *err)
 {
 	const uint8_t *bytes;
-	size_t got;
-	int rc;
+	uint32_t threads;
 	(void)context;
 	for (;;) {
 		uint64_t at = f->w.offset;
-		if (crimg_window_peek(&f->w, CRIMG_EARLY_PSTREE_2012_BYTES, &bytes, &got, err) < 0)
-			return -1;
-		uint32_t threads = got >= CRIMG_EARLY_PSTREE_2012_BYTES ? crimg_get_u32(bytes + 16) : 0;
-		uint64_t length = CRIMG_EARLY_PSTREE_2012_BYTES + 4 * (uint64_t)threads;
-		if (f->source->size != CRIMG_SIZE_UNKNOWN && got > 0 && !crimg_in_range(at, length, f->source->size))
-			return early_fail(f, CRIMG_E_CUT, at, "the file ends within a process and its threads", err);
-		if ((rc = early_take(f, (size_t)length, &bytes, err)) <= 0)
+		int rc = early_take_counted(f, CRIMG_EARLY_PSTREE_2012_BYTES, 16, "threads", &bytes, &threads, err);
+		if (rc <= 0)
 			return rc;
-		const uint8_t *kept = early_keep(f, EARLY_PSTREE, bytes, (size_t)length, at, err);
+		const uint8_t *kept = early_keep(f, EARLY_PSTREE, bytes,
+						 CRIMG_EARLY_PSTREE_2012_BYTES + 4 * (size_t)threads, at, err);
 		if (kept == NULL)
 			return -1;
 		struct early_process p = { .pid = crimg_get_u32(kept), .ppid = crimg_get_u32(kept + 4),

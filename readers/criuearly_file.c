@@ -58,6 +58,21 @@ int early_need(struct early_input *f, size_t length, const uint8_t **out, const 
 	               : crimg_fail(err, CRIMG_E_CUT, f->source->name, f->w.offset, "the file ends, %s wanted", what);
 }
 
+int early_take_counted(struct early_input *f, size_t fixed, size_t count_at, const char *what, const uint8_t **out,
+		       uint32_t *count, struct crimg_err *err)
+{
+	const uint8_t *bytes;
+	size_t got;
+	uint64_t at = f->w.offset;
+	if (crimg_window_peek(&f->w, fixed, &bytes, &got, err) < 0)
+		return -1;
+	*count = got >= fixed ? crimg_get_u32(bytes + count_at) : 0;
+	uint64_t length = fixed + 4 * (uint64_t)*count;
+	if (f->source->size != CRIMG_SIZE_UNKNOWN && got > 0 && !crimg_in_range(at, length, f->source->size))
+		return crimg_fail(err, CRIMG_E_CUT, f->source->name, at, "the file ends within a process and its %s", what);
+	return early_take(f, (size_t)length, out, err);
+}
+
 const uint8_t *early_keep(struct early_input *f, enum early_record_type type, const uint8_t *data, size_t length,
                            uint64_t at, struct crimg_err *err)
 {

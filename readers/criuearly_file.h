@@ -33,6 +33,10 @@ CRIMG_MUST_CHECK int early_take(struct early_input *f, size_t length, const uint
 // The same, and the end is damage; what: is wanted.
 CRIMG_MUST_CHECK int early_need(struct early_input *f, size_t length, const uint8_t **out, const char *what,
 				struct crimg_err *err);
+// The same of an entry of the process tree: fixed bytes, the u32 at count_at of which says how many numbers of four
+// bytes follow; what: these are called.
+CRIMG_MUST_CHECK int early_take_counted(struct early_input *f, size_t fixed, size_t count_at, const char *what,
+					const uint8_t **out, uint32_t *count, struct crimg_err *err);
 // Keeps a structure, in order, with a zero behind it, as long as the model lives. NULL: memory.
 CRIMG_MUST_CHECK const uint8_t *early_keep(struct early_input *f, enum early_record_type type, const uint8_t *data,
 					   size_t length, uint64_t at, struct crimg_err *err);
