@@ -14,7 +14,8 @@
 
 #define PENDING_BYTES ((size_t)256 << 10)
 #define HOLE_BYTES ((uint64_t)64 << 10) // fewer zeros are written: a file of small holes is slow to make
-#define BEHIND_FROM ((uint64_t)8 << 20) // a file this large gets a thread for its large writes
+#define BEHIND_FROM ((uint64_t)32 << 20) // a file this large gets a thread for its large writes,
+#define BEHIND_PROMISED ((uint64_t)8 << 20) // or one that is known to become this large
 #define COPY_STEP ((uint64_t)8 << 20) // so that writeback starts while the rest is copied
 
 static const uint8_t zeros[64 << 10];
@@ -79,8 +80,8 @@ static int settle(struct crimg_outfd *f, struct crimg_err *err)
 
 static bool goes_behind(const struct crimg_outfd *f, uint64_t offset)
 {
-	uint64_t size = f->end > f->promised ? f->end : f->promised;
-	return f->at_offsets && size >= BEHIND_FROM && offset >= f->held;
+	bool large = f->end >= BEHIND_FROM || f->promised >= BEHIND_PROMISED;
+	return f->at_offsets && large && offset >= f->held;
 }
 
 static int open_behind(struct crimg_outfd *f, struct crimg_err *err)
