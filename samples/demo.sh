@@ -70,7 +70,8 @@ if mknod -m 666 "$work/root/dev/null" c 1 3 2>/dev/null &&
 	run restart --new-pids --sysroot "$work/root" --pidfile "$work/pid" linux-cr/r5-tree.ckpt; then
 	pid=$(cat "$work/pid")
 	ps --forest -s "$pid" -o pid,stat,comm 2>/dev/null | sed 's/^/  /'
-	kill -9 "$pid"
+	# shellcheck disable=SC2046 # all of its session
+	kill -9 $(ps -s "$pid" -o pid=) 2>/dev/null || :
 else
 	echo "  this needs root, and a machine that makes pid namespaces"
 fi
