@@ -13,6 +13,7 @@
 #include "convert/filters.h"
 #include "convert/meter.h"
 #include "convert/pump.h"
+#include "format/interrupt.h"
 #include "format/output.h"
 #include "producer/restart.h"
 
@@ -329,12 +330,8 @@ int crimg_convert(const char *verb, const struct crimg_convert_options *options,
 	struct crimg_err err = CRIMG_ERR_INIT;
 	struct job job = { .options = *options, .ledger = CRIMG_LEDGER_INIT };
 	struct sigaction act = { .sa_handler = on_signal };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
+	crimg_interrupt_catch(on_signal);
 	sigaction(SIGALRM, &act, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 	int rc = run(&job, events, &err);
 	job_fini(&job);
 	return rc < 0 ? trouble(verb, &err) : 0;

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "format/interrupt.h"
 #include "format/names.h"
 #include "format/output.h"
 #include "format/terminal.h"
@@ -268,12 +269,7 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 static int restart(const struct crimg_restart_options *options, struct crimg_err *err)
 {
 	struct crimg_restart r = { .options = options, .gate = -1, .gate_in = -1 };
-	struct sigaction act = { .sa_handler = on_signal };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	crimg_interrupt_catch(on_signal);
 	signal(SIGCHLD, SIG_DFL); // ignored, ends would not be told
 	int rc = run(&r, err);
 	crimg_restart_close(&r);

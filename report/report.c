@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "diff/diff.h"
+#include "format/interrupt.h"
 #include "format/terminal.h"
 #include "report/write.h"
 
@@ -94,15 +95,9 @@ static void on_signal(int number)
 	stopped = 1;
 }
 
-// Signals that end a program, a closed pipe and a file size limit come back as errors: nothing half is left.
 static void catch_signals(void)
 {
-	struct sigaction act = { .sa_handler = on_signal };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	crimg_interrupt_catch(on_signal);
 }
 
 static int write_report(struct crimg_report *report, struct crimg_err *err)
