@@ -9,6 +9,7 @@
 
 #include "convert/checkpoint_parent.h"
 #include "convert/convert.h"
+#include "format/terminal.h"
 #include "producer/live.h"
 
 static const char usage[] =
@@ -170,16 +171,15 @@ static int trouble(const struct crimg_err *err)
 	return 2;
 }
 
-// What a parent needs, before the tree is taken. Returns the exit code, said why.
-static int prepare(const struct checkpoint *c)
+// What a parent needs, before the tree is taken. The exit code, said why; or -1: err.
+static int prepare(const struct checkpoint *c, struct crimg_err *err)
 {
-	struct crimg_err err = CRIMG_ERR_INIT;
 	uint64_t stopped_us;
-	if (c->parent != NULL && crimg_checkpoint_parent(&c->options, c->pid, c->parent, &err) < 0)
-		return trouble(&err);
+	if (c->parent != NULL && crimg_checkpoint_parent(&c->options, c->pid, c->parent, err) < 0)
+		return -1;
 	if (c->predump == NULL)
 		return 0;
-	int code = crimg_checkpoint_predump(&c->options, c->pid, c->predump, &stopped_us);
+	int code = crimg_checkpoint_predump(&c->options, c->pid, c->predump, &stopped_us, err);
 	if (code == 0 && !c->quiet)
 		fprintf(stderr,
 			"process %d stood still for %.1f ms, and runs on while memory is written\n",
@@ -193,13 +193,11 @@ static int spool_beside(struct checkpoint *c, struct crimg_err *err)
 	const char *compress = c->options.compress, *target = c->options.target;
 	if (c->fate != CRIMG_THAW_RUN || compress == NULL || strcmp(compress, "none") == 0)
 		return 0;
-	const char *tmpdir = getenv("TMPDIR");
-	if (tmpdir == NULL || tmpdir[0] == '\0')
-		tmpdir = "/tmp";
-	c->spool = strdup(strcmp(target, "-") != 0 ? target : tmpdir);
+	bool stored = strcmp(target, "-") != 0;
+	c->spool = strdup(stored ? target : crimg_tmpdir());
 	if (c->spool == NULL)
 		return crimg_fail_nomem(err, strlen(target));
-	crimg_live_spool(strcmp(target, "-") != 0 ? dirname(c->spool) : c->spool, crimg_convert_stopped);
+	crimg_live_spool(stored ? dirname(c->spool) : c->spool, crimg_convert_stopped);
 	return 0;
 }
 
@@ -213,7 +211,7 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 	c->stats_apart = to != NULL && !to->single && !to->per_process;
 	if (c->stats_apart)
 		crimg_live_without_stats();
-	int code = prepare(c);
+	int code = prepare(c, err);
 	if (code == 0)
 		code = crimg_convert("checkpoint", &c->options,
 				     &(struct crimg_convert_events){taken, stored, c});

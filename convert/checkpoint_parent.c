@@ -67,18 +67,9 @@ static int link_to(const char *target, const char *parent, char out[PATH_MAX],
 	return relative_link(from, to, out, err);
 }
 
-static int trouble(const struct crimg_err *err)
-{
-	char text[2048];
-	crimg_err_format(err, text, sizeof text);
-	fprintf(stderr, "crimg checkpoint: %s\n", text);
-	return 2;
-}
-
 int crimg_checkpoint_predump(const struct crimg_convert_options *o, pid_t pid, const char *dir,
-			     uint64_t *stopped_us)
+			     uint64_t *stopped_us, struct crimg_err *err)
 {
-	struct crimg_err err = CRIMG_ERR_INIT;
 	char link[PATH_MAX];
 	const struct crimg_convert_options memory = {
 		.source = o->source,
@@ -87,13 +78,13 @@ int crimg_checkpoint_predump(const struct crimg_convert_options *o, pid_t pid, c
 		.allow_incomplete = true,
 		.progress = o->progress,
 	};
-	if (crimg_live_predump(pid, stopped_us, &err) < 0)
-		return trouble(&err);
+	if (crimg_live_predump(pid, stopped_us, err) < 0)
+		return -1;
 	int code = crimg_convert("checkpoint", &memory, &(struct crimg_convert_events){NULL});
 	if (code == 0
-	    && (link_to(o->target, dir, link, &err) < 0
-		|| crimg_live_predumped(pid, link, &err) < 0))
-		return trouble(&err);
+	    && (link_to(o->target, dir, link, err) < 0
+		|| crimg_live_predumped(pid, link, err) < 0))
+		return -1;
 	return code;
 }
 

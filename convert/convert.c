@@ -15,6 +15,7 @@
 #include "convert/pump.h"
 #include "format/interrupt.h"
 #include "format/output.h"
+#include "format/terminal.h"
 #include "producer/restart.h"
 
 static volatile sig_atomic_t stopped;
@@ -38,12 +39,6 @@ static int trouble(const char *verb, const struct crimg_err *err)
 	crimg_err_format(err, text, sizeof text);
 	fprintf(stderr, "crimg %s: %s\n", verb, text);
 	return err->code == CRIMG_E_LOSS ? 1 : 2;
-}
-
-static const char *tmpdir(void)
-{
-	const char *dir = getenv("TMPDIR");
-	return dir != NULL && dir[0] != '\0' ? dir : "/tmp";
 }
 
 // Everything that a conversion holds; closed in one place.
@@ -140,7 +135,7 @@ static int choose_driver(struct job *job, struct crimg_err *err)
 static int open_source(struct job *job, struct crimg_err *err)
 {
 	struct crimg_input in;
-	if (crimg_input_open(job->options.source, tmpdir(), &in, err) < 0)
+	if (crimg_input_open(job->options.source, crimg_tmpdir(), &in, err) < 0)
 		return -1;
 	int rc = crimg_reader_open(&in, job->options.from, &job->reader, err);
 	crimg_input_fini(&in);
@@ -155,7 +150,7 @@ static int need_image(struct job *job, struct crimg_err *err)
 	if (strcmp(job->options.source, "-") == 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, "standard input", CRIMG_NO_OFFSET,
 		                  "this needs the image's index first: store it in a file");
-	return crimg_image_open(job->options.source, job->options.from, tmpdir(), &job->image, err);
+	return crimg_image_open(job->options.source, job->options.from, crimg_tmpdir(), &job->image, err);
 }
 
 static bool has_blocks(struct crimg_image *image)

@@ -13,6 +13,7 @@
 
 #include "convert/crit_parts.h"
 #include "format/output.h"
+#include "format/terminal.h"
 
 struct options {
 	const char *command;
@@ -20,12 +21,6 @@ struct options {
 	const char *what;      // of x
 	bool pretty, no_payload;
 };
-
-const char *crit_tmpdir(void)
-{
-	const char *dir = getenv("TMPDIR");
-	return dir != NULL && dir[0] != '\0' ? dir : "/tmp";
-}
 
 static int trouble(const struct crimg_err *err)
 {
@@ -67,12 +62,12 @@ static int settle_stdin(struct crimg_err *err)
 		return crimg_fail_sys(err, errno, "standard input", "cannot be examined");
 	if (S_ISREG(st.st_mode))
 		return 0;
-	snprintf(name, sizeof name, "%s/crit-XXXXXX", crit_tmpdir());
-	int fd = open(crit_tmpdir(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	snprintf(name, sizeof name, "%s/crit-XXXXXX", crimg_tmpdir());
+	int fd = open(crimg_tmpdir(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0 && (fd = mkostemp(name, O_CLOEXEC)) >= 0)
 		unlink(name);
 	if (fd < 0)
-		return crimg_fail_sys(err, errno, crit_tmpdir(), "no temporary file can be made here");
+		return crimg_fail_sys(err, errno, crimg_tmpdir(), "no temporary file can be made here");
 	int rc = copy_stdin(fd, err);
 	if (rc == 0 && dup2(fd, STDIN_FILENO) < 0)
 		rc = crimg_fail_sys(err, errno, "standard input", "cannot be replaced");
@@ -85,7 +80,7 @@ int crit_open(const char *path, const char *format, struct crimg_reader *out, st
 	struct crimg_input in;
 	bool pipe = path == NULL || strcmp(path, "-") == 0;
 	if ((pipe && settle_stdin(err) < 0)
-	    || crimg_input_open(pipe ? "-" : path, crit_tmpdir(), &in, err) < 0)
+	    || crimg_input_open(pipe ? "-" : path, crimg_tmpdir(), &in, err) < 0)
 		return -1;
 	int rc;
 	if (in.store != NULL)

@@ -7,6 +7,7 @@
 #include "format/files.h"
 #include "format/hint_text.h"
 #include "format/image.h"
+#include "format/terminal.h"
 
 struct explorer {
 	struct crimg_image *image;
@@ -334,7 +335,7 @@ bool crit_can_explore(const char *what)
 int crit_explore(const char *dir, const char *what, struct crimg_err *err)
 {
 	struct explorer x = { .err = err };
-	int rc = crimg_image_open(dir, NULL, crit_tmpdir(), &x.image, err);
+	int rc = crimg_image_open(dir, NULL, crimg_tmpdir(), &x.image, err);
 	if (x.image == NULL)
 		return -1;
 	if (rc == 0)

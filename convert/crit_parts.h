@@ -20,6 +20,4 @@ CRIMG_MUST_CHECK int crit_show_sizes(struct crimg_reader *reader, struct crimg_e
 CRIMG_MUST_CHECK int crit_explore(const char *dir, const char *what, struct crimg_err *err);
 bool crit_can_explore(const char *what);
 
-const char *crit_tmpdir(void);
-
 #endif
