@@ -47,11 +47,11 @@ static void raise_limit(void)
 	}
 }
 
-static int explain_lock(struct crimg_err *err)
+static int explain_lock(int number, struct crimg_err *err)
 {
 	return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 			  "connections of TCP cannot be locked while they are taken (nf_tables: %s): "
-			  "--network-lock skip goes without", strerror(err->sys_errno));
+			  "--network-lock skip goes without", strerror(number));
 }
 
 static int begin(struct crimg_connections *c, struct crimg_err *err)
@@ -61,17 +61,15 @@ static int begin(struct crimg_connections *c, struct crimg_err *err)
 	if (c->guard != 0)
 		return 0;
 	raise_limit();
+	c->lock = (struct crimg_netlock)CRIMG_NETLOCK_INIT;
 	if (choose_run_id(c->run_id, err) < 0 || crimg_guard_start(&c->guard, &c->guard_pipe, err) < 0)
 		return -1;
 	c->queues = crimg_spool_open(crimg_tmpdir(), err);
 	if (c->queues < 0)
 		return -1;
 	snprintf(name, sizeof name, "crimg-%.*s", (int)CRIMG_RUN_ID_BYTES - 1, c->run_id);
-	if (!c->without_lock && crimg_netlock_open(&c->lock, name, true, &why) < 0) {
-		*err = (struct crimg_err)CRIMG_ERR_INIT;
-		err->sys_errno = why.sys_errno;
-		return explain_lock(err);
-	}
+	if (!c->without_lock && crimg_netlock_open(&c->lock, name, true, &why) < 0)
+		return explain_lock(why.sys_errno, err);
 	return 0;
 }
 
@@ -151,16 +149,16 @@ size_t crimg_connections_match(struct crimg_connections *c)
 
 void crimg_connections_release(struct crimg_connections *c)
 {
+	if (c->guard == 0)
+		return;
 	crimg_netlock_close(&c->lock);
 	for (size_t i = 0; i < c->count; i++)
 		close(c->list[i].fd);
 	free(c->list);
-	if (c->guard != 0) {
-		crimg_guard_dismiss(c->guard, c->guard_pipe);
-		if (c->queues >= 0)
-			close(c->queues);
-	}
-	*c = (struct crimg_connections){.lock = CRIMG_NETLOCK_INIT, .without_lock = c->without_lock};
+	crimg_guard_dismiss(c->guard, c->guard_pipe);
+	if (c->queues >= 0)
+		close(c->queues);
+	*c = (struct crimg_connections){.list = NULL};
 }
 
 static int lock_for_good(const struct crimg_connections *c, struct crimg_err *err)

@@ -14,13 +14,16 @@
 
 #define CRIMG_RUN_ID_BYTES 37u
 
+// inventory_entry.network_lock_method, as CRIU counts.
+enum { CRIMG_LOCK_IPTABLES, CRIMG_LOCK_NFTABLES, CRIMG_LOCK_SKIP };
+
 struct crimg_held_connection {
 	struct crimg_connection ends;
 	int fd;
 	bool outside; // its other end is not held
 };
 
-// Zeroed, but for lock: CRIMG_NETLOCK_INIT.
+// Zeroed: there are none.
 struct crimg_connections {
 	struct crimg_held_connection *list;
 	size_t count, capacity;

@@ -62,8 +62,8 @@ static int look_at_ends(int fd, const char *name, struct crimg_inet *out, struct
 		return fail(name, "its address cannot be told (getsockname)", err);
 	take_address(&address, out->ends.source, &out->ends.source_port);
 	memset(&address, 0, sizeof address);
-	length = sizeof address;
-	// SO_PEERNAME tells of a connection that is being made, too.
+	// It tells of a connection that is being made, or has ended, too, and wants to be asked for no byte too many.
+	length = out->ends.v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &address, &length) < 0)
 		return errno == ENOTCONN ? 0 : fail(name, "its peer's address cannot be told", err);
 	take_address(&address, out->ends.target, &out->ends.target_port);
