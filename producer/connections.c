@@ -18,9 +18,11 @@
 #include "producer/remote.h"
 #include "producer/tcp_repair.h"
 
+#define RUN_ID_IN_NAME 21 // CRIU 4.2 cuts "inet CRIU-" and the run id behind 31 characters
+
 void crimg_connections_lock_name(const char *run_id, char name[CRIMG_NETLOCK_NAME_BYTES])
 {
-	snprintf(name, CRIMG_NETLOCK_NAME_BYTES, "CRIU-%.*s", (int)CRIMG_RUN_ID_BYTES - 1, run_id);
+	snprintf(name, CRIMG_NETLOCK_NAME_BYTES, "CRIU-%.*s", RUN_ID_IN_NAME, run_id);
 }
 
 // As uuid_generate() makes them: 122 bits are random.

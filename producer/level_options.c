@@ -190,6 +190,8 @@ int crimg_level_options_set(int fd, const char *name, const LevelOptionsEntry *m
 	for (size_t i = 0; more != NULL && i < more->n_option; i++) {
 		const LevelOptionEntry *e = more->option[i];
 		int rc;
+		if (e->level == SOL_SOCKET) // SO_TYPE: what it was made as
+			continue;
 		if (!crimg_multicast_set(fd, e, &rc))
 			rc = setsockopt(fd, (int)e->level, (int)e->name, e->value.data, (socklen_t)e->value.len);
 		if (rc < 0 && errno != EPERM)

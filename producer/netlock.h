@@ -3,7 +3,7 @@
 // without nft(8). Knows nf_tables' messages; refuses to know why.
 //
 // A table that this process owns goes with it, however it ends. One that stays has the name that CRIU 4.2 gives to
-// its own ("CRIU-" and the run id of the inventory), lets through what is marked as CRIU marks its packets, and is
+// its own ("CRIU-" and the begin of the inventory's run id), lets through what is marked as CRIU marks its packets, and is
 // removed by whoever restarts the image: crimg, or criu.
 #ifndef CRIMG_PRODUCER_NETLOCK_H
 #define CRIMG_PRODUCER_NETLOCK_H
