@@ -138,7 +138,7 @@ static int put_inventory(struct crimg_capture *c, struct crimg_err *err)
 	e.root_ids = &ids;
 	e.plugins_entry = &plugins;
 	if (c->connections.count > 0) {
-		bool locked = crimg_connections_match(&c->connections) > 0 && !c->connections.without_lock;
+		bool locked = crimg_connections_want_lock(&c->connections);
 		e.has_network_lock_method = true;
 		e.network_lock_method = locked ? CRIMG_LOCK_NFTABLES : CRIMG_LOCK_SKIP;
 		e.dump_criu_run_id = c->connections.run_id;

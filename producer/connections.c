@@ -104,6 +104,8 @@ int crimg_connections_read(struct crimg_connections *c, int fd, const char *name
 		*offset = c->queues_bytes;
 		rc = crimg_tcp_read(fd, name, e, state, c->queues, *offset, err);
 		c->queues_bytes += (uint64_t)e->inq_len + e->outq_len;
+		if (crimg_inet_is_connection(i))
+			c->list[c->count - 1].delicate = *state != CRIMG_TCP_ESTABLISHED || e->unsq_len > 0;
 		if (crimg_tcp_repair_off(fd) < 0 && rc == 0)
 			rc = crimg_fail_sys(err, errno, name, "repair mode cannot be ended (TCP_REPAIR)");
 		crimg_tcp_set_reuse(fd, reuse);
@@ -149,6 +151,19 @@ size_t crimg_connections_match(struct crimg_connections *c)
 	return outside;
 }
 
+static bool wants_lock(const struct crimg_held_connection *h)
+{
+	return h->outside || h->delicate;
+}
+
+bool crimg_connections_want_lock(const struct crimg_connections *c)
+{
+	for (size_t i = 0; !c->without_lock && i < c->count; i++)
+		if (wants_lock(&c->list[i]))
+			return true;
+	return false;
+}
+
 void crimg_connections_release(struct crimg_connections *c)
 {
 	if (c->guard == 0)
@@ -172,7 +187,7 @@ static int lock_for_good(const struct crimg_connections *c, struct crimg_err *er
 		return -1;
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < c->count; i++)
-		if (c->list[i].outside)
+		if (wants_lock(&c->list[i]))
 			rc = crimg_netlock_add(&lasting, &c->list[i].ends, 1, err);
 	crimg_netlock_close(&lasting);
 	return rc;
@@ -197,12 +212,12 @@ static void spare(const struct crimg_tree *tree)
 
 int crimg_connections_silence(struct crimg_connections *c, const struct crimg_tree *tree, struct crimg_err *err)
 {
-	bool there, outside = crimg_connections_match(c) > 0;
+	bool there, lasting = crimg_connections_want_lock(c);
 	size_t silent = 0;
 	if (c->count == 0)
 		return 0;
 	doom(tree);
-	int rc = outside && !c->without_lock ? lock_for_good(c, err) : 0;
+	int rc = lasting ? lock_for_good(c, err) : 0;
 	for (; rc == 0 && silent < c->count; silent++)
 		rc = crimg_tcp_repair_on(c->list[silent].fd, NULL, err);
 	if (rc == 0)
@@ -212,7 +227,7 @@ int crimg_connections_silence(struct crimg_connections *c, const struct crimg_tr
 	for (size_t i = 0; i < silent; i++) // reuse is lost, the connection is not
 		(void)crimg_tcp_repair_off(c->list[i].fd);
 	crimg_connections_lock_name(c->run_id, name);
-	if (outside && crimg_netlock_remove(name, &there, &ignored) < 0)
+	if (lasting && crimg_netlock_remove(name, &there, &ignored) < 0)
 		ignored.code = CRIMG_OK;
 	spare(tree);
 	return -1;

@@ -5,7 +5,8 @@
 // meanwhile is not received, so it sends it again. It is in repair mode only while it is read; a child of ours (the
 // guard) has a duplicate of it then, and ends that mode should we be killed in between. The lock goes with us. When
 // the tree is to end, it is told to the kernel that it ends with us (PTRACE_O_EXITKILL), the connections whose other
-// end is outside are locked for good, and all are in repair mode when they are closed: so nobody hears of it.
+// end is outside, or may not hear of the first one that is restored, are locked for good, and all are in repair mode
+// when they are closed: so nobody hears of it.
 #ifndef CRIMG_PRODUCER_CONNECTIONS_H
 #define CRIMG_PRODUCER_CONNECTIONS_H
 
@@ -21,6 +22,7 @@ struct crimg_held_connection {
 	struct crimg_connection ends;
 	int fd;
 	bool outside; // its other end is not held
+	bool delicate; // who restores it end by end, as criu does, wants it locked: not all was sent, or an end has ended
 };
 
 // Zeroed: there are none.
@@ -42,6 +44,8 @@ CRIMG_MUST_CHECK int crimg_connections_read(struct crimg_connections *c, int fd,
                                             uint64_t *offset, struct crimg_err *err);
 // When all were read: which have their other end outside (outside of each); how many.
 size_t crimg_connections_match(struct crimg_connections *c);
+// Whether some are to be locked when the tree is killed; behind crimg_connections_match().
+bool crimg_connections_want_lock(const struct crimg_connections *c);
 // Sorted by crimg_connection_order(): the ends of others, of which one may meet c. For whoever has only these.
 bool crimg_connection_is_met(const struct crimg_connection *sorted, size_t count, const struct crimg_connection *c);
 
