@@ -267,7 +267,7 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (check_connections(c, err) < 0 || put_inventory(c, err) < 0)
+	if (crimg_capture_connections(c, err) < 0 || check_connections(c, err) < 0 || put_inventory(c, err) < 0)
 		return -1;
 	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
 		return -1;
@@ -290,6 +290,7 @@ void crimg_capture_fini(struct crimg_capture *c)
 	crimg_sharing_fini(&c->file);
 	crimg_connections_release(&c->connections);
 	crimg_buf_fini(&c->notes);
+	free(c->deferred);
 	free(c->named);
 	free(c->ghosts);
 	free(c->segments);

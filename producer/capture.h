@@ -26,6 +26,7 @@ struct crimg_segment {
 };
 
 struct crimg_filter; // of seccomp
+struct crimg_deferred;
 
 struct crimg_known_file {
 	FdTypes type;
@@ -54,6 +55,8 @@ struct crimg_capture {
 	uint64_t *pipes;          // inodes whose bytes were taken
 	size_t pipe_count, pipe_capacity;
 	struct crimg_connections connections;
+	struct crimg_deferred *deferred; // of these
+	size_t deferred_count, deferred_capacity;
 	int queues_fd;            // their queues, which the shelf closes; 0: none yet
 	struct crimg_buf notes;   // for the user: what is not in the image; lines
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
@@ -159,6 +162,15 @@ struct crimg_open_file {
 	uint32_t mode;        // of the inode
 	uint64_t dev, ino, rdev;
 };
+
+// One that is taken when all tasks are; file.ours is in connections, at index.
+struct crimg_deferred {
+	struct crimg_open_file file;
+	size_t index;
+};
+
+// Connections of TCP, of all tasks.
+CRIMG_MUST_CHECK int crimg_capture_connections(struct crimg_capture *c, struct crimg_err *err);
 
 // Puts its entry; *type is what a fdinfo_entry says of it.
 CRIMG_MUST_CHECK int crimg_capture_open_file(struct crimg_capture *c, const struct crimg_open_file *f,

@@ -160,7 +160,7 @@ refused "messages of netlink" 'netlink socket with messages that were not read' 
 begin both
 DIE_COUNT=steps LD_PRELOAD=./die_at.so take crimg --leave-running || not_ok "counting steps: $(cat said)"
 read -r steps _ <steps
-for at in $(seq $((steps / 3)) 3 $((steps))); do
+for at in $(seq $((steps / 3)) 2 $((steps))); do
 	(DIE_AT=$at LD_PRELOAD=./die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" killed.crimg) 2>/dev/null
 	! grep -q 'not so' server/out && ok || { not_ok "killed at step $at of $steps: $(cat server/out)"; break; }
 done
