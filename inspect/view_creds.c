@@ -5,6 +5,7 @@
 
 #include "format/names.h"
 #include "inspect/command.h"
+#include "inspect/creds_extras.h"
 
 static void ids_field(struct crimg_table *t, const char *key, const char *label,
                       const uint32_t ids[4])
@@ -244,6 +245,7 @@ static void thread_fields(struct crimg_table *t, const struct crimg_task *task,
 		              tc->old_seccomp_filter);
 	if (core != NULL)
 		schedule_field(t, core);
+	crimg_thread_extra_fields(t, thread->tid);
 }
 
 // Threads rarely differ from the leader: in text only what does is shown.
@@ -309,6 +311,7 @@ void crimg_view_creds(struct crimg_view *view)
 			thread_fields(&t, task, &task->threads[0]);
 		if (task->core != NULL && task->core->tc != NULL)
 			process_fields(&t, task->core->tc);
+		crimg_process_extra_fields(&t, task->pid);
 		limits_field(&t, task);
 		crimg_table_end(&t);
 		show_threads(view, task);

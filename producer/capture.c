@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include "producer/clocks.h"
@@ -138,6 +140,23 @@ static int put_inventory(struct crimg_capture *c, struct crimg_err *err)
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_INVENTORY, 0, &e.base, err);
 }
 
+// CRIU's images do not say who made them, nor when.
+static int put_maker(struct crimg_capture *c, struct crimg_err *err)
+{
+	MakerEntry e = MAKER_ENTRY__INIT;
+	struct utsname host;
+	char program[] = "crimg", version[] = CRIMG_VERSION, kernel[4 * sizeof host.release] = "";
+	if (uname(&host) == 0)
+		snprintf(kernel, sizeof kernel, "%s %s %s %s", host.sysname, host.release, host.machine,
+			 host.nodename);
+	e.program = program;
+	e.version = version;
+	e.kernel = kernel;
+	e.has_taken_at = true;
+	e.taken_at = (uint64_t)time(NULL);
+	return crimg_shelf_put(&c->shelf, CRIMG_KIND_MAKER, 0, &e.base, err);
+}
+
 // What this processor is: programs have chosen their code by it. CRIU's mask has no bit for SSE,
 // which every x86-64 has.
 static int put_cpu(struct crimg_capture *c, struct crimg_err *err)
@@ -232,7 +251,7 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->fs = (struct crimg_sharing){.type = KCMP_FS, .last = OUR_ID};
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
-	if (put_inventory(c, err) < 0 || crimg_capture_namespaces(c, err) < 0
+	if (put_inventory(c, err) < 0 || put_maker(c, err) < 0 || crimg_capture_namespaces(c, err) < 0
 	    || (c->parent != NULL
 		&& crimg_shelf_put_link(&c->shelf, "parent", c->parent->link, err) < 0))
 		return -1;

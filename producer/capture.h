@@ -55,6 +55,8 @@ struct crimg_capture {
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
 	struct crimg_remote_gate gate; // of the process in work
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
+	AreaNameEntry **names;         // of its areas; in the arena
+	size_t name_count;
 	bool own_uts, own_ipc;         // the tree has namespaces of its own
 	uint64_t sysv_dev;             // of the files behind System V segments
 	bool compat;                   // its program is a 32-bit one
@@ -99,6 +101,13 @@ CRIMG_MUST_CHECK int crimg_capture_ipc(struct crimg_capture *c, struct crimg_err
 // Pieces of a core, from a thread taken over.
 CRIMG_MUST_CHECK int crimg_capture_thread(struct crimg_capture *c, struct crimg_remote *r,
                                           CoreEntry *core, pid_t pid, struct crimg_err *err);
+// What is beyond CRIU's messages, into those of ours.
+CRIMG_MUST_CHECK int crimg_capture_thread_extras(struct crimg_capture *c, struct crimg_remote *r,
+                                                 struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_process_extras(struct crimg_capture *c, struct crimg_remote *r,
+                                                  const struct crimg_live_task *t, struct crimg_err *err);
+// Whose system calls are not made when it makes them cannot be taken: nothing may be asked of it.
+CRIMG_MUST_CHECK int crimg_capture_refuse_dispatch(pid_t tid, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_wait(struct crimg_capture *c, const struct crimg_remote *r,
                                         const struct crimg_wait *wait, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_process(struct crimg_capture *c, struct crimg_remote *r,

@@ -183,10 +183,23 @@ CRIMG_MUST_CHECK int crimg_restart_fds(struct crimg_restart *r, struct crimg_act
 CRIMG_MUST_CHECK int crimg_restart_name(struct crimg_puppet *p, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_threads(struct crimg_restart *r, struct crimg_actor *a,
                                            struct crimg_err *err);
+// restart_schedule.c, restart_extras.c: of one thread, when all of its process are there; of a process, before its
+// user changes; and what would be in the way before.
+CRIMG_MUST_CHECK int crimg_restart_schedule(struct crimg_restart *r, struct crimg_actor *a, size_t i,
+                                            struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_thread_extras(struct crimg_restart *r, struct crimg_actor *a, size_t i,
+                                                 struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_process_extras(struct crimg_restart *r, struct crimg_actor *a,
+                                                  struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_seal_extras(struct crimg_restart *r, struct crimg_actor *a,
+                                               struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_creds(struct crimg_restart *r, struct crimg_actor *a, size_t i,
                                          struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_process(struct crimg_restart *r, struct crimg_actor *a,
                                            struct crimg_err *err);
+// A number into a file of /proc, when it says something else now; a note when that cannot be.
+void crimg_restart_tell_proc(struct crimg_restart *r, const struct crimg_actor *a, const char *name, int base,
+                             long value);
 CRIMG_MUST_CHECK int crimg_restart_after_creds(struct crimg_restart *r, struct crimg_actor *a,
                                                struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_timers(struct crimg_restart *r, struct crimg_actor *a,
