@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "producer/capture_sockets.h"
 #include "producer/clocks.h"
 #include "format/x86.h"
 #include "format/x86_cpuid.h"
@@ -19,7 +20,7 @@
 #define OUR_ID 1u        // of what crimg itself has: no task shares it
 
 // Numbers of our namespaces, which the whole tree shares, but for those of its own.
-enum { NS_PID = 1, NS_NET, NS_IPC, NS_UTS, NS_TIME, NS_MNT, NS_USER, NS_CGROUP };
+enum { NS_PID = 1, NS_NET = CRIMG_CAPTURE_NET_NS, NS_IPC, NS_UTS, NS_TIME, NS_MNT, NS_USER, NS_CGROUP };
 
 void *crimg_capture_alloc(struct crimg_capture *c, size_t size, struct crimg_err *err)
 {
