@@ -1,5 +1,6 @@
 // The order of taking an image: memory before anything is asked of a task, files, cores; then what is of the
 // whole tree.
+#include "producer/leaks.h"
 #include "producer/capture.h"
 
 #include <errno.h>
@@ -145,6 +146,7 @@ static int put_inventory(struct crimg_capture *c, struct crimg_err *err)
 static int put_maker(struct crimg_capture *c, struct crimg_err *err)
 {
 	MakerEntry e = MAKER_ENTRY__INIT;
+	const char *closed[32];
 	struct utsname host;
 	char program[] = "crimg", version[] = CRIMG_VERSION, kernel[4 * sizeof host.release] = "";
 	if (uname(&host) == 0)
@@ -155,6 +157,10 @@ static int put_maker(struct crimg_capture *c, struct crimg_err *err)
 	e.kernel = kernel;
 	e.has_taken_at = true;
 	e.taken_at = (uint64_t)time(NULL);
+	e.closed = (char **)(uintptr_t)closed;
+	for (unsigned i = 0; crimg_leaks_word(i) != NULL; i++)
+		if ((c->closed & 1u << i) != 0)
+			closed[e.n_closed++] = crimg_leaks_word(i);
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_MAKER, 0, &e.base, err);
 }
 

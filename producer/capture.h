@@ -64,6 +64,7 @@ struct crimg_capture {
 	uint64_t pages_scanned, pages_written, pages_skipped, shared_written; // for the statistics
 	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
 	bool without_stats;  // who asks for the image writes them
+	unsigned closed;     // CRIMG_LEAK_…: nobody outside holds what it holds of these kinds
 	const char *spool;   // directory where contents wait once the tree has gone on; NULL: it stays
 	bool (*stopped)(void); // asked now and then whether to give up; may be NULL
 };

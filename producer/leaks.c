@@ -10,29 +10,29 @@
 #include "producer/leak_table.h"
 #include "producer/proc.h"
 
-static const struct {
-	const char *word;
-	unsigned kind;
-} words_of[] = {
-	{"mm", CRIMG_LEAK_MM}, {"files", CRIMG_LEAK_FILES}, {"fs", CRIMG_LEAK_FS},
-	{"sighand", CRIMG_LEAK_SIGHAND}, {"ipc", CRIMG_LEAK_IPC}, {"namespaces", CRIMG_LEAK_NAMESPACES},
-	{"pipes", CRIMG_LEAK_PIPES}, {"sockets", CRIMG_LEAK_SOCKETS},
+static const char *const words_of[] = { // by number of bit
+	"mm", "files", "fs", "sighand", "ipc", "namespaces", "pipes", "sockets",
 };
+enum { KINDS = sizeof words_of / sizeof words_of[0] };
+
+const char *crimg_leaks_word(unsigned i)
+{
+	return i < KINDS ? words_of[i] : NULL;
+}
 
 int crimg_leaks_parse(const char *words, unsigned *kinds, struct crimg_err *err)
 {
 	unsigned found = 0;
 	for (size_t length; *words != '\0'; words += length + (words[length] == ',')) {
-		size_t i = 0, count = sizeof words_of / sizeof words_of[0];
+		unsigned i = 0;
 		length = strcspn(words, ",");
-		while (i < count && (strlen(words_of[i].word) != length
-				     || strncmp(words_of[i].word, words, length) != 0))
+		while (i < KINDS && (strlen(words_of[i]) != length || strncmp(words_of[i], words, length) != 0))
 			i++;
-		if (i == count)
+		if (i == KINDS)
 			return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
 					  "%.*s found, kinds wanted: mm, files, fs, sighand, ipc, namespaces, "
 					  "pipes, sockets", (int)(length < 40 ? length : 40), words);
-		found |= words_of[i].kind;
+		found |= 1u << i;
 	}
 	if (found == 0)
 		return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET, "no kind found, one or more wanted");
@@ -55,10 +55,7 @@ struct looking {
 
 static const char *word_of(unsigned kind)
 {
-	size_t i = 0;
-	while (words_of[i].kind != kind)
-		i++;
-	return words_of[i].word;
+	return words_of[__builtin_ctz(kind)];
 }
 
 static void tell(struct looking *l, const char *object, const char *how)

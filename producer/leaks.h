@@ -21,6 +21,9 @@ enum {
 // The mask of "mm,files"; CRIMG_E_USAGE for a word that is no kind.
 CRIMG_MUST_CHECK int crimg_leaks_parse(const char *words, unsigned *kinds, struct crimg_err *err);
 
+// The word of the kind that is bit i of a mask; NULL: there is none.
+const char *crimg_leaks_word(unsigned i);
+
 // Counts the holders of what tree, which stands still, holds of these kinds. Each object that is held
 // outside, too, is told once ("files: descriptor 1 of process 7, /dev/pts/0, is held by process 5 (bash), too");
 // then the call fails with CRIMG_E_UNSUPPORTED. So it does when a task outside cannot be looked at.

@@ -173,6 +173,7 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	i->capture.parent = parent.link != NULL ? &parent : NULL;
 	i->capture.spool = spool;
 	i->capture.stopped = stopped;
+	i->capture.closed = enforced.kinds; // or it is refused
 	if (crimg_tree_refuse(pid, err) < 0 || crimg_tree_freeze(pid, &i->capture.tree, err) < 0) {
 		free(i);
 		return -1;

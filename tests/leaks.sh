@@ -62,6 +62,14 @@ for text in "ipc: the ipc namespace of process $pid is that of process" "namespa
 done
 with pipe --container --enforce=mm,fs,sighand
 [ "$code" = 0 ] && ok || not_ok "--container with some kinds: exit $code: $(cat said)"
+# The image says what was counted, and validate knows.
+"$crimg" validate --closed image.crimg >said
+grep -q 'CI-0609.*holders outside: descriptor tables and open files, pipes, sockets: ' said && ok || not_ok "validate: $(cat said)"
+"$crimg" inspect image.crimg >said
+grep -q '^closed *mm fs sighand' said && ok || not_ok "inspect: $(cat said)"
+with nothing --enforce=mm,files,fs,sighand,pipes,sockets
+"$crimg" validate --closed image.crimg >said
+! grep CI-0609 said && ok || not_ok "validate, all counted: $(cat said)"
 with nothing --enforce=mm,everything
 [ "$code" = 2 ] && grep -q "everything found, kinds wanted: mm, files" said && ok || not_ok "no kind: $code: $(cat said)"
 finish
