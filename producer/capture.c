@@ -258,14 +258,15 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->fs = (struct crimg_sharing){.type = KCMP_FS, .last = OUR_ID};
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
-	if (put_inventory(c, err) < 0 || put_maker(c, err) < 0 || crimg_capture_namespaces(c, err) < 0
+	if (put_inventory(c, err) < 0 || put_maker(c, err) < 0 || crimg_capture_own_cgroups(c, err) < 0
+	    || crimg_capture_namespaces(c, err) < 0
 	    || (c->parent != NULL
 		&& crimg_shelf_put_link(&c->shelf, "parent", c->parent->link, err) < 0))
 		return -1;
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
+	if (crimg_capture_put_seccomp(c, err) < 0 || crimg_capture_put_cgroups(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
 	if ((c->spool != NULL && let_go(c, err) < 0) || put_stats(c, err) < 0)
@@ -284,6 +285,7 @@ void crimg_capture_fini(struct crimg_capture *c)
 	crimg_sharing_fini(&c->fs);
 	crimg_sharing_fini(&c->sighand);
 	crimg_sharing_fini(&c->file);
+	free(c->sets);
 	free(c->named);
 	free(c->ghosts);
 	free(c->segments);

@@ -55,6 +55,8 @@ struct crimg_capture {
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
 	struct crimg_remote_gate gate; // of the process in work
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
+	char **sets;                   // of control groups: texts of /proc; the first is crimg's own
+	size_t set_count;
 	AreaNameEntry **names;         // of its areas; in the arena
 	size_t name_count;
 	bool own_uts, own_ipc;         // the tree has namespaces of its own
@@ -107,6 +109,11 @@ CRIMG_MUST_CHECK int crimg_capture_thread_extras(struct crimg_capture *c, struct
                                                  struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_process_extras(struct crimg_capture *c, struct crimg_remote *r,
                                                   const struct crimg_live_task *t, struct crimg_err *err);
+// crimg's own control groups, before anything else; the set of a thread; all sets that were met.
+CRIMG_MUST_CHECK int crimg_capture_own_cgroups(struct crimg_capture *c, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_cgroup(struct crimg_capture *c, pid_t pid, pid_t tid, uint32_t *set,
+                                          struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_put_cgroups(struct crimg_capture *c, struct crimg_err *err);
 // Whose system calls are not made when it makes them cannot be taken: nothing may be asked of it.
 CRIMG_MUST_CHECK int crimg_capture_refuse_dispatch(pid_t tid, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_wait(struct crimg_capture *c, const struct crimg_remote *r,

@@ -183,6 +183,10 @@ CRIMG_MUST_CHECK int crimg_restart_fds(struct crimg_restart *r, struct crimg_act
 CRIMG_MUST_CHECK int crimg_restart_name(struct crimg_puppet *p, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_threads(struct crimg_restart *r, struct crimg_actor *a,
                                            struct crimg_err *err);
+// restart_cgroups.c: of a process, before its memory; of a thread that is elsewhere than its process.
+CRIMG_MUST_CHECK int crimg_restart_cgroup(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_thread_cgroup(struct crimg_restart *r, struct crimg_actor *a, size_t i,
+                                                 struct crimg_err *err);
 // restart_schedule.c, restart_extras.c: of one thread, when all of its process are there; of a process, before its
 // user changes; and what would be in the way before.
 CRIMG_MUST_CHECK int crimg_restart_schedule(struct crimg_restart *r, struct crimg_actor *a, size_t i,

@@ -139,14 +139,6 @@ static int load(struct crimg_restart *r, struct crimg_err *err)
 	return load_actors(r, err);
 }
 
-static void note_groups(struct crimg_restart *r)
-{
-	const CgroupEntry *cgroup = crimg_image_get(r->image, CRIMG_KIND_CGROUP, 0, NULL);
-	if (cgroup != NULL && cgroup->n_sets > 1)
-		crimg_lines_add(&r->notes, "the tasks stay in the control group of crimg: groups are "
-		                           "not restarted");
-}
-
 static bool taken(uint32_t number)
 {
 	char path[32];
@@ -255,7 +247,6 @@ int crimg_restart_plan(struct crimg_restart *r, struct crimg_err *err)
 	crimg_restart_refuse_files(r);
 	if (crimg_restart_births(r, err) < 0)
 		return -1;
-	note_groups(r);
 	if (r->refused.failed || r->notes.failed)
 		return crimg_fail_nomem(err, 0);
 	if (r->refused.count > 0)

@@ -81,7 +81,8 @@ int crimg_restart_threads(struct crimg_restart *r, struct crimg_actor *a, struct
 			return -1;
 	}
 	for (size_t i = 0; i < a->count; i++)
-		if (crimg_restart_thread_extras(r, a, i, err) < 0 || crimg_restart_schedule(r, a, i, err) < 0)
+		if (crimg_restart_thread_cgroup(r, a, i, err) < 0 || crimg_restart_thread_extras(r, a, i, err) < 0
+		    || crimg_restart_schedule(r, a, i, err) < 0)
 			return -1;
 	return 0;
 }

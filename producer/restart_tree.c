@@ -232,7 +232,7 @@ static int bear_all_of(struct crimg_restart *r, size_t i, struct crimg_err *err)
 {
 	struct crimg_actor *a = &r->actors[i];
 	struct crimg_puppet *p = &a->puppets[0];
-	if (a->task->mm != NULL && crimg_restart_memory(r, a, err) < 0)
+	if (a->task->mm != NULL && (crimg_restart_cgroup(r, a, err) < 0 || crimg_restart_memory(r, a, err) < 0))
 		return -1;
 	if (bear_children(r, i, true, err) < 0)
 		return -1;
