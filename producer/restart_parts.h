@@ -5,6 +5,7 @@
 
 #include "format/space.h"
 #include "producer/puppet.h"
+#include "producer/restart_family.h"
 
 // --inherit fd:NAME.
 struct crimg_inherit {
@@ -68,9 +69,7 @@ struct crimg_actor {
 	struct crimg_space space;
 	struct crimg_puppet *puppets; // a thread each, the leader first; one of a zombie
 	size_t count;                 // of those that exist
-	uint32_t birth;               // session that it must be born in; 0: whichever
-	bool bore;                    // its children exist, and it leads its session if it is to
-	const struct crimg_actor *mother; // who bore it; NULL of the root
+	const struct crimg_actor *mother; // whose memory it had at birth; NULL of the root
 	bool vdso_32;                 // the vDSO that it has is that of 32-bit tasks
 	// Where this kernel's vDSO is while the image's, of another kernel, is bridged to it; 0: it is not. The
 	// code of the bridge, until the task has it.
@@ -91,6 +90,7 @@ struct crimg_restart {
 	struct crimg_tasks tasks;
 	struct crimg_files files;
 	struct crimg_actor *actors;   // as tasks.list
+	struct crimg_family family;   // who bears them
 	struct crimg_stage stage;
 	struct crimg_handles handles;
 	bool *watched;                // a file each: an epoll whose targets were told
@@ -163,9 +163,11 @@ CRIMG_MUST_CHECK int crimg_restart_seal_segments(struct crimg_restart *r, struct
 // The memory file that area maps, or NULL.
 const MemfdInodeEntry *crimg_restart_inode(struct crimg_restart *r, uint64_t inode_id);
 
-// restart_tree.c: creates all processes, their sessions and groups; ends zombies.
+// restart_tree.c: creates all processes, their sessions and groups (restart_groups.c); ends zombies.
+bool crimg_restart_leads(const struct crimg_task *t); // a session
 CRIMG_MUST_CHECK int crimg_restart_births(struct crimg_restart *r, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_create(struct crimg_restart *r, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_groups(struct crimg_restart *r, struct crimg_err *err);
 void crimg_restart_kill(struct crimg_restart *r);
 
 // One actor at a time, in this order. The first happens before it bears children, which then have the same

@@ -271,6 +271,7 @@ void crimg_restart_close(struct crimg_restart *r)
 		free(r->actors[i].bridge_code);
 	}
 	free(r->actors);
+	crimg_family_fini(&r->family);
 	free(r->watched);
 	free(r->segments);
 	crimg_stage_close(&r->stage);

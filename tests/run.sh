@@ -67,6 +67,7 @@ with_peer() {
 	script freezer "$here/freezer.sh" "$build/crimg"
 	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
 	script restart_vdso "$here/restart_vdso.sh" "$build/crimg" "$build"
+	script families "$here/families.sh" "$build/crimg" "$peer"
 	script rounds "$here/rounds.sh" "$build/crimg" "$peer"
 }
 alone() {
