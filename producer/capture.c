@@ -266,7 +266,8 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_put_seccomp(c, err) < 0 || crimg_capture_put_cgroups(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
+	if (crimg_capture_put_hidden(c, err) < 0 || crimg_capture_put_seccomp(c, err) < 0
+	    || crimg_capture_put_cgroups(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
 	if ((c->spool != NULL && let_go(c, err) < 0) || put_stats(c, err) < 0)
@@ -289,6 +290,7 @@ void crimg_capture_fini(struct crimg_capture *c)
 	free(c->named);
 	free(c->ghosts);
 	free(c->segments);
+	crimg_capture_free_hidden(c);
 	free(c->filters);
 	free(c->known);
 	free(c->pipes);
