@@ -12,6 +12,7 @@
 #include "format/terminal.h"
 #include "producer/leaks.h"
 #include "producer/live.h"
+#include "producer/net_policy.h"
 
 static const char usage[] =
 	"usage: crimg checkpoint [options] PID DST\n"
@@ -27,6 +28,9 @@ static const char usage[] =
 	"      --pre-dump DIR   first write the memory to DIR while they run, then stop them and\n"
 	"                       write to DST only what has changed since; DST needs DIR then\n"
 	"      --parent DIR     write only what is not equal in DIR, an earlier image of theirs\n"
+	"      --tcp-established  also connections of TCP whose other end no process of the tree has\n"
+	"      --skip-in-flight drop connections that nobody has accepted yet\n"
+	"      --network-lock M how packets of connections are held back: nftables, or skip (not)\n"
 	"      --compress=C[:N] zstd, lz4 (criu pages) or none; N: level\n"
 	"      --allow-loss     go on although something would be lost (core)\n"
 	"      --progress       show progress even where standard error is no terminal\n"
@@ -34,7 +38,7 @@ static const char usage[] =
 	"exit: 0 done, 1 would lose something, 2 trouble: the processes then go on as before\n";
 
 enum { OPT_RUNNING = 256, OPT_STOPPED, OPT_PREDUMP, OPT_PARENT, OPT_COMPRESS, OPT_LOSSY,
-       OPT_PROGRESS, OPT_SUBTREE, OPT_CONTAINER, OPT_ENFORCE };
+       OPT_PROGRESS, OPT_SUBTREE, OPT_CONTAINER, OPT_ENFORCE, OPT_ESTABLISHED, OPT_IN_FLIGHT, OPT_LOCK };
 
 static const struct option long_options[] = {
 	{"to", required_argument, NULL, 't'},
@@ -48,6 +52,9 @@ static const struct option long_options[] = {
 	{"compress", required_argument, NULL, OPT_COMPRESS},
 	{"allow-loss", no_argument, NULL, OPT_LOSSY},
 	{"progress", no_argument, NULL, OPT_PROGRESS},
+	{"tcp-established", no_argument, NULL, OPT_ESTABLISHED},
+	{"skip-in-flight", no_argument, NULL, OPT_IN_FLIGHT},
+	{"network-lock", required_argument, NULL, OPT_LOCK},
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
@@ -63,7 +70,19 @@ struct checkpoint {
 	char source[32]; // "pid:N"
 	char *spool;     // the text of a directory; owned
 	struct crimg_convert_options options;
+	int ended;       // -1: the image is there, and they go on, for unended says why they could not be ended
+	struct crimg_err unended;
+	struct crimg_net_policy network;
 };
+
+static int set_lock(struct checkpoint *c, const char *method, struct crimg_err *err)
+{
+	c->network.without_lock = strcmp(method, "skip") == 0;
+	if (c->network.without_lock || strcmp(method, "nftables") == 0)
+		return 0;
+	return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+			  "--network-lock %s found, nftables or skip wanted", method);
+}
 
 static int set_option(struct checkpoint *c, int letter, struct crimg_err *err)
 {
@@ -78,6 +97,9 @@ static int set_option(struct checkpoint *c, int letter, struct crimg_err *err)
 	case OPT_PREDUMP: c->predump = optarg; return 0;
 	case OPT_PARENT: c->parent = optarg; return 0;
 	case OPT_COMPRESS: return crimg_convert_parse_compress(&c->options, optarg, err);
+	case OPT_ESTABLISHED: c->network.inside_only = false; return 0;
+	case OPT_IN_FLIGHT: c->network.skip_in_flight = true; return 0;
+	case OPT_LOCK: return set_lock(c, optarg, err);
 	case OPT_LOSSY: c->options.allow_loss = true; return 0;
 	case OPT_PROGRESS: c->options.progress = true; return 0;
 	default: return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
@@ -158,9 +180,12 @@ static int write_stats(const struct crimg_writer *like, DumpStatsEntry *dump, st
 static int taken(void *context, const struct crimg_writer *writer, struct crimg_err *err)
 {
 	const struct checkpoint *c = context;
+	const struct crimg_buf *notes = crimg_live_notes(c->pid);
 	DumpStatsEntry stats;
-	if (c->fate == CRIMG_THAW_RUN)
-		crimg_live_thaw(c->pid, CRIMG_THAW_RUN);
+	if (!c->quiet && notes != NULL && notes->length > 0)
+		fprintf(stderr, "%.*s", (int)notes->length, (const char *)notes->data);
+	if (c->fate == CRIMG_THAW_RUN && crimg_live_thaw(c->pid, CRIMG_THAW_RUN, err) < 0)
+		return -1;
 	if (!crimg_live_stats(c->pid, &stats))
 		return 0;
 	if (!c->quiet)
@@ -171,8 +196,8 @@ static int taken(void *context, const struct crimg_writer *writer, struct crimg_
 
 static void stored(void *context)
 {
-	const struct checkpoint *c = context;
-	crimg_live_thaw(c->pid, c->fate);
+	struct checkpoint *c = context;
+	c->ended = crimg_live_thaw(c->pid, c->fate, &c->unended);
 }
 
 static int trouble(const struct crimg_err *err)
@@ -226,6 +251,7 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 						       : crimg_writer_by_suffix(c->options.target);
 	if (spool_beside(c, err) < 0)
 		return -1;
+	crimg_net_policy_set(c->network);
 	c->stats_apart = to != NULL && !to->single && !to->per_process;
 	if (c->stats_apart)
 		crimg_live_without_stats();
@@ -238,13 +264,17 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 				     &(struct crimg_convert_events){taken, stored, c});
 	crimg_live_forget_parent();
 	free(c->spool);
+	if (code == 0 && c->ended < 0) {
+		*err = c->unended;
+		return -1;
+	}
 	return code;
 }
 
 int crimg_checkpoint_main(int argc, char **argv)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
-	struct checkpoint c = {.fate = CRIMG_THAW_KILL};
+	struct checkpoint c = {.fate = CRIMG_THAW_KILL, .network = {.inside_only = true}};
 	int rc = parse(argc, argv, &c, &err);
 	if (rc == 0) {
 		fputs(usage, stdout);

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "producer/connections.h"
 #include "producer/parent.h"
 #include "producer/remote.h"
 #include "producer/sharing.h"
@@ -73,6 +74,9 @@ struct crimg_capture {
 	size_t tty_count, tty_capacity;
 	uint64_t *pipes;          // inodes whose bytes were taken
 	size_t pipe_count, pipe_capacity;
+	struct crimg_connections connections;
+	int queues_fd;            // their queues, which the shelf closes; 0: none yet
+	struct crimg_buf notes;   // for the user: what is not in the image; lines
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
 	struct crimg_remote_gate gate; // of the process in work
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
@@ -104,6 +108,8 @@ const char *crimg_capture_text(struct crimg_capture *c, pid_t pid, const char *n
 // fini also after an error; the tree stays frozen, unless c->spool.
 CRIMG_MUST_CHECK int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_fini(struct crimg_capture *c);
+// Ends the freeze. An error: connections of TCP cannot be ended in silence; the tree still stands.
+CRIMG_MUST_CHECK int crimg_capture_thaw(struct crimg_capture *c, enum crimg_thaw how, struct crimg_err *err);
 // How much, and how long they stood still, if only until now.
 DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c);
 

@@ -84,11 +84,16 @@ bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
 	return i != NULL;
 }
 
-void crimg_live_thaw(pid_t pid, enum crimg_thaw how)
+int crimg_live_thaw(pid_t pid, enum crimg_thaw how, struct crimg_err *err)
 {
 	struct live_image *i = find(pid, false);
-	if (i != NULL)
-		crimg_tree_thaw(&i->capture.tree, how);
+	return i != NULL ? crimg_capture_thaw(&i->capture, how, err) : 0;
+}
+
+const struct crimg_buf *crimg_live_notes(pid_t pid)
+{
+	const struct live_image *i = find(pid, false);
+	return i != NULL ? &i->capture.notes : NULL;
 }
 
 static void drop(struct live_image *i)
@@ -100,7 +105,9 @@ static void drop(struct live_image *i)
 		link = &(*link)->next;
 	if (*link != NULL)
 		*link = i->next;
-	crimg_tree_thaw(&i->capture.tree, CRIMG_THAW_RUN);
+	struct crimg_err none = CRIMG_ERR_INIT;
+	if (crimg_capture_thaw(&i->capture, CRIMG_THAW_RUN, &none) < 0)
+		none.code = CRIMG_OK; // that fails for others only
 	crimg_capture_fini(&i->capture);
 	free(i);
 }

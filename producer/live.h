@@ -8,8 +8,10 @@
 #include "producer/tree.h"
 
 // Ends the freeze of the tree of pid now, in this way: no contents can be read any more. Nothing, when it
-// is not frozen.
-void crimg_live_thaw(pid_t pid, enum crimg_thaw how);
+// is not frozen. An error: it cannot be killed without its connections' other ends hearing of it; it stands.
+CRIMG_MUST_CHECK int crimg_live_thaw(pid_t pid, enum crimg_thaw how, struct crimg_err *err);
+// What is not in the image of pid, lines for the user; NULL: no reader of it is open.
+const struct crimg_buf *crimg_live_notes(pid_t pid);
 
 // The memory of the tree of pid as an image that pid:N names from now on, while its tasks run,
 // until crimg_live_predumped(): then pid:N is the tree again, and its image holds only pages that

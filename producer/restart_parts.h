@@ -4,6 +4,7 @@
 #define CRIMG_PRODUCER_RESTART_PARTS_H
 
 #include "format/space.h"
+#include "producer/netlock.h"
 #include "producer/puppet.h"
 #include "producer/restart_family.h"
 
@@ -18,6 +19,7 @@ struct crimg_restart_options {
 	const char *path, *format, *tmpdir, *pidfile;
 	const char *sysroot; // where the tasks find their files; or NULL: where they were
 	bool wait, stopped, new_pids;
+	bool tcp_established, tcp_close; // what becomes of connections with an end outside the image
 	struct crimg_inherit *inherits;
 	size_t inherit_count;
 	volatile sig_atomic_t *stop;
@@ -84,6 +86,12 @@ struct crimg_sysv {
 	uint32_t mode; // with SHM_LOCKED, SHM_DEST
 };
 
+// The other ends of the image's connections of TCP.
+struct crimg_restart_network {
+	struct crimg_connection *ends; // of all connections in the image; sorted; NULL: not gathered yet
+	size_t count;
+};
+
 struct crimg_restart {
 	const struct crimg_restart_options *options;
 	struct crimg_image *image;
@@ -93,6 +101,7 @@ struct crimg_restart {
 	struct crimg_family family;   // who bears them
 	struct crimg_stage stage;
 	struct crimg_handles handles;
+	struct crimg_restart_network network;
 	bool *watched;                // a file each: an epoll whose targets were told
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was

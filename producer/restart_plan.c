@@ -269,6 +269,7 @@ void crimg_restart_close(struct crimg_restart *r)
 	free(r->actors);
 	crimg_family_fini(&r->family);
 	free(r->watched);
+	free(r->network.ends);
 	free(r->segments);
 	crimg_stage_close(&r->stage);
 	crimg_handles_close(&r->handles);
