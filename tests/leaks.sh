@@ -43,6 +43,7 @@ sibling='process OUT (si\x1bbling), too' # nothing a name holds reaches the term
 leaks files files "files: the table of descriptors of process PID is that of $sibling"
 leaks fs fs "fs: the working directory, root and umask of process PID is that of $sibling"
 leaks pipe pipes "pipes: descriptor 3 of process PID, pipe:["
+leaks socket sockets "sockets: descriptor 3 of process PID, socket:["
 leaks opening files "files: descriptor 3 of process PID, /dev/null, is held by $sibling"
 leaks removed files "files: descriptor 3 of process PID, /tmp/crimg-leaky"
 leaks memory mm "mm: shared memory of process PID is held by $sibling"
