@@ -10,6 +10,7 @@
 #include "convert/checkpoint_parent.h"
 #include "convert/convert.h"
 #include "format/terminal.h"
+#include "producer/leaks.h"
 #include "producer/live.h"
 #include "producer/net_policy.h"
 
@@ -18,6 +19,10 @@ static const char usage[] =
 	"  takes an image of process PID and all its descendants, and ends them\n"
 	"  -t, --to FMT         format of DST (else by its suffix, as for convert; anything else is\n"
 	"                       a crimg stream)\n"
+	"      --subtree        of what they share with others, no notice is taken (the default)\n"
+	"      --container      refuse, and name, whatever is held outside the tree, too\n"
+	"      --enforce=K,...  the same, of these kinds only: mm, files, fs, sighand, ipc,\n"
+	"                       namespaces, pipes, sockets\n"
 	"      --leave-running  let them go on as if nothing had been\n"
 	"      --leave-stopped  leave them, stopped by SIGSTOP\n"
 	"      --pre-dump DIR   first write the memory to DIR while they run, then stop them and\n"
@@ -33,10 +38,13 @@ static const char usage[] =
 	"exit: 0 done, 1 would lose something, 2 trouble: the processes then go on as before\n";
 
 enum { OPT_RUNNING = 256, OPT_STOPPED, OPT_PREDUMP, OPT_PARENT, OPT_COMPRESS, OPT_LOSSY,
-       OPT_PROGRESS, OPT_ESTABLISHED, OPT_IN_FLIGHT, OPT_LOCK };
+       OPT_PROGRESS, OPT_SUBTREE, OPT_CONTAINER, OPT_ENFORCE, OPT_ESTABLISHED, OPT_IN_FLIGHT, OPT_LOCK };
 
 static const struct option long_options[] = {
 	{"to", required_argument, NULL, 't'},
+	{"subtree", no_argument, NULL, OPT_SUBTREE},
+	{"container", no_argument, NULL, OPT_CONTAINER},
+	{"enforce", required_argument, NULL, OPT_ENFORCE},
 	{"leave-running", no_argument, NULL, OPT_RUNNING},
 	{"leave-stopped", no_argument, NULL, OPT_STOPPED},
 	{"pre-dump", required_argument, NULL, OPT_PREDUMP},
@@ -55,7 +63,8 @@ static const struct option long_options[] = {
 struct checkpoint {
 	pid_t pid;
 	enum crimg_thaw fate;
-	bool quiet;
+	bool quiet, container;
+	unsigned enforced; // CRIMG_LEAK_…
 	const char *predump, *parent; // directories, or NULL
 	bool stats_apart; // the image is files, one of them the statistics
 	char source[32]; // "pid:N"
@@ -82,6 +91,9 @@ static int set_option(struct checkpoint *c, int letter, struct crimg_err *err)
 	case 'q': c->quiet = true; return 0;
 	case OPT_RUNNING: c->fate = CRIMG_THAW_RUN; return 0;
 	case OPT_STOPPED: c->fate = CRIMG_THAW_STOP; return 0;
+	case OPT_SUBTREE: c->container = false; return 0;
+	case OPT_CONTAINER: c->container = true; return 0;
+	case OPT_ENFORCE: return crimg_leaks_parse(optarg, &c->enforced, err);
 	case OPT_PREDUMP: c->predump = optarg; return 0;
 	case OPT_PARENT: c->parent = optarg; return 0;
 	case OPT_COMPRESS: return crimg_convert_parse_compress(&c->options, optarg, err);
@@ -226,6 +238,12 @@ static int spool_beside(struct checkpoint *c, struct crimg_err *err)
 	return 0;
 }
 
+static void tell_leak(void *context, const char *leak)
+{
+	(void)context;
+	fprintf(stderr, "crimg checkpoint: leak: %s\n", leak);
+}
+
 static int run(struct checkpoint *c, struct crimg_err *err)
 {
 	const struct crimg_writer_driver *to = c->options.to != NULL
@@ -237,6 +255,9 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 	c->stats_apart = to != NULL && !to->single && !to->per_process;
 	if (c->stats_apart)
 		crimg_live_without_stats();
+	if (c->container && c->enforced == 0)
+		c->enforced = CRIMG_LEAK_ALL;
+	crimg_live_enforce(c->enforced, tell_leak, NULL);
 	int code = prepare(c, err);
 	if (code == 0)
 		code = crimg_convert("checkpoint", &c->options,

@@ -1,11 +1,14 @@
 // The order of taking an image: memory before anything is asked of a task, files, cores; then what is of the
 // whole tree.
+#include "producer/leaks.h"
 #include "producer/capture.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include "producer/capture_sockets.h"
@@ -146,6 +149,28 @@ static int put_inventory(struct crimg_capture *c, struct crimg_err *err)
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_INVENTORY, 0, &e.base, err);
 }
 
+// CRIU's images do not say who made them, nor when.
+static int put_maker(struct crimg_capture *c, struct crimg_err *err)
+{
+	MakerEntry e = MAKER_ENTRY__INIT;
+	const char *closed[32];
+	struct utsname host;
+	char program[] = "crimg", version[] = CRIMG_VERSION, kernel[4 * sizeof host.release] = "";
+	if (uname(&host) == 0)
+		snprintf(kernel, sizeof kernel, "%s %s %s %s", host.sysname, host.release, host.machine,
+			 host.nodename);
+	e.program = program;
+	e.version = version;
+	e.kernel = kernel;
+	e.has_taken_at = true;
+	e.taken_at = (uint64_t)time(NULL);
+	e.closed = (char **)(uintptr_t)closed;
+	for (unsigned i = 0; crimg_leaks_word(i) != NULL; i++)
+		if ((c->closed & 1u << i) != 0)
+			closed[e.n_closed++] = crimg_leaks_word(i);
+	return crimg_shelf_put(&c->shelf, CRIMG_KIND_MAKER, 0, &e.base, err);
+}
+
 // What this processor is: programs have chosen their code by it. CRIU's mask has no bit for SSE,
 // which every x86-64 has.
 static int put_cpu(struct crimg_capture *c, struct crimg_err *err)
@@ -260,16 +285,18 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->fs = (struct crimg_sharing){.type = KCMP_FS, .last = OUR_ID};
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
-	if (crimg_capture_namespaces(c, err) < 0
+	if (crimg_capture_own_cgroups(c, err) < 0 || crimg_capture_namespaces(c, err) < 0
 	    || (c->parent != NULL
 		&& crimg_shelf_put_link(&c->shelf, "parent", c->parent->link, err) < 0))
 		return -1;
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_connections(c, err) < 0 || check_connections(c, err) < 0 || put_inventory(c, err) < 0)
+	if (crimg_capture_connections(c, err) < 0 || check_connections(c, err) < 0 || put_inventory(c, err) < 0
+	    || put_maker(c, err) < 0)
 		return -1;
-	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
+	if (crimg_capture_put_hidden(c, err) < 0 || crimg_capture_put_seccomp(c, err) < 0
+	    || crimg_capture_put_cgroups(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
 	if ((c->spool != NULL && let_go(c, err) < 0) || put_stats(c, err) < 0)
@@ -288,12 +315,14 @@ void crimg_capture_fini(struct crimg_capture *c)
 	crimg_sharing_fini(&c->fs);
 	crimg_sharing_fini(&c->sighand);
 	crimg_sharing_fini(&c->file);
+	free(c->sets);
 	crimg_connections_release(&c->connections);
 	crimg_buf_fini(&c->notes);
 	free(c->deferred);
 	free(c->named);
 	free(c->ghosts);
 	free(c->segments);
+	crimg_capture_free_hidden(c);
 	free(c->filters);
 	free(c->known);
 	free(c->pipes);

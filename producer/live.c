@@ -7,6 +7,7 @@
 #include "format/checked.h"
 #include "format/driver.h"
 #include "producer/capture.h"
+#include "producer/leaks.h"
 #include "producer/predump.h"
 
 #define HEAD_BYTES 8u                 // of magic, in front of the entries of a file of CRIU's
@@ -51,6 +52,11 @@ static struct crimg_parent parent; // of the image that is taken next
 static bool without_stats;
 static const char *spool;
 static bool (*stopped)(void);
+static struct {
+	unsigned kinds;
+	void (*found)(void *context, const char *leak);
+	void *context;
+} enforced;
 
 void crimg_live_without_stats(void)
 {
@@ -61,6 +67,13 @@ void crimg_live_spool(const char *dir, bool (*asked)(void))
 {
 	spool = dir;
 	stopped = asked;
+}
+
+void crimg_live_enforce(unsigned kinds, void (*found)(void *context, const char *leak), void *context)
+{
+	enforced.kinds = kinds;
+	enforced.found = found;
+	enforced.context = context;
 }
 
 bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
@@ -167,12 +180,15 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	i->capture.parent = parent.link != NULL ? &parent : NULL;
 	i->capture.spool = spool;
 	i->capture.stopped = stopped;
+	i->capture.closed = enforced.kinds; // or it is refused
 	if (crimg_tree_refuse(pid, err) < 0 || crimg_tree_freeze(pid, &i->capture.tree, err) < 0) {
 		free(i);
 		return -1;
 	}
 	enlist(i);
-	if (crimg_capture_all(&i->capture, err) < 0
+	if ((enforced.kinds != 0
+	     && crimg_leaks_refuse(&i->capture.tree, enforced.kinds, enforced.found, enforced.context, err) < 0)
+	    || crimg_capture_all(&i->capture, err) < 0
 	    || crimg_tree_check(&i->capture.tree, err) < 0) {
 		crimg_tree_explain(&i->capture.tree, err);
 		drop(i);

@@ -32,6 +32,9 @@ void crimg_live_without_stats(void);
 // Trees taken from now on go on as soon as their contents lie in a file without a name in dir (borrowed), from
 // where they are read. stopped is asked now and then whether to give up; it may be NULL.
 void crimg_live_spool(const char *dir, bool (*stopped)(void));
+// Trees taken from now on are refused where something of these kinds (CRIMG_LEAK_…) is held outside them, too; found
+// is told each such thing.
+void crimg_live_enforce(unsigned kinds, void (*found)(void *context, const char *leak), void *context);
 // Of the tree of pid, until it went on or until now. False: no reader of it is open.
 bool crimg_live_stats(pid_t pid, DumpStatsEntry *out);
 
