@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "producer/capture_sockets.h"
+#include "producer/capture_unix.h"
 #include "producer/clocks.h"
 #include "format/x86.h"
 #include "format/x86_cpuid.h"
@@ -240,6 +240,8 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
+	if (crimg_capture_unix_ends(c, err) < 0 || crimg_capture_flight_ends(c, err) < 0)
+		return -1;
 	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
@@ -259,6 +261,8 @@ void crimg_capture_fini(struct crimg_capture *c)
 	crimg_sharing_fini(&c->fs);
 	crimg_sharing_fini(&c->sighand);
 	crimg_sharing_fini(&c->file);
+	crimg_capture_unix_fini(c);
+	crimg_capture_flight_fini(c);
 	free(c->named);
 	free(c->ghosts);
 	free(c->segments);

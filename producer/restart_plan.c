@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "format/filter.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_unix.h"
 
 #define TASKS_MAX 65536u // of one restart; each is looked for among all
 
@@ -282,6 +282,7 @@ void crimg_restart_close(struct crimg_restart *r)
 	free(r->actors);
 	free(r->watched);
 	free(r->segments);
+	crimg_restart_unix_fini(r);
 	crimg_stage_close(&r->stage);
 	crimg_handles_close(&r->handles);
 	crimg_files_fini(&r->files);
