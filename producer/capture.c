@@ -11,7 +11,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-#include "producer/capture_sockets.h"
+#include "producer/capture_unix.h"
 #include "producer/clocks.h"
 #include "format/x86.h"
 #include "format/x86_cpuid.h"
@@ -292,8 +292,10 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_connections(c, err) < 0 || check_connections(c, err) < 0 || put_inventory(c, err) < 0
-	    || put_maker(c, err) < 0)
+	if (crimg_capture_unix_ends(c, err) < 0 || crimg_capture_flight_ends(c, err) < 0
+	    || crimg_capture_connections(c, err) < 0 || check_connections(c, err) < 0)
+		return -1;
+	if (put_inventory(c, err) < 0 || put_maker(c, err) < 0)
 		return -1;
 	if (crimg_capture_put_hidden(c, err) < 0 || crimg_capture_put_seccomp(c, err) < 0
 	    || crimg_capture_put_cgroups(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
@@ -319,6 +321,8 @@ void crimg_capture_fini(struct crimg_capture *c)
 	crimg_connections_release(&c->connections);
 	crimg_buf_fini(&c->notes);
 	free(c->deferred);
+	crimg_capture_unix_fini(c);
+	crimg_capture_flight_fini(c);
 	free(c->named);
 	free(c->ghosts);
 	free(c->segments);

@@ -49,8 +49,16 @@ struct crimg_deferred;
 
 struct crimg_known_file {
 	FdTypes type;
-	pid_t met_in; // the process that had it last
+	pid_t met_in; // the process that had it last; 0: none, it is on its way
 };
+
+// A file that is on its way through a socket, as crimg has it open.
+struct crimg_flight {
+	int fd;
+	uint32_t id;
+};
+
+struct crimg_unix_capture; // capture_unix.h
 
 struct crimg_capture {
 	struct crimg_tree tree;
@@ -73,6 +81,9 @@ struct crimg_capture {
 	size_t known_capacity;
 	uint32_t *ttys;           // numbers of terminals that were told of
 	size_t tty_count, tty_capacity;
+	struct crimg_unix_capture *unix_sockets; // NULL: there are none
+	struct crimg_flight *flights; // open until the end: by them the kernel knows who has the same file
+	size_t flight_count, flights_taken, flight_capacity;
 	uint64_t *pipes;          // inodes whose bytes were taken
 	size_t pipe_count, pipe_capacity;
 	struct crimg_connections connections;
@@ -123,6 +134,8 @@ CRIMG_MUST_CHECK int crimg_capture_cores(struct crimg_capture *c, const struct c
                                          struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_files(struct crimg_capture *c, const struct crimg_live_task *t,
                                          uint32_t files_id, struct crimg_err *err);
+// A file that crimg has open as fd, and no process yet: number id, which is new.
+CRIMG_MUST_CHECK int crimg_capture_taken_file(struct crimg_capture *c, int fd, uint32_t id, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_fs(struct crimg_capture *c, const struct crimg_live_task *t,
                                       struct crimg_err *err);
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "producer/capture_inet.h"
+#include "producer/capture_unix.h"
 #include "producer/devices.h"
 #include "producer/proc.h"
 #include "producer/sockets.h"
@@ -227,6 +228,11 @@ static bool is_packet(const struct crimg_open_file *f)
 	return crimg_socket_family(f->ours) == AF_PACKET;
 }
 
+static bool is_unix(const struct crimg_open_file *f)
+{
+	return crimg_socket_family(f->ours) == AF_UNIX;
+}
+
 // The first row that fits. mode 0: any; begin: of the link's target.
 static const struct {
 	uint32_t mode;
@@ -246,6 +252,7 @@ static const struct {
 	{S_IFSOCK, "socket:", is_inet, FD_TYPES__INETSK, crimg_capture_inet},
 	{S_IFSOCK, "socket:", is_netlink, FD_TYPES__NETLINKSK, crimg_capture_netlink},
 	{S_IFSOCK, "socket:", is_packet, FD_TYPES__PACKETSK, crimg_capture_packet},
+	{S_IFSOCK, "socket:", is_unix, FD_TYPES__UNIXSK, crimg_capture_unix},
 	{0, "anon_inode:[eventfd]", NULL, FD_TYPES__EVENTFD, put_eventfd},
 	{0, "anon_inode:[eventpoll]", NULL, FD_TYPES__EVENTPOLL, put_epoll},
 	{0, "anon_inode:[signalfd]", NULL, FD_TYPES__SIGNALFD, put_signalfd},

@@ -45,7 +45,6 @@ enum crimg_handle_sort {
 	CRIMG_HANDLE_PIPE_IN, // id: pipe_id; the end to read from
 	CRIMG_HANDLE_PIPE_OUT,
 	CRIMG_HANDLE_PTY,     // id: number of the pair in the image; its master
-	CRIMG_HANDLE_SOCKET,  // id: file in the image; the other end of a pair that was made
 	CRIMG_HANDLE_PAGES,   // id: inode of the image's file, more: its device
 };
 
@@ -102,6 +101,7 @@ struct crimg_restart {
 	struct crimg_stage stage;
 	struct crimg_handles handles;
 	struct crimg_restart_network network;
+	struct crimg_unix_ends *ends; // of unix sockets: restart_unix.h
 	bool *watched;                // a file each: an epoll whose targets were told
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was
@@ -158,10 +158,8 @@ CRIMG_MUST_CHECK int crimg_restart_open_ghost(struct crimg_restart *r, const str
                                               int flags, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_open_pipe(struct crimg_restart *r, const struct crimg_file *file,
                                              struct crimg_err *err);
-// restart_pairs.c: unix sockets that socketpair() made, both ends in the image, nothing but bytes waiting.
-bool crimg_restart_is_pair(struct crimg_restart *r, const struct crimg_file *file);
-CRIMG_MUST_CHECK int crimg_restart_open_pair(struct crimg_restart *r, const struct crimg_file *file,
-                                             struct crimg_err *err);
+// The file of this number, open as a handle; opened now, if it was not.
+CRIMG_MUST_CHECK int crimg_restart_need_file(struct crimg_restart *r, uint32_t id, struct crimg_err *err);
 // What the image holds of contents, into fd at its position. Stops where a pipe is full.
 CRIMG_MUST_CHECK int crimg_restart_pour(struct crimg_image *image, struct crimg_payload_ref from,
                                         int fd, struct crimg_err *err);

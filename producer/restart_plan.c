@@ -12,7 +12,7 @@
 
 #include "format/filter.h"
 #include "producer/ns.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_unix.h"
 
 #define TASKS_MAX 65536u // of one restart; each is looked for among all
 
@@ -271,6 +271,7 @@ void crimg_restart_close(struct crimg_restart *r)
 	free(r->watched);
 	free(r->network.ends);
 	free(r->segments);
+	crimg_restart_unix_fini(r);
 	crimg_stage_close(&r->stage);
 	crimg_handles_close(&r->handles);
 	crimg_files_fini(&r->files);
