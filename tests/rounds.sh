@@ -22,8 +22,8 @@ cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
 sed '/stream\|datagrams/d' "$programs/openfiles.c" >"$work/plainfiles.c" # without its sockets, which are refused
-for p in calls chain churn common counter family forks guards heap identity naps plainfiles rarefiles terminals timers tree9 \
-	vectors blocked8; do
+for p in calls chain churn common counter family forks guards heap identity inetsockets naps plainfiles rarefiles \
+	talk terminals timers tree9 vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
 
@@ -81,6 +81,12 @@ fi
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}"
 rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
+# Sockets, in network namespaces of their own.
+if unshare --net true 2>/dev/null; then
+	rounds chain "$criu" 10 $apart --net -- "still:tcp:$w/inetsockets plain"
+	rounds chain none 10 $apart --net -- "still:$w/inetsockets"
+	rounds chain "$criu" 10 $apart --net -- "tcp:$w/talk both 7100"
+else skip "no network namespace can be made here"; fi
 wait
 while read -r good bad; do
 	passed=$((passed + good)) failed=$((failed + bad))

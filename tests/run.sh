@@ -66,6 +66,7 @@ with_peer() {
 	script meddle "$here/meddle.sh" "$build/crimg"
 	script freezer "$here/freezer.sh" "$build/crimg"
 	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
+	script connections "$here/connections.sh" "$build/crimg" "$peer"
 	script restart_vdso "$here/restart_vdso.sh" "$build/crimg" "$build"
 	script families "$here/families.sh" "$build/crimg" "$peer"
 	script rounds "$here/rounds.sh" "$build/crimg" "$peer"

@@ -100,10 +100,9 @@ static int memory(void)
 	return clone(wait_with_memory, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
 }
 
-static int socket_pair(void)
+static int machine_socket(void)
 {
-	int ends[2];
-	return socketpair(AF_INET, SOCK_STREAM, 0, ends) == 0 ? 0 : socket(AF_INET, SOCK_DGRAM, 0);
+	return socket(AF_VSOCK, SOCK_STREAM, 0);
 }
 
 static int inotify(void)
@@ -148,7 +147,7 @@ static const struct {
 } things[] = {
 	{ "io_uring", uring },         { "perf", perf },       { "userfaultfd", fault },
 	{ "aio", aio },                { "traced", traced },   { "shm", shared_memory },
-	{ "hugetlb", huge },           { "memory", memory },   { "socket", socket_pair },
+	{ "hugetlb", huge },           { "memory", memory },   { "socket", machine_socket },
 	{ "inotify", inotify },        { "fanotify", fanotify }, { "pidfd", pid },
 	{ "semaphore", semaphore },    { "net", net },         { "device", kernel_memory },
 	{ "renamed", renamed },

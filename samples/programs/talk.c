@@ -5,6 +5,7 @@
 //   talk serve PORT     one connection, then it ends
 //   talk ask PORT [ADDRESS]
 //   talk both PORT      serve, with a child that asks
+#include "loopback.h"
 #include "prove.h"
 
 #include <arpa/inet.h>
@@ -108,6 +109,7 @@ int main(int argc, char **argv)
 {
 	int status;
 	PROVE(argc >= 3);
+	loopback_up();
 	if (strcmp(argv[1], "ask") == 0)
 		return ask(argv[2], argc > 3 ? argv[3] : "127.0.0.1");
 	int listener = listen_at(argv[2]);
