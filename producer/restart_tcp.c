@@ -280,6 +280,10 @@ static int unlock(struct crimg_restart *r, struct crimg_err *err)
 	const InventoryEntry *inventory = crimg_image_get(r->image, CRIMG_KIND_INVENTORY, 0, NULL);
 	char name[CRIMG_NETLOCK_NAME_BYTES];
 	bool there;
+	if (inventory != NULL && inventory->has_network_lock_method
+	    && inventory->network_lock_method == CRIMG_LOCK_IPTABLES)
+		crimg_lines_add(&r->notes, "criu has locked connections with iptables, whose rules stay: remove them "
+				"(iptables -D), or no packet of theirs comes through");
 	if (inventory == NULL || !inventory->has_network_lock_method
 	    || inventory->network_lock_method != CRIMG_LOCK_NFTABLES || inventory->dump_criu_run_id == NULL)
 		return 0;

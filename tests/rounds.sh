@@ -81,7 +81,7 @@ fi
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}"
 rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
-# Sockets, in network namespaces of their own.
+# Sockets, in network namespaces of their own. [R-0220]
 if unshare --net true 2>/dev/null; then
 	rounds chain "$criu" 10 $apart --net -- "still:tcp:$w/inetsockets plain"
 	rounds chain none 10 $apart --net -- "still:$w/inetsockets"
