@@ -21,9 +21,8 @@ chmod 711 "$work"
 cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
-sed '/stream\|datagrams/d' "$programs/openfiles.c" >"$work/plainfiles.c" # without its sockets, which are refused
-for p in calls chain churn common counter forks guards heap identity naps plainfiles rarefiles terminals timers tree9 \
-	vectors blocked8; do
+for p in calls chain churn common counter forks guards heap identity naps openfiles rarefiles terminals timers tree9 \
+	unixsockets vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
 
@@ -48,18 +47,18 @@ else skip "there is no sqlite3"; fi
 # [R-0212] [R-0213]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended.
-rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/rarefiles plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9} \
+rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
+	"still:$w/"{rarefiles,unixsockets}" plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9,unixsockets} \
 	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers.
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 if $nobody unshare --user true 2>/dev/null; then
-	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,common,guards,plainfiles,timers,vectors} \
+	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,common,guards,openfiles,timers,unixsockets,vectors} \
 		"$w/counter numbers" "${scripts[@]}"
 	rounds fresh none 1 $apart $nobody -- "late:$w/naps 4 2"
 	rounds chain none 10 $nobody unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child -- \
-		"still:$w/"{plainfiles,timers,vectors} "$w/"{blocked8,chain,churn} "${scripts[@]}"
+		"still:$w/"{openfiles,timers,unixsockets,vectors} "$w/"{blocked8,chain,churn} "${scripts[@]}"
 else
 	skip "no user namespace can be made here"
 fi
