@@ -44,9 +44,10 @@ scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# [R-0212] [R-0213]
+# [R-0212] [R-0213] [R-0214] [R-0215]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
-# orphans, a time that is left, nor a terminal whose group in front has ended.
+# orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
+# of accepted ones.
 rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
 	"still:$w/"{rarefiles,unixsockets}" plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9,unixsockets} \
 	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
