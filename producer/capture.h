@@ -100,6 +100,7 @@ struct crimg_capture {
 	size_t name_count;
 	bool own_uts, own_ipc;         // the tree has namespaces of its own
 	uint64_t sysv_dev;             // of the files behind System V segments
+	bool passing;                  // why it cannot be taken is soon over, while it runs
 	bool compat;                   // its program is a 32-bit one
 	const struct crimg_parent *parent; // or NULL
 	uint64_t pages_scanned, pages_written, pages_skipped, shared_written; // for the statistics

@@ -173,7 +173,7 @@ static int signals_and_leave(struct crimg_restart *r, struct crimg_actor *a, str
 
 static int make(struct crimg_restart *r, struct crimg_err *err)
 {
-	if (crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
+	if (crimg_restart_prepare(r, err) < 0 || crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
 		return -1;
 	if (crimg_restart_seal_segments(r, err) < 0 || crimg_restart_seal_namespaces(r, err) < 0)
 		return -1;
