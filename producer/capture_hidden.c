@@ -174,14 +174,16 @@ static bool can_read(const struct crimg_hidden_map *m, uint64_t offset)
 	return good;
 }
 
-// In whole pages: who maps it sees no more of its length. A mapping may reach behind the end, where nothing can be read.
+// In whole pages: who maps it sees no more of its length. A mapping may reach behind the end, where nothing can be read;
+// but not of anonymous memory, which was made as long as it was mapped (as a
+// memory file of that name, if by crimg or CRIU).
 static uint64_t size_of(const struct crimg_hidden *h)
 {
 	const struct crimg_hidden_map *last = &h->maps[0];
 	for (size_t i = 1; i < h->count; i++)
 		if (end_in_file(&h->maps[i]) > end_in_file(last))
 			last = &h->maps[i];
-	if (can_read(last, end_in_file(last) - CRIMG_PAGE_BYTES))
+	if (strstr(h->name, CRIMG_ANONYMOUS_SHARED) != NULL || can_read(last, end_in_file(last) - CRIMG_PAGE_BYTES))
 		return end_in_file(last);
 	uint64_t good = last->offset, bad = end_in_file(last) - CRIMG_PAGE_BYTES; // [good: may be the end
 	while (good < bad) {

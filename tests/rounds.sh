@@ -22,7 +22,7 @@ cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
 sed '/stream\|datagrams/d' "$programs/openfiles.c" >"$work/plainfiles.c" # without its sockets, which are refused
-for p in calls chain churn common counter forks guards heap identity naps plainfiles rarefiles terminals timers tree9 \
+for p in calls chain churn common counter forks guards heap hidden identity naps plainfiles rarefiles terminals timers tree9 \
 	vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
@@ -48,7 +48,7 @@ else skip "there is no sqlite3"; fi
 # [R-0212] [R-0213]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended.
-rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
+rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,hidden,plainfiles,timers,vectors} "still:$w/heap 16" \
 	"still:$w/rarefiles plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9} \
 	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
@@ -60,7 +60,7 @@ if command -v script >/dev/null; then prompt=("own:/bin/bash $w/prompt.sh")
 else skip "there is no script(1) to make a terminal with"; fi
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers. All
 # programs; of identity and naps what the kernel gives to nobody.
-all=("still:$w/"{common,guards,plainfiles,timers,vectors,rarefiles,tree9} "still:$w/identity plain" "$w/heap 16"
+all=("still:$w/"{common,guards,hidden,plainfiles,timers,vectors,rarefiles,tree9} "still:$w/identity plain" "$w/heap 16"
 	"$w/"{blocked8,calls,chain,churn,forks} "$w/counter numbers" "${scripts[@]}")
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 within="unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child"
