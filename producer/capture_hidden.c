@@ -221,33 +221,59 @@ static int ask_in_core(struct crimg_remote *r, uint64_t start, uint64_t end, run
 	return run == 0 ? 0 : one(context, run, end, err);
 }
 
-static int add_up(void *context, uint64_t start, uint64_t end, struct crimg_err *err)
+static int touch(void *context, uint64_t start, uint64_t end, struct crimg_err *err)
 {
-	(void)err;
-	*(uint64_t *)context += end - start;
+	const int *mem = context;
+	char byte;
+	for (uint64_t at = start; at < end; at += CRIMG_PAGE_BYTES)
+		if (pread(*mem, &byte, 1, (off_t)at) != 1)
+			return crimg_fail_sys(err, errno, NULL, "memory at 0x%" PRIx64 " cannot be read", at);
 	return 0;
 }
 
-// Pages that are swapped out are in nobody's page table, nor in core: they are read in, until as many are there as the
-// kernel counted. 1: they are; 0: which they are cannot be known.
+// Of the area that begins at start, as smaps has it.
+static int read_swapped(pid_t pid, uint64_t start, uint64_t *bytes, struct crimg_err *err)
+{
+	struct crimg_buf text = CRIMG_BUF_INIT;
+	char head[24];
+	*bytes = 0;
+	int rc = crimg_proc_read(pid, "smaps", &text, err);
+	snprintf(head, sizeof head, "%" PRIx64 "-", start);
+	const char *area = rc == 0 ? (const char *)text.data : NULL;
+	if (area != NULL && strncmp(area, head, strlen(head)) != 0) {
+		snprintf(head, sizeof head, "\n%" PRIx64 "-", start);
+		area = strstr(area, head);
+	}
+	const char *field = area != NULL ? crimg_proc_field(area + 1, "Swap") : NULL;
+	if (field != NULL)
+		*bytes = strtoull(field, NULL, 10) * 1024;
+	crimg_buf_fini(&text);
+	return rc;
+}
+
+// Pages that are swapped out are in nobody's page table, nor in core, unless the kernel has not written them yet. They
+// are read in, and looked at, until the kernel counts none. 1: it does; 0: which they are cannot be known.
 static int swap_in(struct crimg_remote *r, const struct crimg_hidden_map *m, struct crimg_err *err)
 {
-	uint64_t before = 0;
-	if (m->swapped_bytes == 0)
+	uint64_t left = m->swapped_bytes;
+	char path[64];
+	if (left == 0)
 		return 1;
-	if (ask_in_core(r, m->start, m->end, add_up, &before, err) < 0
-	    || crimg_capture_call(r, "madvise", SYS_madvise, m->start, m->end - m->start, MADV_WILLNEED, 0, NULL,
-				  err) < 0)
-		return -1;
-	for (unsigned i = 0; i < SWAP_IN_TRIES; i++) {
-		uint64_t now = 0;
-		if (ask_in_core(r, m->start, m->end, add_up, &now, err) < 0)
-			return -1;
-		if (now >= before + m->swapped_bytes)
-			return 1;
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	snprintf(path, sizeof path, "/proc/%d/mem", (int)m->pid);
+	int mem = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	if (mem < 0)
+		return crimg_fail_sys(err, errno, path, "cannot be opened");
+	for (unsigned i = 0; rc == 0 && left != 0 && i < SWAP_IN_TRIES; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = i == 0 ? 0 : 10000000}, NULL);
+		rc = crimg_capture_call(r, "madvise", SYS_madvise, m->start, m->end - m->start, MADV_WILLNEED, 0,
+					NULL, err);
+		if (rc == 0)
+			rc = ask_in_core(r, m->start, m->end, touch, &mem, err);
+		if (rc == 0)
+			rc = read_swapped(m->pid, m->start, &left, err);
 	}
-	return 0;
+	close(mem);
+	return rc < 0 ? -1 : left == 0;
 }
 
 static long call_of(const struct crimg_capture *c, pid_t pid)
