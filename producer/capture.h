@@ -31,7 +31,7 @@ struct crimg_hidden_map {
 	pid_t pid;
 	uint64_t start, end, offset;
 	uint64_t swapped_bytes; // of its part of the file
-	bool shared, segment;
+	bool shared, segment, locked;
 	bool in_memory;         // the file has no disk behind it: its holes are told
 };
 

@@ -1,6 +1,8 @@
 // Mapped files that no name and no descriptor leads to: whoever may not look into map_files knows them by memory alone.
 // A memory file and deleted ones, in memory and on disk, closed while they are mapped; shared memory of which parent and
-// child have a half each, that nobody may read, and that is sparse: its holes stay holes.
+// child have a half each, that nobody may read, of which only the middle is mapped (the rest comes back with mremap, also
+// what nobody ever touched), and that is sparse: its holes stay holes.
+//   hidden [plain]    plain: without that rest, which CRIU does not take
 #include "prove.h"
 
 #include <fcntl.h>
@@ -52,8 +54,9 @@ static size_t in_core(char *from, size_t bytes)
 	return count;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	const int plain = argc > 1 && strcmp(argv[1], "plain") == 0;
 	char name[64];
 	const int rw = PROT_READ | PROT_WRITE, shared = MAP_SHARED | MAP_ANONYMOUS;
 	snprintf(name, sizeof name, "/dev/shm/hidden.%d", getpid());
@@ -63,10 +66,15 @@ int main(void)
 	char *private = map_closed(deleted("private"), MAP_PRIVATE, "mapped privately");
 	char *forbidden = map(4 * PAGE, rw, shared, -1);
 	char *halves = map(8 * PAGE, rw, shared, -1);
+	char *middle = map(64 * PAGE, rw, shared, -1);
 	char *sparse = map(SPARSE, rw, shared, -1);
 	int status;
 	strcpy(forbidden + PAGE, "nobody may read this");
 	mprotect(forbidden, 4 * PAGE, PROT_NONE);
+	strcpy(middle + PAGE, "before the middle");
+	strcpy(middle + 9 * PAGE, "the middle");
+	strcpy(middle + 40 * PAGE, "behind the middle");
+	PROVE(munmap(middle, 8 * PAGE) == 0 && munmap(middle + 12 * PAGE, 52 * PAGE) == 0);
 	strcpy(halves, "lower half");
 	strcpy(halves + 6 * PAGE, "upper half");
 	for (size_t i = 1; i < 8; i++)
@@ -89,6 +97,12 @@ int main(void)
 	PROVE(strcmp(on_disk + 2 * PAGE + 1, "from the child") == 0 && strcmp(halves, "lower half") == 0);
 	PROVE(mprotect(forbidden, 4 * PAGE, PROT_READ) == 0 && forbidden[0] == 0);
 	PROVE(strcmp(forbidden + PAGE, "nobody may read this") == 0);
+	PROVE(strcmp(middle + 9 * PAGE, "the middle") == 0);
+	if (!plain) {
+		char *more = mremap(middle + 8 * PAGE, 4 * PAGE, 56 * PAGE, MREMAP_MAYMOVE);
+		PROVE(more != MAP_FAILED && strcmp(more + 32 * PAGE, "behind the middle") == 0 && more[55 * PAGE] == 0);
+		PROVE(remap_file_pages(more, 4 * PAGE, 0, 0, 0) == 0 && strcmp(more + PAGE, "before the middle") == 0);
+	}
 	PROVE(in_core(sparse, SPARSE) == 7);
 	for (size_t i = 1; i < 8; i++)
 		PROVE(*(size_t *)(void *)(sparse + i * (SPARSE / 8)) == i);
