@@ -160,6 +160,7 @@ static int taken(void *context, const struct crimg_writer *writer, struct crimg_
 static void stored(void *context)
 {
 	const struct checkpoint *c = context;
+	crimg_live_keep_links(c->pid);
 	crimg_live_thaw(c->pid, c->fate);
 }
 
@@ -211,6 +212,7 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 	c->stats_apart = to != NULL && !to->single && !to->per_process;
 	if (c->stats_apart)
 		crimg_live_without_stats();
+	crimg_live_links();
 	int code = prepare(c, err);
 	if (code == 0)
 		code = crimg_convert("checkpoint", &c->options,

@@ -249,6 +249,7 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 
 void crimg_capture_fini(struct crimg_capture *c)
 {
+	crimg_capture_drop_links(c);
 	crimg_shelf_fini(&c->shelf);
 	crimg_arena_fini(&c->arena);
 	crimg_buf_fini(&c->text);
@@ -260,6 +261,7 @@ void crimg_capture_fini(struct crimg_capture *c)
 	crimg_sharing_fini(&c->file);
 	free(c->named);
 	free(c->ghosts);
+	free(c->links);
 	free(c->segments);
 	free(c->filters);
 	free(c->known);

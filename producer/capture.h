@@ -3,6 +3,8 @@
 #ifndef CRIMG_PRODUCER_CAPTURE_H
 #define CRIMG_PRODUCER_CAPTURE_H
 
+#include <sys/stat.h>
+
 #include "producer/parent.h"
 #include "producer/remote.h"
 #include "producer/sharing.h"
@@ -42,6 +44,9 @@ struct crimg_capture {
 	size_t named_count, named_capacity;
 	struct crimg_named_file *ghosts; // without names
 	size_t ghost_count, ghost_capacity;
+	struct crimg_named_file *links;  // names that were made for this image
+	size_t link_count, link_capacity;
+	bool may_link, keep_links;       // whether they are made; whether they stay
 	struct crimg_segment *segments;
 	size_t segment_count, segment_capacity;
 	struct crimg_filter *filters;
@@ -170,6 +175,12 @@ CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct cr
 // fd: a duplicate of the open file, so that nothing has to be opened, which would break a lease; -1: none.
 CRIMG_MUST_CHECK int crimg_capture_path(struct crimg_capture *c, const char *link, int fd,
                                         RegFileEntry *reg, struct crimg_err *err);
+// One that was removed and has other names, by what stat() says of it: gets one that it can be found by.
+CRIMG_MUST_CHECK int crimg_capture_linked(struct crimg_capture *c, const char *link, const char *name,
+                                          const struct stat *st, uint32_t file_id,
+                                          struct crimg_err *err);
+// Takes those names away, unless c->keep_links.
+void crimg_capture_drop_links(struct crimg_capture *c);
 CRIMG_MUST_CHECK int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name,
                                          uint32_t file_id, struct crimg_err *err);
 // Who gets SIGIO of an open file (borrowed); nobody for fd -1.

@@ -254,6 +254,7 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 		crimg_restart_kill(r);
 		return -1;
 	}
+	crimg_restart_drop_links(r);
 	tell("note: ", &r->notes);
 	if (!r->options->wait)
 		printf("%d\n", r->root);

@@ -147,6 +147,9 @@ CRIMG_MUST_CHECK int crimg_handles_open_path(struct crimg_restart *r, const stru
 CRIMG_MUST_CHECK int crimg_restart_open_files(struct crimg_restart *r, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_open_ghost(struct crimg_restart *r, const struct crimg_file *file,
                                               int flags, struct crimg_err *err);
+// Of such a file: it has another name. Names that the checkpoint made for it go, when all is made.
+bool crimg_restart_is_linked(const RemapFilePathEntry *remap);
+void crimg_restart_drop_links(struct crimg_restart *r);
 CRIMG_MUST_CHECK int crimg_restart_open_pipe(struct crimg_restart *r, const struct crimg_file *file,
                                              struct crimg_err *err);
 // restart_pairs.c: unix sockets that socketpair() made, both ends in the image, nothing but bytes waiting.
