@@ -84,16 +84,12 @@ static int put_ids(struct crimg_capture *c, pid_t pid, uint32_t *files_id, bool 
 		   struct crimg_err *err)
 {
 	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
-	bool own, ignored;
-	if (crimg_sharing_id(&c->vm, pid, 0, &e.vm_id, &own, err) < 0
+	bool ignored;
+	if (crimg_sharing_id(&c->vm, pid, 0, &e.vm_id, &ignored, err) < 0
 	    || crimg_sharing_id(&c->files, pid, 0, &e.files_id, fresh, err) < 0
 	    || crimg_sharing_id(&c->fs, pid, 0, &e.fs_id, &ignored, err) < 0
 	    || crimg_sharing_id(&c->sighand, pid, 0, &e.sighand_id, &ignored, err) < 0)
 		return -1;
-	if (!own)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "process %d shares its memory with another process (vfork, or clone "
-				  "with CLONE_VM)", (int)pid);
 	fill_namespaces(&e);
 	if (c->own_ipc)
 		e.ipc_ns_id = CRIMG_CAPTURE_OWN_IPC;

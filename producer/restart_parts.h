@@ -173,6 +173,12 @@ CRIMG_MUST_CHECK int crimg_restart_create(struct crimg_restart *r, struct crimg_
 CRIMG_MUST_CHECK int crimg_restart_groups(struct crimg_restart *r, struct crimg_err *err);
 void crimg_restart_kill(struct crimg_restart *r);
 
+// restart_tables.c: which tasks share what from birth (into r->family, or r->refused); who passed something on leaves it;
+// whether an actor behind this one has the same memory.
+CRIMG_MUST_CHECK int crimg_restart_share(struct crimg_restart *r, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_part(struct crimg_restart *r, struct crimg_err *err);
+bool crimg_restart_has_company(const struct crimg_restart *r, const struct crimg_actor *a);
+
 // One actor at a time, in this order. The first happens before it bears children, which then have the same
 // memory.
 CRIMG_MUST_CHECK int crimg_restart_memory(struct crimg_restart *r, struct crimg_actor *a,

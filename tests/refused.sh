@@ -48,8 +48,18 @@ refuses fanotify 'descriptor 3 is fanotify marks'
 refuses pidfd 'descriptor 3 is a pidfd'
 refuses net 'has a namespace of its own: net'
 refuses device 'is a device: /dev/kmsg'
-refuses memory 'shares its memory with another process' touched
 refuses semaphore 'counts like a semaphore' touched
+
+# Who waits for a child that has its memory cannot be stopped.
+cd "$work" || exit 2
+setsid "$work/refused" vfork </dev/null >out 2>&1 &
+pid=$!
+for _ in $(seq 500); do [ "$(state $pid)" = D ] && break || sleep 0.01; done
+timeout 10 "$crimg" checkpoint $pid image.crimg >said 2>&1
+[ $? = 2 ] && grep -q 'stands in vfork' said && [ "$(state $pid)" = D ] && ok || not_ok "vfork: $(cat said)"
+kill -KILL -- "-$pid"
+wait "$pid" 2>/dev/null
+rm -f out
 
 # A file that was removed and has other names gets one more by a checkpoint alone, and only by one that comes to be.
 cd "$work" && setsid "$work/refused" renamed </dev/null >out 2>&1 &
