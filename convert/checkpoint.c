@@ -212,7 +212,7 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 	c->stats_apart = to != NULL && !to->single && !to->per_process;
 	if (c->stats_apart)
 		crimg_live_without_stats();
-	crimg_live_links();
+	crimg_live_thorough();
 	int code = prepare(c, err);
 	if (code == 0)
 		code = crimg_convert("checkpoint", &c->options,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "producer/clocks.h"
 #include "format/x86.h"
@@ -235,6 +236,8 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
+	if (crimg_capture_tty_queues(c, err) < 0)
+		return -1;
 	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
@@ -262,5 +265,7 @@ void crimg_capture_fini(struct crimg_capture *c)
 	free(c->filters);
 	free(c->known);
 	free(c->pipes);
+	for (size_t i = 0; i < c->tty_count; i++)
+		close(c->ttys[i].fd);
 	free(c->ttys);
 }

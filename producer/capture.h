@@ -46,14 +46,18 @@ struct crimg_capture {
 	size_t ghost_count, ghost_capacity;
 	struct crimg_named_file *links;  // names that were made for this image
 	size_t link_count, link_capacity;
-	bool may_link, keep_links;       // whether they are made; whether they stay
+	bool thorough;   // the image is to be stored: such names are made, and terminals read
+	bool keep_links; // they stay
 	struct crimg_segment *segments;
 	size_t segment_count, segment_capacity;
 	struct crimg_filter *filters;
 	size_t filter_count, filter_capacity;
 	struct crimg_known_file *known; // by number of the file
 	size_t known_capacity;
-	uint32_t *ttys;           // numbers of terminals that were told of
+	struct crimg_known_tty {
+		uint32_t id; // 2n, of the master 2n + 1
+		int fd;      // owned
+	} *ttys;                  // ends of terminals that were told of
 	size_t tty_count, tty_capacity;
 	uint64_t *pipes;          // inodes whose bytes were taken
 	size_t pipe_count, pipe_capacity;
@@ -165,6 +169,8 @@ CRIMG_MUST_CHECK int crimg_capture_open_file(struct crimg_capture *c, const stru
 // One end of a pseudo-terminal: fills the entry, and puts what the terminal is when it is met first.
 CRIMG_MUST_CHECK int crimg_capture_pty(struct crimg_capture *c, const struct crimg_open_file *f,
                                        TtyFileEntry *e, struct crimg_err *err);
+// What waits in those that the tree has both ends of: read, and put back at once.
+CRIMG_MUST_CHECK int crimg_capture_tty_queues(struct crimg_capture *c, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_locks(struct crimg_capture *c, const struct crimg_open_file *f,
                                          bool fresh, bool fresh_in_process, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f,

@@ -79,7 +79,7 @@ static int new_link(struct crimg_capture *c, const char *link, const char *name,
                     const struct stat *st, struct crimg_err *err)
 {
 	char path[PATH_MAX];
-	if (!c->may_link)
+	if (!c->thorough)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, link, CRIMG_NO_OFFSET,
 		                  "%.300s was removed, but the file has other names: only crimg checkpoint "
 		                  "gives it one that can be found", name);

@@ -48,7 +48,7 @@ static struct live_image *find(pid_t pid, bool readable)
 }
 
 static struct crimg_parent parent; // of the image that is taken next
-static bool without_stats, may_link;
+static bool without_stats, thorough;
 static const char *spool;
 static bool (*stopped)(void);
 
@@ -63,9 +63,9 @@ void crimg_live_spool(const char *dir, bool (*asked)(void))
 	stopped = asked;
 }
 
-void crimg_live_links(void)
+void crimg_live_thorough(void)
 {
-	may_link = true;
+	thorough = true;
 }
 
 void crimg_live_keep_links(pid_t pid)
@@ -169,7 +169,7 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	if (i == NULL)
 		return -1;
 	i->capture.without_stats = without_stats;
-	i->capture.may_link = may_link;
+	i->capture.thorough = thorough;
 	i->capture.parent = parent.link != NULL ? &parent : NULL;
 	i->capture.spool = spool;
 	i->capture.stopped = stopped;

@@ -30,9 +30,9 @@ void crimg_live_without_stats(void);
 // Trees taken from now on go on as soon as their contents lie in a file without a name in dir (borrowed), from
 // where they are read. stopped is asked now and then whether to give up; it may be NULL.
 void crimg_live_spool(const char *dir, bool (*stopped)(void));
-// Images taken from now on may give files another name (capture_links.c), which goes with the image; unless this says,
-// of the tree of pid, that its image is stored.
-void crimg_live_links(void);
+// Images taken from now on are to be stored: what waits in terminals is read and put back, and files that cannot be found
+// get another name (capture_links.c), which goes with the image; unless the latter says, of the tree of pid, that it is.
+void crimg_live_thorough(void);
 void crimg_live_keep_links(pid_t pid);
 // Of the tree of pid, until it went on or until now. False: no reader of it is open.
 bool crimg_live_stats(pid_t pid, DumpStatsEntry *out);

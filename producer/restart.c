@@ -17,6 +17,7 @@
 #include "format/terminal.h"
 #include "producer/restart_birth.h"
 #include "producer/restart_outside.h"
+#include "producer/restart_ptys.h"
 
 static const char usage[] =
 	"usage: crimg restart [options] IMAGE\n\n"
@@ -252,6 +253,7 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 		return -1;
 	}
 	crimg_restart_drop_links(r);
+	crimg_restart_seal_ptys(r);
 	tell("note: ", &r->notes);
 	if (!r->options->wait)
 		printf("%d\n", r->root);

@@ -22,7 +22,7 @@ cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
 sed '/stream\|datagrams/d' "$programs/openfiles.c" >"$work/plainfiles.c" # without its sockets, which are refused
-for p in calls chain churn common counter family forks guards heap identity naps plainfiles rarefiles removed sharers terminals timers tree9 \
+for p in calls chain churn common counter family forks guards heap identity naps plainfiles rarefiles removed sharers terminals timers tree9 unread \
 	vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
@@ -66,6 +66,8 @@ fi
 # Terminals have numbers, which nobody else may take meanwhile.
 terminals=($apart sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals"
+rounds chain "$criu" 10 "${terminals[@]}" -- "still:own:$w/unread"
+rounds chain "$criu" 10 "${terminals[@]}" -- "$w/unread plain"
 if command -v script >/dev/null; then rounds chain "$criu" 10 "${terminals[@]}" -- "own:/bin/bash $w/prompt.sh"
 else skip "there is no script(1) to make a terminal with"; fi
 rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
