@@ -48,8 +48,9 @@ else skip "there is no sqlite3"; fi
 # [R-0212] [R-0213]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended.
-rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,hidden,plainfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/rarefiles plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9} \
+rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
+	"still:$w/hidden plain" "still:$w/rarefiles plain" "$w/counter numbers" \
+	"still:own:$w/"{hidden,identity,rarefiles,tree9} \
 	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
 # Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.
