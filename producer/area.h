@@ -12,6 +12,7 @@ struct crimg_live_area {
 	uint64_t swapped_bytes;
 	char perms[5];
 	const char *name;  // behind the inode; "" when there is none
+	const char *label; // that its program gave it; or NULL
 	const char *flags; // of VmFlags: two letters each, with blanks
 };
 

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "producer/connections.h"
 #include "producer/parent.h"
 #include "producer/remote.h"
 #include "producer/sharing.h"
@@ -44,11 +45,20 @@ struct crimg_hidden {
 };
 
 struct crimg_filter; // of seccomp
+struct crimg_deferred;
 
 struct crimg_known_file {
 	FdTypes type;
-	pid_t met_in; // the process that had it last
+	pid_t met_in; // the process that had it last; 0: none, it is on its way
 };
+
+// A file that is on its way through a socket, as crimg has it open.
+struct crimg_flight {
+	int fd;
+	uint32_t id;
+};
+
+struct crimg_unix_capture; // capture_unix.h
 
 struct crimg_capture {
 	struct crimg_tree tree;
@@ -73,18 +83,32 @@ struct crimg_capture {
 	size_t known_capacity;
 	uint32_t *ttys;           // numbers of terminals that were told of
 	size_t tty_count, tty_capacity;
+	struct crimg_unix_capture *unix_sockets; // NULL: there are none
+	struct crimg_flight *flights; // open until the end: by them the kernel knows who has the same file
+	size_t flight_count, flights_taken, flight_capacity;
 	uint64_t *pipes;          // inodes whose bytes were taken
 	size_t pipe_count, pipe_capacity;
+	struct crimg_connections connections;
+	struct crimg_deferred *deferred; // of these
+	size_t deferred_count, deferred_capacity;
+	int queues_fd;            // their queues, which the shelf closes; 0: none yet
+	struct crimg_buf notes;   // for the user: what is not in the image; lines
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
 	struct crimg_remote_gate gate; // of the process in work
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
+	char **sets;                   // of control groups: texts of /proc; the first is crimg's own
+	size_t set_count;
+	AreaNameEntry **names;         // of its areas; in the arena
+	size_t name_count;
 	bool own_uts, own_ipc;         // the tree has namespaces of its own
 	uint64_t sysv_dev;             // of the files behind System V segments
+	bool passing;                  // why it cannot be taken is soon over, while it runs
 	bool compat;                   // its program is a 32-bit one
 	const struct crimg_parent *parent; // or NULL
 	uint64_t pages_scanned, pages_written, pages_skipped, shared_written; // for the statistics
 	uint64_t taken_at;   // CLOCK_MONOTONIC in microseconds when all but the contents was there
 	bool without_stats;  // who asks for the image writes them
+	unsigned closed;     // CRIMG_LEAK_…: nobody outside holds what it holds of these kinds
 	const char *spool;   // directory where contents wait once the tree has gone on; NULL: it stays
 	bool (*stopped)(void); // asked now and then whether to give up; may be NULL
 };
@@ -101,6 +125,8 @@ const char *crimg_capture_text(struct crimg_capture *c, pid_t pid, const char *n
 // fini also after an error; the tree stays frozen, unless c->spool.
 CRIMG_MUST_CHECK int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_fini(struct crimg_capture *c);
+// Ends the freeze. An error: connections of TCP cannot be ended in silence; the tree still stands.
+CRIMG_MUST_CHECK int crimg_capture_thaw(struct crimg_capture *c, enum crimg_thaw how, struct crimg_err *err);
 // How much, and how long they stood still, if only until now.
 DumpStatsEntry crimg_capture_stats(const struct crimg_capture *c);
 
@@ -111,6 +137,8 @@ CRIMG_MUST_CHECK int crimg_capture_cores(struct crimg_capture *c, const struct c
                                          struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_files(struct crimg_capture *c, const struct crimg_live_task *t,
                                          uint32_t files_id, struct crimg_err *err);
+// A file that crimg has open as fd, and no process yet: number id, which is new.
+CRIMG_MUST_CHECK int crimg_capture_taken_file(struct crimg_capture *c, int fd, uint32_t id, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_fs(struct crimg_capture *c, const struct crimg_live_task *t,
                                       struct crimg_err *err);
 
@@ -122,6 +150,18 @@ CRIMG_MUST_CHECK int crimg_capture_ipc(struct crimg_capture *c, struct crimg_err
 // Pieces of a core, from a thread taken over.
 CRIMG_MUST_CHECK int crimg_capture_thread(struct crimg_capture *c, struct crimg_remote *r,
                                           CoreEntry *core, pid_t pid, struct crimg_err *err);
+// What is beyond CRIU's messages, into those of ours.
+CRIMG_MUST_CHECK int crimg_capture_thread_extras(struct crimg_capture *c, struct crimg_remote *r,
+                                                 struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_process_extras(struct crimg_capture *c, struct crimg_remote *r,
+                                                  const struct crimg_live_task *t, struct crimg_err *err);
+// crimg's own control groups, before anything else; the set of a thread; all sets that were met.
+CRIMG_MUST_CHECK int crimg_capture_own_cgroups(struct crimg_capture *c, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_cgroup(struct crimg_capture *c, pid_t pid, pid_t tid, uint32_t *set,
+                                          struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_put_cgroups(struct crimg_capture *c, struct crimg_err *err);
+// Whose system calls are not made when it makes them cannot be taken: nothing may be asked of it.
+CRIMG_MUST_CHECK int crimg_capture_refuse_dispatch(pid_t tid, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_wait(struct crimg_capture *c, const struct crimg_remote *r,
                                         const struct crimg_wait *wait, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_process(struct crimg_capture *c, struct crimg_remote *r,
@@ -204,6 +244,15 @@ struct crimg_open_file {
 	uint32_t mode;        // of the inode
 	uint64_t dev, ino, rdev;
 };
+
+// One that is taken when all tasks are; file.ours is in connections, at index.
+struct crimg_deferred {
+	struct crimg_open_file file;
+	size_t index;
+};
+
+// Connections of TCP, of all tasks.
+CRIMG_MUST_CHECK int crimg_capture_connections(struct crimg_capture *c, struct crimg_err *err);
 
 // Puts its entry; *type is what a fdinfo_entry says of it.
 CRIMG_MUST_CHECK int crimg_capture_open_file(struct crimg_capture *c, const struct crimg_open_file *f,

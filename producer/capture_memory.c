@@ -19,6 +19,24 @@
 #include "producer/proc.h"
 
 #define MADVISE(number) (UINT64_C(1) << (number))
+#define ANONYMOUS_SHARED "/dev/zero (deleted)"
+#define LABELLED_SHARED "[anon_shmem:"
+
+// Anonymous memory has no name but the one that its program gave it: "[anon:label]", "[anon_shmem:label]".
+static void take_label(struct crimg_live_area *a, char *name)
+{
+	static const char *const begins[] = {"[anon:", LABELLED_SHARED};
+	char *end = strrchr(name, ']');
+	a->name = name;
+	a->label = NULL;
+	for (size_t i = 0; i < 2 && end != NULL; i++)
+		if (strncmp(name, begins[i], strlen(begins[i])) == 0) {
+			a->label = name + strlen(begins[i]);
+			a->name = i == 0 ? "" : LABELLED_SHARED;
+			*end = '\0';
+			return;
+		}
+}
 
 // "start-end perms offset major:minor inode   name"; ends the name with a NUL.
 static bool parse_head(char *line, struct crimg_live_area *a)
@@ -33,9 +51,9 @@ static bool parse_head(char *line, struct crimg_live_area *a)
 		      &a->end, a->perms, &a->offset, &major, &minor, &a->ino, &name) != 7)
 		return false;
 	a->dev = (uint64_t)major << 20 | minor;
-	a->name = line + name + strspn(line + name, " ");
 	a->flags = "";
 	a->swapped_bytes = 0;
+	take_label(a, line + name + strspn(line + name, " "));
 	return true;
 }
 
@@ -200,6 +218,52 @@ static int put_areas(struct crimg_capture *c, pid_t pid, const struct crimg_live
 	return 0;
 }
 
+// A label stands in the place of the name.
+static int name_labelled(struct crimg_capture *c, pid_t pid, struct crimg_live_area *areas, size_t count,
+			 struct crimg_err *err)
+{
+	char link[128], name[4096];
+	for (size_t i = 0; i < count; i++) {
+		struct crimg_live_area *a = &areas[i];
+		if (strcmp(a->name, LABELLED_SHARED) != 0)
+			continue;
+		snprintf(link, sizeof link, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, a->start,
+			 a->end);
+		ssize_t n = readlink(link, name, sizeof name);
+		if (n < 0)
+			return crimg_fail_sys(err, errno, link, "the name of shared memory cannot be read");
+		a->name = crimg_arena_text(&c->arena, name, (size_t)n);
+		if (a->name == NULL)
+			return crimg_fail_nomem(err, (size_t)n);
+	}
+	return 0;
+}
+
+static int keep_labels(struct crimg_capture *c, const struct crimg_live_area *areas, size_t count,
+		       struct crimg_err *err)
+{
+	size_t labelled = 0;
+	for (size_t i = 0; i < count; i++)
+		labelled += areas[i].label != NULL;
+	AreaNameEntry *e = crimg_capture_alloc(c, (labelled + 1) * sizeof *e, err);
+	c->names = crimg_capture_alloc(c, (labelled + 1) * sizeof *c->names, err);
+	c->name_count = 0;
+	if (e == NULL || c->names == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (areas[i].label == NULL)
+			continue;
+		area_name_entry__init(e);
+		e->start = areas[i].start;
+		e->end = areas[i].end;
+		e->name = crimg_arena_text(&c->arena, areas[i].label, strlen(areas[i].label));
+		if (e->name == NULL)
+			return crimg_fail_nomem(err, strlen(areas[i].label));
+		c->names[c->name_count++] = e++;
+	}
+	return 0;
+}
+
 static int read_bounds(struct crimg_capture *c, pid_t pid, MmEntry *mm, struct crimg_err *err)
 {
 	const struct {
@@ -262,6 +326,8 @@ int crimg_capture_memory(struct crimg_capture *c, const struct crimg_live_task *
 	if (areas == NULL)
 		return -1;
 	size_t count = parse_areas((char *)c->maps.data, areas);
+	if (name_labelled(c, t->pid, areas, count, err) < 0 || keep_labels(c, areas, count, err) < 0)
+		return -1;
 	if (read_class(c, t->pid, err) < 0 || read_bounds(c, t->pid, c->mm, err) < 0
 	    || read_auxv(c, t->pid, c->mm, err) < 0 || put_areas(c, t->pid, areas, count, err) < 0)
 		return -1;

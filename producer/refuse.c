@@ -13,6 +13,7 @@
 #include "producer/devices.h"
 #include "producer/ns.h"
 #include "producer/proc.h"
+#include "producer/refuse_sockets.h"
 #include "producer/tree.h"
 
 #define ENDING_MS 50u           // that we wait for a process to be a zombie
@@ -136,7 +137,6 @@ static const struct {
 	{"anon_inode:kvm", "a virtual machine (KVM)"},
 	{"anon_inode:sync_file", "a fence"},
 	{"anon_inode:dmabuf", "a DMA buffer"},
-	{"socket:", "a socket"},
 	{"mnt:", "a namespace"}, {"net:", "a namespace"}, {"pid:", "a namespace"},
 	{"user:", "a namespace"}, {"uts:", "a namespace"}, {"ipc:", "a namespace"},
 	{"cgroup:", "a namespace"}, {"time:", "a namespace"},
@@ -312,5 +312,7 @@ int crimg_tree_refuse(pid_t root, struct crimg_err *err)
 				  "there is no process %d", (int)root);
 	if (crimg_task_refuse(root, err) < 0 || refuse_by_entrance(root, err) < 0)
 		return -1;
-	return refuse_down(&(struct tree_walk){root, err}, root);
+	if (refuse_down(&(struct tree_walk){root, err}, root) < 0)
+		return -1;
+	return crimg_sockets_refuse(root, err);
 }

@@ -12,7 +12,7 @@
 
 #include "format/filter.h"
 #include "producer/ns.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_unix.h"
 
 #define TASKS_MAX 65536u // of one restart; each is looked for among all
 
@@ -140,14 +140,6 @@ static int load(struct crimg_restart *r, struct crimg_err *err)
 	return load_actors(r, err);
 }
 
-static void note_groups(struct crimg_restart *r)
-{
-	const CgroupEntry *cgroup = crimg_image_get(r->image, CRIMG_KIND_CGROUP, 0, NULL);
-	if (cgroup != NULL && cgroup->n_sets > 1)
-		crimg_lines_add(&r->notes, "the tasks stay in the control group of crimg: groups are "
-		                           "not restarted");
-}
-
 static bool taken(uint32_t number)
 {
 	char path[32];
@@ -251,7 +243,6 @@ int crimg_restart_plan(struct crimg_restart *r, struct crimg_err *err)
 	crimg_restart_refuse_files(r);
 	if (crimg_restart_births(r, err) < 0)
 		return -1;
-	note_groups(r);
 	if (r->refused.failed || r->notes.failed)
 		return crimg_fail_nomem(err, 0);
 	if (r->refused.count > 0)
@@ -276,8 +267,11 @@ void crimg_restart_close(struct crimg_restart *r)
 		free(r->actors[i].bridge_code);
 	}
 	free(r->actors);
+	crimg_family_fini(&r->family);
 	free(r->watched);
+	free(r->network.ends);
 	free(r->segments);
+	crimg_restart_unix_fini(r);
 	crimg_stage_close(&r->stage);
 	crimg_handles_close(&r->handles);
 	crimg_files_fini(&r->files);
