@@ -21,8 +21,8 @@ chmod 711 "$work"
 cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
-for p in calls chain churn common counter family forks guards heap hidden identity inetsockets naps openfiles rarefiles \
-	talk terminals timers tree9 unixsockets vectors blocked8; do
+for p in calls chain churn common counter family forks guards heap hidden identity inetsockets naps openfiles rarefiles removed \
+	sharers talk terminals timers tree9 unixsockets unread vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
 
@@ -50,8 +50,8 @@ else skip "there is no sqlite3"; fi
 # of accepted ones; of shared memory not what nobody has mapped.
 rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
 	"still:$w/"{hidden,rarefiles,unixsockets}" plain" "$w/counter numbers" \
-	"still:own:$w/"{hidden,identity,rarefiles,tree9,unixsockets} "still:own:$w/family 5" \
-	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
+	"still:own:$w/"{hidden,identity,rarefiles,sharers,tree9,unixsockets} "still:own:$w/family 5" "still:$w/sharers natural" \
+	"$w/"{blocked8,chain,churn,forks,removed} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
 # Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.
 own_terminals=(sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
@@ -80,7 +80,9 @@ else
 	skip "no user namespace can be made here"
 fi
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals" &
-rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}"
+rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}" &
+rounds chain "$criu" 10 "${terminals[@]}" -- "still:own:$w/unread" &
+rounds chain "$criu" 10 "${terminals[@]}" -- "$w/unread plain"
 rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
 # Sockets, in network namespaces of their own. [R-0220]
 if unshare --net true 2>/dev/null; then
