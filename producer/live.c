@@ -8,6 +8,7 @@
 #include "format/checked.h"
 #include "format/driver.h"
 #include "producer/capture.h"
+#include "producer/leaks.h"
 #include "producer/predump.h"
 
 #define TURNS 20u                     // of trying again
@@ -53,6 +54,11 @@ static struct crimg_parent parent; // of the image that is taken next
 static bool without_stats;
 static const char *spool;
 static bool (*stopped)(void);
+static struct {
+	unsigned kinds;
+	void (*found)(void *context, const char *leak);
+	void *context;
+} enforced;
 
 void crimg_live_without_stats(void)
 {
@@ -65,6 +71,13 @@ void crimg_live_spool(const char *dir, bool (*asked)(void))
 	stopped = asked;
 }
 
+void crimg_live_enforce(unsigned kinds, void (*found)(void *context, const char *leak), void *context)
+{
+	enforced.kinds = kinds;
+	enforced.found = found;
+	enforced.context = context;
+}
+
 bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
 {
 	const struct live_image *i = find(pid, false);
@@ -73,11 +86,16 @@ bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
 	return i != NULL;
 }
 
-void crimg_live_thaw(pid_t pid, enum crimg_thaw how)
+int crimg_live_thaw(pid_t pid, enum crimg_thaw how, struct crimg_err *err)
 {
 	struct live_image *i = find(pid, false);
-	if (i != NULL)
-		crimg_tree_thaw(&i->capture.tree, how);
+	return i != NULL ? crimg_capture_thaw(&i->capture, how, err) : 0;
+}
+
+const struct crimg_buf *crimg_live_notes(pid_t pid)
+{
+	const struct live_image *i = find(pid, false);
+	return i != NULL ? &i->capture.notes : NULL;
 }
 
 static void drop(struct live_image *i)
@@ -89,7 +107,9 @@ static void drop(struct live_image *i)
 		link = &(*link)->next;
 	if (*link != NULL)
 		*link = i->next;
-	crimg_tree_thaw(&i->capture.tree, CRIMG_THAW_RUN);
+	struct crimg_err none = CRIMG_ERR_INIT;
+	if (crimg_capture_thaw(&i->capture, CRIMG_THAW_RUN, &none) < 0)
+		none.code = CRIMG_OK; // that fails for others only
 	crimg_capture_fini(&i->capture);
 	free(i);
 }
@@ -164,12 +184,15 @@ static int take_now(pid_t pid, struct live_image **out, bool *passing, struct cr
 	i->capture.parent = parent.link != NULL ? &parent : NULL;
 	i->capture.spool = spool;
 	i->capture.stopped = stopped;
+	i->capture.closed = enforced.kinds; // or it is refused
 	if (crimg_tree_refuse(pid, err) < 0 || crimg_tree_freeze(pid, &i->capture.tree, err) < 0) {
 		free(i);
 		return -1;
 	}
 	enlist(i);
-	if (crimg_capture_all(&i->capture, err) < 0
+	if ((enforced.kinds != 0
+	     && crimg_leaks_refuse(&i->capture.tree, enforced.kinds, enforced.found, enforced.context, err) < 0)
+	    || crimg_capture_all(&i->capture, err) < 0
 	    || crimg_tree_check(&i->capture.tree, err) < 0) {
 		*passing = i->capture.passing;
 		crimg_tree_explain(&i->capture.tree, err);

@@ -16,4 +16,10 @@ CRIMG_MUST_CHECK int crimg_ns_enter(pid_t pid, const char *name, int type, int *
 				    struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_ns_leave(int back, int type, struct crimg_err *err);
 
+// Whether crimg has a capability (CAP_…) in its user namespace; and in the first one, which is what the kernel wants to
+// be asked about filters of system calls. Then: whether its pid namespace belongs to that user namespace, or to one below.
+bool crimg_ns_capable(unsigned capability);
+bool crimg_ns_capable_first(unsigned capability);
+bool crimg_ns_owns_pids(void);
+
 #endif

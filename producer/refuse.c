@@ -1,6 +1,7 @@
 // What no image of ours can hold, found in /proc before a process is touched. A table of reasons.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,39 @@ static int refuse_by_status(pid_t pid, struct crimg_buf *text, struct crimg_err 
 	if (features != NULL && strncmp(features, "shstk", 5) == 0)
 		return refuse(pid, "has a shadow stack", err);
 	return 0;
+}
+
+struct seccomp_walk {
+	pid_t pid;
+	struct crimg_buf *text;
+	struct crimg_err *err;
+};
+
+static int refuse_filter(void *context, int tid)
+{
+	const struct seccomp_walk *w = context;
+	struct crimg_err gone = CRIMG_ERR_INIT;
+	char name[64];
+	snprintf(name, sizeof name, "task/%d/status", tid);
+	if (crimg_proc_read(w->pid, name, w->text, &gone) < 0)
+		return 0; // it has ended
+	const char *mode = crimg_proc_field((const char *)w->text->data, "Seccomp");
+	if (mode == NULL || *mode == '0')
+		return 0;
+	return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			  "task %d has filters of system calls (seccomp), which the kernel shows and suspends for "
+			  "CAP_SYS_ADMIN of the first user namespace alone: run crimg as root there", tid);
+}
+
+// Those would also hit the calls that the task makes for us.
+static int refuse_by_seccomp(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
+{
+	struct seccomp_walk w = {pid, text, err};
+	char path[64];
+	if (crimg_ns_capable_first(CAP_SYS_ADMIN))
+		return 0;
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	return crimg_each_number(path, refuse_filter, &w, err);
 }
 
 // What tells that it is not ours to look at: the link is hidden then.
@@ -177,6 +211,7 @@ static int refuse_one(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
 	if (crimg_stat_state((const char *)text->data) == 'Z')
 		return 0;
 	if (refuse_by_status(pid, text, err) < 0 || refuse_by_exe(pid, err) < 0
+	    || refuse_by_seccomp(pid, text, err) < 0
 	    || refuse_by_namespaces(pid, err) < 0 || refuse_by_files(pid, err) < 0)
 		return -1;
 	return refuse_by_memory(pid, text, err);

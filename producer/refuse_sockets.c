@@ -16,9 +16,13 @@
 
 static const struct {
 	int family;
-	int (*refuse)(const struct crimg_seen_sockets *s, struct crimg_err *err); // all of the tree
+	int (*refuse)(const struct crimg_seen_sockets *s, struct crimg_err *err); // all of the tree; or NULL
 } families[] = {
 	{AF_UNIX, crimg_unix_refuse},
+	{AF_INET, crimg_inet_sockets_refuse},
+	{AF_INET6, NULL}, // with them
+	{AF_NETLINK, crimg_netlink_refuse},
+	{AF_PACKET, crimg_packet_refuse},
 };
 
 struct walk {
@@ -100,7 +104,7 @@ static int refuse_family(const struct crimg_seen_sockets *s, struct crimg_err *e
 					  (int)s->list[i].pid, s->list[i].fd, s->list[i].family);
 	}
 	for (size_t k = 0; s->count > 0 && k < sizeof families / sizeof families[0]; k++)
-		if (families[k].refuse(s, err) < 0)
+		if (families[k].refuse != NULL && families[k].refuse(s, err) < 0)
 			return -1;
 	return 0;
 }

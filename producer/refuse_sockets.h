@@ -28,5 +28,9 @@ CRIMG_MUST_CHECK int crimg_sockets_refuse(pid_t root, struct crimg_err *err);
 
 // refuse_unix.c: sockets of AF_UNIX.
 CRIMG_MUST_CHECK int crimg_unix_refuse(const struct crimg_seen_sockets *s, struct crimg_err *err);
+// refuse_inet.c: those of AF_INET and AF_INET6, as net_policy.h wants it; of AF_NETLINK, AF_PACKET.
+CRIMG_MUST_CHECK int crimg_inet_sockets_refuse(const struct crimg_seen_sockets *s, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_netlink_refuse(const struct crimg_seen_sockets *s, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_packet_refuse(const struct crimg_seen_sockets *s, struct crimg_err *err);
 
 #endif

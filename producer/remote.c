@@ -127,8 +127,10 @@ static int read_state(struct crimg_remote *r, struct crimg_err *err)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "task %d runs in a code segment of its own: 0x%llx", (int)r->tid,
 				  r->regs.cs);
-	r->call = (long)r->regs.orig_rax;
-	if (r->regs.cs == CRIMG_USER_CODE_64 && r->call == SYS_restart_syscall)
+	bool again = r->regs.cs == CRIMG_USER_CODE_64 && (long)r->regs.orig_rax == SYS_restart_syscall;
+	if (!again)
+		r->call = (long)r->regs.orig_rax;
+	else if (r->call < 0)
 		r->call = crimg_wait_restarted(r->tid, r->regs.rip);
 	r->xstate_bytes = crimg_remote_xstate_bytes(r->xstate, xstate.iov_len);
 	return 0;
@@ -251,10 +253,11 @@ static void release(struct crimg_remote *r)
 	r->xstate = NULL;
 }
 
-int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid, struct crimg_remote_gate gate,
+int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid, struct crimg_remote_gate gate, long call,
 			  uint64_t top, struct crimg_err *err)
 {
-	*r = (struct crimg_remote){.tid = tid, .gate = gate, .xstate = calloc(1, XSTATE_MAX_BYTES)};
+	*r = (struct crimg_remote){.tid = tid, .gate = gate, .call = call,
+				    .xstate = calloc(1, XSTATE_MAX_BYTES)};
 	if (r->xstate == NULL)
 		return crimg_fail_nomem(err, XSTATE_MAX_BYTES);
 	if (begin(r, top, err) == 0)
@@ -270,7 +273,7 @@ int crimg_remote_begin(struct crimg_remote *r, pid_t tid, struct crimg_err *err)
 	struct crimg_remote_gate gate;
 	if (crimg_remote_find_gate(tid, &gate, err) < 0)
 		return -1;
-	return crimg_remote_begin_at(r, tid, gate, 0, err);
+	return crimg_remote_begin_at(r, tid, gate, -1, 0, err);
 }
 
 int crimg_remote_call(struct crimg_remote *r, long nr, const uint64_t args[6], int64_t *result,

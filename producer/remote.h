@@ -60,10 +60,11 @@ CRIMG_MUST_CHECK int crimg_remote_find_gate(pid_t tid, struct crimg_remote_gate 
 
 // Takes the task over. After an error the task is as it was (unless it died), and there is nothing to end.
 CRIMG_MUST_CHECK int crimg_remote_begin(struct crimg_remote *r, pid_t tid, struct crimg_err *err);
-// The same, with a gate that is known. top: the frame is laid below this address (at most 16 KiB, writable,
+// The same, with a gate that is known. call: the one that it waits in, as its program made it, where that was seen; -1:
+// it was not. top: the frame is laid below this address (at most 16 KiB, writable,
 // nobody's); 0: where the task keeps nothing.
 CRIMG_MUST_CHECK int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid,
-                                           struct crimg_remote_gate gate, uint64_t top,
+                                           struct crimg_remote_gate gate, long call, uint64_t top,
                                            struct crimg_err *err);
 
 // The task makes system call nr. *result is what the kernel returned: -4095 … -1 are errors of that call,

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "format/limits.h"
+#include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
 #include "producer/restart_unix.h"
@@ -182,6 +183,8 @@ static const struct {
 	{ FD_TYPES__FIFO, crimg_restart_open_pipe }, { FD_TYPES__EVENTFD, open_eventfd },
 	{ FD_TYPES__EVENTPOLL, open_eventpoll }, { FD_TYPES__SIGNALFD, open_signalfd },
 	{ FD_TYPES__TIMERFD, open_timerfd },     { FD_TYPES__TTY, open_terminal },
+	{ FD_TYPES__INETSK, crimg_restart_open_inet }, { FD_TYPES__NETLINKSK, crimg_restart_open_netlink },
+	{ FD_TYPES__PACKETSK, crimg_restart_open_packet },
 	{ FD_TYPES__MEMFD, open_memfd },
 };
 
@@ -237,5 +240,5 @@ int crimg_restart_open_files(struct crimg_restart *r, struct crimg_err *err)
 		if (r->tasks.list[i].state != CRIMG_TASK_DEAD
 		    && open_of_task(r, &r->tasks.list[i], err) < 0)
 			return -1;
-	return crimg_restart_fill_unix(r, err);
+	return crimg_restart_fill_unix(r, err) < 0 ? -1 : crimg_restart_settle_inet(r, err);
 }

@@ -9,7 +9,7 @@
 
 #include "format/file_words.h"
 #include "format/names.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
 #include "producer/restart_unix.h"
@@ -17,7 +17,8 @@
 // Files of these types are made; all others are refused.
 static const FdTypes made[] = {
 	FD_TYPES__REG, FD_TYPES__PIPE, FD_TYPES__FIFO, FD_TYPES__EVENTFD, FD_TYPES__EVENTPOLL,
-	FD_TYPES__SIGNALFD, FD_TYPES__TIMERFD, FD_TYPES__MEMFD, FD_TYPES__TTY, FD_TYPES__UNIXSK,
+	FD_TYPES__SIGNALFD, FD_TYPES__TIMERFD, FD_TYPES__MEMFD, FD_TYPES__TTY, FD_TYPES__INETSK,
+	FD_TYPES__NETLINKSK, FD_TYPES__PACKETSK, FD_TYPES__UNIXSK,
 };
 
 static bool is_made(FdTypes type)
@@ -141,6 +142,7 @@ static void refuse_file(struct crimg_restart *r, const struct crimg_file *file)
 	}
 	if (file->type == FD_TYPES__REG)
 		refuse_regular(r, file);
+	crimg_restart_refuse_inet(r, file, refuse);
 	if (file->type == FD_TYPES__TTY && !crimg_restart_has_master(r, file) && crimg_restart_terminal() < 0)
 		refuse(r, file, "a terminal, and crimg has none: --inherit brings one along, or run it "
 		                "in a terminal");

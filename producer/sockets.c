@@ -115,7 +115,7 @@ static int get_others(int fd, struct crimg_arena *arena, SkMoreEntry *more, stru
 static int get_device(int fd, struct crimg_arena *arena, SkOptsEntry *o, struct crimg_err *err)
 {
 	char device[IFNAMSIZ] = "";
-	socklen_t length = sizeof device - 1;
+	socklen_t length = sizeof device; // the kernel wants no less
 	if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length) < 0 || device[0] == '\0')
 		return 0;
 	o->so_bound_dev = crimg_arena_text(arena, device, strlen(device));

@@ -21,7 +21,7 @@ chmod 711 "$work"
 cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
-for p in calls chain churn common counter forks guards heap identity naps openfiles rarefiles terminals timers tree9 \
+for p in calls chain churn common counter family forks guards heap identity naps openfiles rarefiles terminals timers tree9 \
 	unixsockets vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
@@ -49,25 +49,37 @@ else skip "there is no sqlite3"; fi
 # orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
 # of accepted ones.
 rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/"{rarefiles,unixsockets}" plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9,unixsockets} \
+	"still:$w/"{rarefiles,unixsockets}" plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9,unixsockets} "still:own:$w/family 5" \
 	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
-# Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers.
+# Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.
+own_terminals=(sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
+terminals=($apart "${own_terminals[@]}")
+prompt=()
+if command -v script >/dev/null; then prompt=("own:/bin/bash $w/prompt.sh")
+else skip "there is no script(1) to make a terminal with"; fi
+# Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers. All
+# programs; of identity and naps what the kernel gives to nobody.
+all=("still:$w/"{common,guards,openfiles,timers,vectors,rarefiles,tree9,unixsockets} "still:$w/identity plain" "$w/heap 16"
+	"$w/"{blocked8,calls,chain,churn,forks} "$w/counter numbers" "${scripts[@]}")
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
+within="unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child"
+container="unshare --user --map-root-user --pid --fork --mount-proc --kill-child"
 if $nobody unshare --user true 2>/dev/null; then
-	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,common,guards,openfiles,timers,unixsockets,vectors} \
-		"$w/counter numbers" "${scripts[@]}"
+	rounds fresh none 10 $apart $nobody -- "${all[@]}"
+	rounds fresh none 10 "${terminals[@]}" $nobody -- "still:$w/terminals" &
+	rounds fresh none 10 "${terminals[@]}" $nobody -- "${prompt[@]}" &
 	rounds fresh none 1 $apart $nobody -- "late:$w/naps 4 2"
-	rounds chain none 10 $nobody unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child -- \
-		"still:$w/"{openfiles,timers,unixsockets,vectors} "$w/"{blocked8,chain,churn} "${scripts[@]}"
+	rounds chain none 10 $nobody $within -- "${all[@]}" "own:$w/naps 5 30" &
+	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "still:$w/terminals" &
+	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "${prompt[@]}" &
+	# As in a container: root, of a user namespace.
+	rounds chain none 2 $container -- "${all[@]}"
 else
 	skip "no user namespace can be made here"
 fi
-# Terminals have numbers, which nobody else may take meanwhile.
-terminals=($apart sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
-rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals"
-if command -v script >/dev/null; then rounds chain "$criu" 10 "${terminals[@]}" -- "own:/bin/bash $w/prompt.sh"
-else skip "there is no script(1) to make a terminal with"; fi
+rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals" &
+rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}"
 rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
 wait
 while read -r good bad; do
