@@ -327,6 +327,7 @@ void crimg_capture_fini(struct crimg_capture *c)
 	free(c->ghosts);
 	free(c->segments);
 	crimg_capture_free_hidden(c);
+	crimg_capture_detach(c);
 	free(c->filters);
 	free(c->known);
 	free(c->pipes);

@@ -32,7 +32,7 @@ struct crimg_hidden_map {
 	pid_t pid;
 	uint64_t start, end, offset;
 	uint64_t swapped_bytes; // of its part of the file
-	bool shared, segment;
+	bool shared, segment, locked;
 	bool in_memory;         // the file has no disk behind it: its holes are told
 };
 
@@ -73,6 +73,8 @@ struct crimg_capture {
 	size_t ghost_count, ghost_capacity;
 	struct crimg_segment *segments;
 	size_t segment_count, segment_capacity;
+	void **attached; // System V segments that are read here
+	size_t attached_count, attached_capacity;
 	struct crimg_hidden *hidden;
 	size_t hidden_count, hidden_capacity;
 	struct crimg_filter *filters;
@@ -100,6 +102,7 @@ struct crimg_capture {
 	size_t name_count;
 	bool own_uts, own_ipc;         // the tree has namespaces of its own
 	uint64_t sysv_dev;             // of the files behind System V segments
+	bool passing;                  // why it cannot be taken is soon over, while it runs
 	bool compat;                   // its program is a 32-bit one
 	const struct crimg_parent *parent; // or NULL
 	uint64_t pages_scanned, pages_written, pages_skipped, shared_written; // for the statistics
@@ -206,6 +209,7 @@ CRIMG_MUST_CHECK int crimg_capture_shared_run(struct crimg_capture *c, uint64_t 
                                               struct crimg_err *err);
 
 #define CRIMG_DELETED " (deleted)" // behind the name that a mapping or link has
+#define CRIMG_ANONYMOUS_SHARED "/dev/zero" CRIMG_DELETED
 #define CRIMG_LINK_BYTES 64u
 // A link that leads to a file which somebody of the tree runs or has open ("/proc/7/fd/3"); false: nobody has.
 bool crimg_capture_find_open(const struct crimg_capture *c, uint64_t dev, uint64_t ino,
@@ -225,6 +229,11 @@ CRIMG_MUST_CHECK int crimg_capture_ghost_chunk(struct crimg_capture *c, uint64_t
 // The pages of such memory (fd, borrowed), under the number of its segment.
 CRIMG_MUST_CHECK int crimg_capture_shared_pages(struct crimg_capture *c, uint64_t id, int fd,
 						uint64_t size, struct crimg_err *err);
+// The pages of a System V segment that stays attached here from now on, at this address: all of them, if some of the
+// namespace's are swapped out.
+CRIMG_MUST_CHECK int crimg_capture_attached(struct crimg_capture *c, uint64_t id, void *at, uint64_t size,
+                                            bool all, struct crimg_err *err);
+void crimg_capture_detach(struct crimg_capture *c);
 // The file that its mappings name: s->file_id.
 CRIMG_MUST_CHECK int crimg_capture_segment_file(struct crimg_capture *c, struct crimg_segment *s,
                                                 struct crimg_err *err);

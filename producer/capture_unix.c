@@ -114,9 +114,10 @@ static int fill_peer(struct crimg_capture *c, const struct crimg_open_file *f, c
 	const struct crimg_unix_socket *at = crimg_unix_list_listener(&c->unix_sockets->all, s->ino);
 	if (at == NULL)
 		return put_peer_name(c, f, more, err);
-	if (s->sent != 0)
-		return refuse(f, "with data in a connection that nobody has accepted yet: nobody can see that before; "
-			      "try again", err);
+	c->passing = s->sent != 0;
+	if (c->passing)
+		return refuse(f, "with data in a connection that nobody has accepted yet: nobody can see that before",
+			      err);
 	e->peer = at->ino;
 	return 0;
 }
@@ -208,10 +209,11 @@ static int put_waiting(struct crimg_capture *c, struct crimg_taken_socket *t, st
 		return crimg_fail_nomem(err, s->icon_count * sizeof *t->more.waiting);
 	for (size_t i = 0; i < s->icon_count; i++) {
 		const struct crimg_taken_socket *client = find(u, s->icons[i]);
-		if (s->icons[i] == 0)
+		c->passing = s->icons[i] == 0;
+		if (c->passing)
 			return crimg_fail(err, CRIMG_E_UNSUPPORTED, t->link, CRIMG_NO_OFFSET,
 					  "is a unix socket that is to accept a connection whose other end is closed "
-					  "already: nobody can see what is in it before; try again");
+					  "already: nobody can see what is in it before");
 		if (client == NULL)
 			return fail_outside(t, "that is to accept", s->icons[i], err);
 		t->more.waiting[t->more.n_waiting++] = client->id;

@@ -93,10 +93,9 @@ static int put_directory(struct crimg_capture *c, const struct crimg_open_file *
 		if (leads_there(dir, name, s, p))
 			return set_text(c, dir, strlen(dir), &e->name_dir, err);
 	}
-	if (read_dir(f->pid, "cwd", dir, err) < 0)
-		return -1;
-	p->deleted = true;
-	return set_text(c, dir, strlen(dir), &e->name_dir, err);
+	return crimg_fail(err, CRIMG_E_UNSUPPORTED, f->link, CRIMG_NO_OFFSET,
+			  "is a unix socket called %s in a directory that is not its process's any more: %s", name,
+			  p->known ? "no image tells where that was" : "only who is privileged is told where that was");
 }
 
 static int put_permissions(struct crimg_capture *c, const struct stat *st, UnixSkEntry *e, struct crimg_err *err)

@@ -64,7 +64,7 @@ static int begin(struct crimg_connections *c, struct crimg_err *err)
 		return 0;
 	raise_limit();
 	c->lock = (struct crimg_netlock)CRIMG_NETLOCK_INIT;
-	if (choose_run_id(c->run_id, err) < 0 || crimg_guard_start(&c->guard, &c->guard_pipe, err) < 0)
+	if (choose_run_id(c->run_id, err) < 0 || crimg_connections_guard_start(&c->guard, &c->guard_pipe, err) < 0)
 		return -1;
 	c->queues = crimg_spool_open(crimg_tmpdir(), err);
 	if (c->queues < 0)
@@ -97,7 +97,7 @@ int crimg_connections_read(struct crimg_connections *c, size_t index, const char
 {
 	struct crimg_held_connection *h = &c->list[index];
 	int fd = h->fd, reuse = crimg_tcp_reuse(fd);
-	if (crimg_guard_hold(c->guard_pipe, fd, reuse, err) < 0)
+	if (crimg_connections_guard_hold(c->guard_pipe, fd, reuse, err) < 0)
 		return -1;
 	int rc = crimg_tcp_repair_on(fd, name, err);
 	if (rc == 0) {
@@ -109,7 +109,7 @@ int crimg_connections_read(struct crimg_connections *c, size_t index, const char
 			rc = crimg_fail_sys(err, errno, name, "repair mode cannot be ended (TCP_REPAIR)");
 		crimg_tcp_set_reuse(fd, reuse);
 	}
-	crimg_guard_done(c->guard_pipe);
+	crimg_connections_guard_done(c->guard_pipe);
 	return rc;
 }
 
@@ -172,7 +172,7 @@ void crimg_connections_release(struct crimg_connections *c)
 	for (size_t i = 0; i < c->count; i++)
 		close(c->list[i].fd);
 	free(c->list);
-	crimg_guard_dismiss(c->guard, c->guard_pipe);
+	crimg_connections_guard_dismiss(c->guard, c->guard_pipe);
 	if (c->queues >= 0)
 		close(c->queues);
 	*c = (struct crimg_connections){.list = NULL};
@@ -219,7 +219,7 @@ int crimg_connections_silence(struct crimg_connections *c, const struct crimg_tr
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < c->count; i++)
 		rc = c->list[i].ended ? 0
-			: crimg_guard_keep(c->guard_pipe, c->list[i].fd, tree->tasks[0].pid, err);
+			: crimg_connections_guard_keep(c->guard_pipe, c->list[i].fd, tree->tasks[0].pid, err);
 	if (rc == 0)
 		doom(tree);
 	if (rc == 0 && lasting)
@@ -236,6 +236,6 @@ int crimg_connections_silence(struct crimg_connections *c, const struct crimg_tr
 	if (lasting && crimg_netlock_remove(name, &there, &ignored) < 0)
 		ignored.code = CRIMG_OK;
 	spare(tree);
-	crimg_guard_unkeep(c->guard_pipe);
+	crimg_connections_guard_unkeep(c->guard_pipe);
 	return -1;
 }

@@ -141,7 +141,7 @@ static _Noreturn void watch(int end)
 	}
 }
 
-int crimg_guard_start(pid_t *guard, int *pipe, struct crimg_err *err)
+int crimg_connections_guard_start(pid_t *guard, int *pipe, struct crimg_err *err)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -183,43 +183,43 @@ static int tell(int pipe, struct message word, int fd)
 	return n < 0 ? -1 : 0;
 }
 
-int crimg_guard_hold(int pipe, int fd, int reuse, struct crimg_err *err)
+int crimg_connections_guard_hold(int pipe, int fd, int reuse, struct crimg_err *err)
 {
 	if (tell(pipe, (struct message){HOLD, reuse}, fd) == 0)
 		return 0;
 	return crimg_fail_sys(err, errno, NULL, "the process that guards connections is gone");
 }
 
-void crimg_guard_done(int pipe)
+void crimg_connections_guard_done(int pipe)
 {
 	(void)tell(pipe, (struct message){DONE, 0}, -1);
 }
 
-int crimg_guard_park(int pipe, pid_t pid, struct crimg_err *err)
+int crimg_connections_guard_park(int pipe, pid_t pid, struct crimg_err *err)
 {
 	if (tell(pipe, (struct message){PARK, (int)pid}, -1) == 0)
 		return 0;
 	return crimg_fail_sys(err, errno, NULL, "the process that guards connections is gone");
 }
 
-void crimg_guard_unpark(int pipe)
+void crimg_connections_guard_unpark(int pipe)
 {
 	(void)tell(pipe, (struct message){UNPARK, 0}, -1);
 }
 
-int crimg_guard_keep(int pipe, int fd, pid_t root, struct crimg_err *err)
+int crimg_connections_guard_keep(int pipe, int fd, pid_t root, struct crimg_err *err)
 {
 	if (tell(pipe, (struct message){KEEP, (int)root}, fd) == 0)
 		return 0;
 	return crimg_fail_sys(err, errno, NULL, "the process that guards connections is gone");
 }
 
-void crimg_guard_unkeep(int pipe)
+void crimg_connections_guard_unkeep(int pipe)
 {
 	(void)tell(pipe, (struct message){UNKEEP, 0}, -1);
 }
 
-void crimg_guard_dismiss(pid_t guard, int pipe)
+void crimg_connections_guard_dismiss(pid_t guard, int pipe)
 {
 	bool told = tell(pipe, (struct message){GO, 0}, -1) == 0;
 	close(pipe);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "format/checked.h"
 #include "format/driver.h"
@@ -10,6 +11,7 @@
 #include "producer/leaks.h"
 #include "producer/predump.h"
 
+#define TURNS 20u                     // of trying again
 #define HEAD_BYTES 8u                 // of magic, in front of the entries of a file of CRIU's
 
 // A frozen tree and its image, shared by the readers that are open.
@@ -171,9 +173,11 @@ void crimg_live_forget_parent(void)
 	crimg_parent_fini(&parent);
 }
 
-static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
+// *passing: it cannot now, and soon perhaps.
+static int take_now(pid_t pid, struct live_image **out, bool *passing, struct crimg_err *err)
 {
 	struct live_image *i = make(pid, err);
+	*passing = false;
 	if (i == NULL)
 		return -1;
 	i->capture.without_stats = without_stats;
@@ -190,12 +194,29 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	     && crimg_leaks_refuse(&i->capture.tree, enforced.kinds, enforced.found, enforced.context, err) < 0)
 	    || crimg_capture_all(&i->capture, err) < 0
 	    || crimg_tree_check(&i->capture.tree, err) < 0) {
+		*passing = i->capture.passing;
 		crimg_tree_explain(&i->capture.tree, err);
 		drop(i);
 		return -1;
 	}
 	*out = i;
 	return 0;
+}
+
+// It goes on for a moment when what is in the way is over soon.
+static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
+{
+	for (unsigned turn = 1;; turn++) {
+		struct crimg_err mine = CRIMG_ERR_INIT;
+		bool passing;
+		if (take_now(pid, out, &passing, &mine) == 0)
+			return 0;
+		if (!passing || turn == TURNS || (stopped != NULL && stopped())) {
+			*err = mine;
+			return -1;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = 1000000 * (long)turn}, NULL);
+	}
 }
 
 static int read_payload(const struct live_image *i, uint64_t payload, uint64_t offset, void *buf,

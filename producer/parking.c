@@ -42,7 +42,7 @@ static int park(struct crimg_parking *p, const struct crimg_live_task *t, struct
 		return -1;
 	if (meddled)
 		return 0;
-	if (crimg_guard_park(p->guard, t->pid, err) < 0)
+	if (crimg_connections_guard_park(p->guard, t->pid, err) < 0)
 		return -1;
 	p->list[p->count++] = t->pid;
 	for (size_t i = 0; i < t->count; i++)
@@ -87,7 +87,7 @@ int crimg_parking_end(struct crimg_parking *p, struct crimg_err *err)
 	for (size_t i = 0; i < p->count; i++)
 		if (unpark(p->list[i], err) < 0)
 			rc = -1;
-	crimg_guard_unpark(p->guard);
+	crimg_connections_guard_unpark(p->guard);
 	free(p->list);
 	*p = (struct crimg_parking){.list = NULL};
 	return rc;

@@ -173,7 +173,7 @@ static int signals_and_leave(struct crimg_restart *r, struct crimg_actor *a, str
 
 static int make(struct crimg_restart *r, struct crimg_err *err)
 {
-	if (crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
+	if (crimg_restart_prepare(r, err) < 0 || crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
 		return -1;
 	if (crimg_restart_seal_segments(r, err) < 0 || crimg_restart_seal_namespaces(r, err) < 0)
 		return -1;
@@ -258,6 +258,7 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 	tell("", &r->refused);
 	if (rc < 0)
 		return -1;
+	crimg_interrupt_catch(on_signal);
 	if (make(r, err) < 0 || write_pidfile(r, err) < 0 || crimg_restart_release_connections(r, err) < 0) {
 		crimg_restart_kill(r);
 		return -1;
@@ -277,7 +278,7 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 static int restart(const struct crimg_restart_options *options, struct crimg_err *err)
 {
 	struct crimg_restart r = { .options = options, .gate = -1, .gate_in = -1 };
-	crimg_interrupt_catch(on_signal);
+	crimg_interrupt_catch(SIG_DFL); // nothing is made yet, and a large archive takes its time
 	signal(SIGCHLD, SIG_DFL); // ignored, ends would not be told
 	int rc = run(&r, err);
 	crimg_restart_close(&r);

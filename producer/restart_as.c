@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,44 +26,70 @@ static void become(const SkCredsEntry *creds)
 		(void)syscall(SYS_capset, &head, sets);
 }
 
-static pid_t bear(const struct crimg_restart *r, const SkCredsEntry *creds)
+struct deed {
+	struct crimg_restart *r;
+	const SkCredsEntry *creds;
+	int (*what)(void *context);
+	void *context;
+	int keeper; // a pidfd; -1: there is none
+};
+
+// Under a number; or under any, where that cannot be had.
+static pid_t bear(pid_t number)
 {
-	pid_t number = (pid_t)creds->pid;
 	struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
-	if (!r->new_pids && number > 0) {
-		args.set_tid = (uintptr_t)&number;
-		args.set_tid_size = 1;
-	}
+	args.set_tid = number > 0 ? (uintptr_t)&number : 0;
+	args.set_tid_size = number > 0;
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-	if (pid >= 0 || args.set_tid_size == 0)
-		return pid;
-	args.set_tid = args.set_tid_size = 0;
-	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+	return pid >= 0 || number == 0 ? pid : bear(0);
 }
 
-static int run(struct crimg_restart *r, const SkCredsEntry *creds, int (*what)(void *context), void *context,
-               int *error)
+// An errno.
+static int await(pid_t pid)
 {
-	int status;
-	pid_t pid = bear(r, creds);
-	if (pid == 0) {
-		become(creds);
-		_exit(what(context) & 255);
-	}
+	int status = 0;
 	while (pid > 0 && waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
 		continue;
-	*error = pid < 0 ? EAGAIN : WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
-	return pid;
+	return pid < 0 ? EAGAIN : WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
+static int do_it(const struct deed *d)
+{
+	pid_t pid = bear((pid_t)d->creds->pid);
+	if (pid == 0) {
+		become(d->creds);
+		_exit(d->what(d->context) & 255);
+	}
+	return await(pid);
+}
+
+// Only children of whoever went there are in a pid namespace.
+static int do_it_there(const struct deed *d)
+{
+	pid_t pid = bear(0);
+	if (pid == 0)
+		_exit(setns(d->keeper, (d->r->new_user ? CLONE_NEWUSER : 0) | CLONE_NEWPID) < 0 ? errno & 255 : do_it(d));
+	return await(pid);
+}
+
+static int run(struct deed *d)
+{
+	if (d->r->keeper == 0)
+		return do_it(d);
+	d->keeper = (int)syscall(SYS_pidfd_open, d->r->keeper, 0);
+	if (d->keeper < 0)
+		return errno;
+	int error = do_it_there(d);
+	close(d->keeper);
+	return error;
 }
 
 int crimg_restart_as(struct crimg_restart *r, const SkCredsEntry *creds, int (*what)(void *context), void *context,
                      struct crimg_err *err)
 {
-	int error = 0;
-	bool other = creds != NULL
-		&& (creds->pid != 0 || creds->uid != geteuid() || creds->gid != getegid());
-	if (other && run(r, creds, what, context, &error) >= 0 && error == 0)
+	struct deed d = { r, creds, what, context, -1 };
+	if (creds != NULL && creds->pid != 0 && run(&d) == 0)
 		return 0;
-	error = what(context);
+	int error = what(context);
 	return error == 0 ? 0 : crimg_fail_sys(err, error, NULL, "a call on a unix socket");
 }

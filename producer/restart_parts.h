@@ -3,6 +3,8 @@
 #ifndef CRIMG_PRODUCER_RESTART_PARTS_H
 #define CRIMG_PRODUCER_RESTART_PARTS_H
 
+#include <sys/user.h>
+
 #include "format/space.h"
 #include "producer/netlock.h"
 #include "producer/puppet.h"
@@ -112,6 +114,8 @@ struct crimg_restart {
 	bool new_user;                // and in a user namespace, where crimg may do what it may not here
 	pid_t root;                   // as crimg sees it
 	pid_t keeper;                 // process 1 of the new pid namespace; 0: there is none
+	struct crimg_puppet first;    // that process, until it has born the root
+	struct user_regs_struct first_regs; // where it goes on then
 	int set_up;                   // a pipe's write end: the keeper tells that it may bear children
 	int gate, gate_in;            // a pipe that new tasks wait at: its read end, its write end
 };

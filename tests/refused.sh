@@ -43,6 +43,11 @@ refuses traced 'is traced already, by process'
 refuses shm 'System V shared memory'
 refuses hugetlb 'huge pages of hugetlbfs'
 refuses socket 'descriptor 3 is a vsock socket'
+refuses outside 'descriptor 3 is a socket connected to socket .* which process .* (refused) has as descriptor 4, outside'
+refuses urgent 'urgent data in it (MSG_OOB)' touched
+refuses unseen 'with data in a connection that nobody has accepted yet' touched
+refuses gone 'whose other end is closed already' touched
+refuses astray 'in a directory that is not its process.s any more' touched
 refuses inotify 'descriptor 3 is inotify watches'
 refuses fanotify 'descriptor 3 is fanotify marks'
 refuses pidfd 'descriptor 3 is a pidfd'

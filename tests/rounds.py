@@ -212,6 +212,7 @@ class Program:
 
     def take(self, by, form, options):
         self.image = f"{self.base}.{self.round}{form or '.image'}"
+        pids = tree(self.pid)
         if by == "criu" and not self.undumped:
             os.makedirs(self.image)
             code = run([criu, "dump", "-t", str(self.pid), "-D", self.image, "-o", "dump.log", "--file-locks"]
@@ -222,6 +223,9 @@ class Program:
             told = text(self.log)
         if claim(code == 0, self.say(f"checkpoint by {by}: {told}")):
             wait(self.pid)
+            until = time.monotonic() + PATIENCE
+            while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < until:
+                time.sleep(0.005)  # their numbers are free then
             return True
         code = ended.get(self.pid)
         if code is not None:

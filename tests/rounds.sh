@@ -21,9 +21,8 @@ chmod 711 "$work"
 cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
-sed '/stream\|datagrams/d' "$programs/openfiles.c" >"$work/plainfiles.c" # without its sockets, which are refused
-for p in calls chain churn common counter family forks guards heap identity inetsockets naps plainfiles rarefiles \
-	talk terminals timers tree9 vectors blocked8; do
+for p in calls chain churn common counter family forks guards heap hidden identity inetsockets naps openfiles rarefiles \
+	talk terminals timers tree9 unixsockets vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
 
@@ -45,11 +44,13 @@ scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# [R-0212] [R-0213]
+# [R-0212] [R-0213] [R-0214] [R-0215]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
-# orphans, a time that is left, nor a terminal whose group in front has ended.
-rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/rarefiles plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9} "still:own:$w/family 5" \
+# orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
+# of accepted ones.
+rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,hidden,openfiles,timers,vectors} "still:$w/heap 16" \
+	"still:$w/"{rarefiles,unixsockets}" plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9,unixsockets} \
+	"still:own:$w/family 5" \
 	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
 # Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.
@@ -60,7 +61,7 @@ if command -v script >/dev/null; then prompt=("own:/bin/bash $w/prompt.sh")
 else skip "there is no script(1) to make a terminal with"; fi
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers. All
 # programs; of identity and naps what the kernel gives to nobody.
-all=("still:$w/"{common,guards,plainfiles,timers,vectors,rarefiles,tree9} "still:$w/identity plain" "$w/heap 16"
+all=("still:$w/"{common,guards,hidden,openfiles,timers,vectors,rarefiles,tree9,unixsockets} "still:$w/identity plain" "$w/heap 16"
 	"$w/"{blocked8,calls,chain,churn,forks} "$w/counter numbers" "${scripts[@]}")
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 within="unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child"

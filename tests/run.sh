@@ -95,6 +95,7 @@ alone() {
 	script damage "$here/damage.sh" "$asan" "$samples"
 	script refused "$here/refused.sh" "$build/crimg"
 	script leaks "$here/leaks.sh" "$build/crimg"
+	script unprivileged "$here/unprivileged.sh" "$build/crimg"
 	script undisturbed "$here/undisturbed.sh" "$build/crimg"
 	script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
 }
