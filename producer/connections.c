@@ -66,7 +66,7 @@ static int begin(struct crimg_connections *c, struct crimg_err *err)
 	c->lock = (struct crimg_netlock)CRIMG_NETLOCK_INIT;
 	if (choose_run_id(c->run_id, err) < 0 || crimg_connections_guard_start(&c->guard, &c->guard_pipe, err) < 0)
 		return -1;
-	c->queues = crimg_spool_open(crimg_tmpdir(), err);
+	c->queues = crimg_spool_file(crimg_tmpdir(), err);
 	if (c->queues < 0)
 		return -1;
 	snprintf(name, sizeof name, "crimg-%.*s", (int)CRIMG_RUN_ID_BYTES - 1, c->run_id);
