@@ -142,6 +142,12 @@ static int renamed(void)
 	return fd < 0 || link("first name", "other name") != 0 || unlink("first name") != 0 ? -1 : 0;
 }
 
+static int dispatch(void)
+{
+	static char switched; // SYSCALL_DISPATCH_FILTER_ALLOW
+	return prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0, 0, &switched);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(void);
@@ -151,7 +157,7 @@ static const struct {
 	{ "hugetlb", huge },           { "memory", memory },   { "socket", socket_pair },
 	{ "inotify", inotify },        { "fanotify", fanotify }, { "pidfd", pid },
 	{ "semaphore", semaphore },    { "net", net },         { "device", kernel_memory },
-	{ "renamed", renamed },
+	{ "renamed", renamed },        { "dispatch", dispatch },
 };
 
 int main(int argc, char **argv)
