@@ -177,6 +177,12 @@ static void find_maker(struct crimg_view *view, struct crimg_origin *o)
 		return;
 	crimg_safe_text(o->program, sizeof o->program, e->program, strlen(e->program));
 	crimg_safe_text(o->program_version, sizeof o->program_version, e->version, strlen(e->version));
+	for (size_t i = 0; i < e->n_closed; i++) {
+		size_t length = strlen(o->closed);
+		if (length + 2 < sizeof o->closed && length > 0)
+			o->closed[length++] = ' ';
+		crimg_safe_text(o->closed + length, sizeof o->closed - length, e->closed[i], strlen(e->closed[i]));
+	}
 	if (e->kernel != NULL)
 		crimg_safe_text(o->kernel, sizeof o->kernel, e->kernel, strlen(e->kernel));
 	o->taken_at = e->has_taken_at ? e->taken_at : 0;

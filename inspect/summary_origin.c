@@ -39,6 +39,8 @@ void crimg_summary_maker(struct crimg_table *t, const struct crimg_origin *o)
 	else
 		crimg_cell_textf(t, "CRIU %s or later (newest field: %s.%s)", from, o->message,
 		                 o->field);
+	crimg_field(t, "closed", o->closed[0] != '\0' ? "closed" : NULL);
+	crimg_cell_text(t, o->closed[0] != '\0' ? o->closed : NULL);
 	crimg_field(t, "criu_version", NULL);
 	crimg_cell_text(t, o->version[0] != '\0' ? o->version : NULL);
 	crimg_field(t, "criu_at_least", NULL);

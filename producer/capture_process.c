@@ -178,7 +178,8 @@ int crimg_capture_cores(struct crimg_capture *c, const struct crimg_live_task *t
 	for (size_t i = 0; i < t->count; i++) {
 		struct crimg_remote r;
 		if (crimg_capture_refuse_dispatch(t->threads[i].tid, err) < 0
-		    || crimg_remote_begin_at(&r, t->threads[i].tid, c->gate, 0, err) < 0)
+		    || crimg_remote_begin_at(&r, t->threads[i].tid, c->gate, t->threads[i].wait.number, 0,
+					     err) < 0)
 			return -1;
 		int rc = put_thread(c, &r, t, err);
 		if (rc == 0)

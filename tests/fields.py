@@ -27,7 +27,7 @@ ALLOWED = [re.compile(pattern) for pattern, _ in (
     (r"ghost-file-\d+.img atim\..*", "criu read it first"),
 )]
 # What each counts as it likes, or what goes on in between: criu ends system calls with EINTR, and programs look why.
-VARIES = re.compile(r"thread_info\.gpregs\.\w+|(.*[._])?(id|shmid|regf_id|\w*_id)|.*\.v?(sec|usec|nsec|vusec|vnsec)|.*\.tv_\w+|.*_time")
+VARIES = re.compile(r"thread_info\.(gp|fp)regs\..*|tc\.blk_sigset|(.*[._])?(id|shmid|regf_id|\w*_id)|.*\.v?(sec|usec|nsec|vusec|vnsec)|.*\.tv_\w+|.*_time")
 # Files of ours alone, and one that criu writes only when asked to.
 ALONE = {"cpuinfo.img", "maker.img", "thread-extras.img", "process-extras.img", "timed-waits.img", "pipe-packets.img"}
 # Contents, not fields: compared elsewhere (rounds.sh).
