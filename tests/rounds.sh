@@ -44,7 +44,7 @@ scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# [R-0212] [R-0213] [R-0214] [R-0215]
+# [R-0212] [R-0213] [R-0217] [R-0218]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
 # of accepted ones; of shared memory not what nobody has mapped.
