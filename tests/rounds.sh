@@ -62,7 +62,7 @@ else skip "there is no script(1) to make a terminal with"; fi
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers. All
 # programs; of identity and naps what the kernel gives to nobody.
 all=("still:$w/"{common,guards,hidden,openfiles,timers,vectors,rarefiles,tree9,unixsockets} "still:$w/identity plain" "$w/heap 16"
-	"$w/"{blocked8,calls,chain,churn,extras,forks} "$w/counter numbers" "${scripts[@]}")
+	"$w/"{blocked8,calls,chain,churn,extras,forks,removed,sharers} "$w/counter numbers" "${scripts[@]}")
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 within="unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child"
 container="unshare --user --map-root-user --pid --fork --mount-proc --kill-child"
@@ -71,7 +71,7 @@ if $nobody unshare --user true 2>/dev/null; then
 	rounds fresh none 10 "${terminals[@]}" $nobody -- "still:$w/terminals" &
 	rounds fresh none 10 "${terminals[@]}" $nobody -- "${prompt[@]}" &
 	rounds fresh none 1 $apart $nobody -- "late:$w/naps 4 2"
-	rounds chain none 10 $nobody $within -- "${all[@]}" "own:$w/naps 5 30" &
+	rounds chain none 10 $nobody $within -- "${all[@]}" "own:$w/naps 5 30" "$w/family 5" &
 	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "still:$w/terminals" &
 	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "${prompt[@]}" &
 	# As in a container: root, of a user namespace.

@@ -383,7 +383,7 @@ def extra_twice(image):
     image.store("thread-extras.img", {"magic": "THREAD_EXTRAS", "entries": [{"tid": tid}, {"tid": tid}]})
 
 
-# [R-0219]
+# [R-0216]
 @damaged(306, "a-regs")
 def name_of_no_area(image):
     pid = image.load("pstree.img")["entries"][0]["pid"]
