@@ -71,6 +71,10 @@ struct crimg_capture {
 	size_t named_count, named_capacity;
 	struct crimg_named_file *ghosts; // without names
 	size_t ghost_count, ghost_capacity;
+	struct crimg_named_file *links;  // names that were made for this image
+	size_t link_count, link_capacity;
+	bool thorough;   // the image is to be stored: such names are made, and terminals read
+	bool keep_links; // they stay
 	struct crimg_segment *segments;
 	size_t segment_count, segment_capacity;
 	void **attached; // System V segments that are read here
@@ -81,7 +85,10 @@ struct crimg_capture {
 	size_t filter_count, filter_capacity;
 	struct crimg_known_file *known; // by number of the file
 	size_t known_capacity;
-	uint32_t *ttys;           // numbers of terminals that were told of
+	struct crimg_known_tty {
+		uint32_t id; // 2n, of the master 2n + 1
+		int fd;      // owned
+	} *ttys;                  // ends of terminals that were told of
 	size_t tty_count, tty_capacity;
 	struct crimg_unix_capture *unix_sockets; // NULL: there are none
 	struct crimg_flight *flights; // open until the end: by them the kernel knows who has the same file
@@ -210,15 +217,8 @@ CRIMG_MUST_CHECK int crimg_capture_shared_run(struct crimg_capture *c, uint64_t 
 
 #define CRIMG_DELETED " (deleted)" // behind the name that a mapping or link has
 #define CRIMG_ANONYMOUS_SHARED "/dev/zero" CRIMG_DELETED
-#define CRIMG_LINK_BYTES 64u
-// A link that leads to a file which somebody of the tree runs or has open ("/proc/7/fd/3"); false: nobody has.
-bool crimg_capture_find_open(const struct crimg_capture *c, uint64_t dev, uint64_t ino,
-                             char link[CRIMG_LINK_BYTES]);
-// An area whose file has no name and no descriptor, and whose link of map_files is closed to us: *id is its file. The
-// files are put when all areas of the tree are known.
-CRIMG_MUST_CHECK int crimg_capture_hidden(struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
-                                          const struct crimg_hidden_map *map, uint32_t *id,
-                                          struct crimg_err *err);
+// The files that crimg_capture_memory has noted, when all areas of the tree are known: those without a name
+// and a descriptor, whose link of map_files is closed to us.
 CRIMG_MUST_CHECK int crimg_capture_put_hidden(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_free_hidden(struct crimg_capture *c);
 // A deleted file of which st tells, as what file_id was; chunks follow.
@@ -267,6 +267,8 @@ CRIMG_MUST_CHECK int crimg_capture_open_file(struct crimg_capture *c, const stru
 // One end of a pseudo-terminal: fills the entry, and puts what the terminal is when it is met first.
 CRIMG_MUST_CHECK int crimg_capture_pty(struct crimg_capture *c, const struct crimg_open_file *f,
                                        TtyFileEntry *e, struct crimg_err *err);
+// What waits in those that the tree has both ends of: read, and put back at once.
+CRIMG_MUST_CHECK int crimg_capture_tty_queues(struct crimg_capture *c, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_locks(struct crimg_capture *c, const struct crimg_open_file *f,
                                          bool fresh, bool fresh_in_process, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f,
@@ -277,6 +279,12 @@ CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct cr
 // fd: a duplicate of the open file, so that nothing has to be opened, which would break a lease; -1: none.
 CRIMG_MUST_CHECK int crimg_capture_path(struct crimg_capture *c, const char *link, int fd,
                                         RegFileEntry *reg, struct crimg_err *err);
+// One that was removed and has other names, by what stat() says of it: gets one that it can be found by.
+CRIMG_MUST_CHECK int crimg_capture_linked(struct crimg_capture *c, const char *link, const char *name,
+                                          const struct stat *st, uint32_t file_id,
+                                          struct crimg_err *err);
+// Takes those names away, unless c->keep_links.
+void crimg_capture_drop_links(struct crimg_capture *c);
 CRIMG_MUST_CHECK int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name,
                                          uint32_t file_id, struct crimg_err *err);
 // Who gets SIGIO of an open file (borrowed); nobody for fd -1.

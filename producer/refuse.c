@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "producer/refuse_sockets.h"
 #include "producer/tree.h"
 
+#define VFORK_MS 2000u          // that we wait for a child to leave its parent's memory
 #define ENDING_MS 50u           // that we wait for a process to be a zombie
 #define PF_KTHREAD 0x200000u // in field 9 of stat
 
@@ -34,6 +36,34 @@ static int refuse_by_stat(pid_t pid, struct crimg_buf *text, struct crimg_err *e
 	const char *stat = (const char *)text->data;
 	if ((crimg_stat_number(stat, 9) & PF_KTHREAD) != 0)
 		return refuse(pid, "is a thread of the kernel", err);
+	return 0;
+}
+
+// Whether it stands in a system call that creates a process, and nothing can interrupt it. One that a control group
+// froze on its way out of such a call looks the same, but for where in the kernel it waits ("0": not told).
+static bool stands_in_vfork(pid_t pid, struct crimg_buf *text)
+{
+	struct crimg_err gone = CRIMG_ERR_INIT;
+	if (crimg_proc_read(pid, "stat", text, &gone) < 0
+	    || crimg_stat_state((const char *)text->data) != 'D'
+	    || crimg_proc_read(pid, "syscall", text, &gone) < 0)
+		return false;
+	long number = strtol((const char *)text->data, NULL, 10);
+	if ((number != SYS_vfork && number != SYS_clone && number != SYS_clone3)
+	    || crimg_proc_read(pid, "wchan", text, &gone) < 0)
+		return false;
+	const char *where = (const char *)text->data;
+	return strcmp(where, "0") == 0 || strstr(where, "clone") != NULL || strstr(where, "vfork") != NULL;
+}
+
+static int refuse_by_vfork(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
+{
+	for (unsigned ms = 0; stands_in_vfork(pid, text); ms++) {
+		if (ms == VFORK_MS)
+			return refuse(pid, "stands in vfork(): until its child ends or runs another program nothing "
+				      "can stop it, and no image can tell that it waits", err);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
 	return 0;
 }
 
@@ -210,6 +240,8 @@ static int refuse_one(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
 		return -1;
 	if (crimg_stat_state((const char *)text->data) == 'Z')
 		return 0;
+	if (refuse_by_vfork(pid, text, err) < 0)
+		return -1;
 	if (refuse_by_status(pid, text, err) < 0 || refuse_by_exe(pid, err) < 0
 	    || refuse_by_seccomp(pid, text, err) < 0
 	    || refuse_by_namespaces(pid, err) < 0 || refuse_by_files(pid, err) < 0)

@@ -9,6 +9,7 @@ at all it has. Run as process 1 of a pid namespace.
                peer does not take it, or not bring it back), "tcp:" (which the peer takes when it is asked to), "undumped:" (the peer does not take it as it should), "late:"
                (taken after some seconds, and tried twice: a busy machine may not tell how long a thread has slept)
 Prints a line for every claim that does not hold, and last how many were made."""
+import glob
 import os
 import re
 import shutil
@@ -112,8 +113,8 @@ def numbers(path):
 def tree(pid):
     found = [pid]
     for tid in numbers(f"/proc/{pid}/task"):
-        for child in text(f"/proc/{pid}/task/{tid}/children").split():
-            found += tree(int(child))
+        for child in sorted(map(int, text(f"/proc/{pid}/task/{tid}/children").split())):
+            found += tree(child)
     return found
 
 
@@ -215,7 +216,8 @@ class Program:
         pids = tree(self.pid)
         if by == "criu" and not self.undumped:
             os.makedirs(self.image)
-            code = run([criu, "dump", "-t", str(self.pid), "-D", self.image, "-o", "dump.log", "--file-locks"]
+            code = run([criu, "dump", "-t", str(self.pid), "-D", self.image, "-o", "dump.log", "--file-locks",
+                        "--link-remap"]
                        + self.tcp + (["--network-lock", "nftables"] if self.tcp else []), self.folder, self.log)
             told = [line for line in text(self.image + "/dump.log").splitlines() if "Error" in line]
         else:
@@ -248,6 +250,8 @@ class Program:
             code = run([crimg, "validate", image], self.folder, self.log)
             claim(code == 0 and text(self.log) == "", self.say(f"validate: {text(self.log)}"))
             os.unlink(image)
+            for name in glob.glob(self.folder + "/link_remap.*"):  # they went with it
+                os.unlink(name)
 
     def bring_back(self, by):
         if by == "criu" and not self.own:

@@ -21,8 +21,8 @@ chmod 711 "$work"
 cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
-for p in calls chain churn common counter family forks guards heap hidden identity inetsockets naps openfiles rarefiles \
-	talk terminals timers tree9 unixsockets vectors blocked8; do
+for p in calls chain churn common counter family forks guards heap hidden identity inetsockets naps openfiles rarefiles removed \
+	sharers talk terminals timers tree9 unixsockets unread vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
 
@@ -44,14 +44,14 @@ scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# [R-0212] [R-0213] [R-0214] [R-0215]
+# [R-0212] [R-0213] [R-0217] [R-0218]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
-# of accepted ones.
-rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,hidden,openfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/"{rarefiles,unixsockets}" plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9,unixsockets} \
-	"still:own:$w/family 5" \
-	"$w/"{blocked8,chain,churn,forks} "undumped:$w/calls" \
+# of accepted ones; of shared memory not what nobody has mapped.
+rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
+	"still:$w/"{hidden,rarefiles,unixsockets}" plain" "$w/counter numbers" \
+	"still:own:$w/"{hidden,identity,rarefiles,sharers,tree9,unixsockets} "still:own:$w/family 5" "still:$w/sharers natural" \
+	"$w/"{blocked8,chain,churn,forks,removed} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
 # Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.
 own_terminals=(sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
@@ -80,7 +80,9 @@ else
 	skip "no user namespace can be made here"
 fi
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals" &
-rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}"
+rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}" &
+rounds chain "$criu" 10 "${terminals[@]}" -- "still:own:$w/unread" &
+rounds chain "$criu" 10 "${terminals[@]}" -- "$w/unread plain"
 rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
 # Sockets, in network namespaces of their own. [R-0220]
 if unshare --net true 2>/dev/null; then

@@ -89,18 +89,15 @@ static int huge(void)
 		== MAP_FAILED ? -1 : 0;
 }
 
-static int wait_with_memory(void *unused)
+static int in_vfork(void)
 {
-	(void)unused;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	pause();
+	ready(); // it does not come back
+	if (vfork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
 	return 0;
-}
-
-static int memory(void)
-{
-	static char stack[65536] __attribute__((aligned(16)));
-	return clone(wait_with_memory, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
 }
 
 static int machine_socket(void)
@@ -198,17 +195,24 @@ static int renamed(void)
 	return fd < 0 || link("first name", "other name") != 0 || unlink("first name") != 0 ? -1 : 0;
 }
 
+static int dispatch(void)
+{
+	static char switched; // SYSCALL_DISPATCH_FILTER_ALLOW
+	return prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0, 0, &switched);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(void);
 } things[] = {
 	{ "io_uring", uring },         { "perf", perf },       { "userfaultfd", fault },
 	{ "aio", aio },                { "traced", traced },   { "shm", shared_memory },
-	{ "hugetlb", huge },           { "memory", memory },   { "socket", machine_socket },
+	{ "hugetlb", huge },           { "vfork", in_vfork },   { "socket", machine_socket },
 	{ "inotify", inotify },        { "fanotify", fanotify }, { "pidfd", pid },
 	{ "semaphore", semaphore },    { "net", net },         { "device", kernel_memory },
 	{ "renamed", renamed },       { "outside", outside },   { "urgent", urgent },
 	{ "unseen", unseen },         { "gone", gone },         { "astray", astray },
+	{ "dispatch", dispatch },
 };
 
 int main(int argc, char **argv)
