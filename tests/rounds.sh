@@ -89,6 +89,10 @@ if unshare --net true 2>/dev/null; then
 	rounds chain "$criu" 10 $apart --net -- "still:tcp:$w/inetsockets plain"
 	rounds chain none 10 $apart --net -- "still:$w/inetsockets"
 	rounds chain "$criu" 10 $apart --net -- "tcp:$w/talk both 7100"
+	if $nobody unshare --user true 2>/dev/null; then # as in a container that nobody runs
+		rounds chain none 2 $nobody $container --net -- "still:$w/inetsockets"
+		rounds chain none 2 $nobody $container --net -- "$w/talk both 7100"
+	fi
 else skip "no network namespace can be made here"; fi
 wait
 while read -r good bad; do
