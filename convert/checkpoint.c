@@ -197,6 +197,7 @@ static int taken(void *context, const struct crimg_writer *writer, struct crimg_
 static void stored(void *context)
 {
 	struct checkpoint *c = context;
+	crimg_live_keep_links(c->pid);
 	c->ended = crimg_live_thaw(c->pid, c->fate, &c->unended);
 }
 
@@ -258,6 +259,7 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 	if (c->container && c->enforced == 0)
 		c->enforced = CRIMG_LEAK_ALL;
 	crimg_live_enforce(c->enforced, tell_leak, NULL);
+	crimg_live_thorough();
 	int code = prepare(c, err);
 	if (code == 0)
 		code = crimg_convert("checkpoint", &c->options,

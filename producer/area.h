@@ -29,7 +29,7 @@ static inline bool crimg_area_is_shared(const struct crimg_live_area *a)
 // Anonymous memory that is shared, or a memory file.
 static inline bool crimg_area_is_segment(const struct crimg_live_area *a)
 {
-	return (crimg_area_is_shared(a) && strcmp(a->name, "/dev/zero" CRIMG_DELETED) == 0)
+	return (crimg_area_is_shared(a) && strcmp(a->name, CRIMG_ANONYMOUS_SHARED) == 0)
 	       || crimg_area_is_named(a, "/memfd:");
 }
 

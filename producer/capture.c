@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "producer/capture_unix.h"
 #include "producer/clocks.h"
@@ -89,16 +90,12 @@ static int put_ids(struct crimg_capture *c, pid_t pid, uint32_t *files_id, bool 
 		   struct crimg_err *err)
 {
 	TaskKobjIdsEntry e = TASK_KOBJ_IDS_ENTRY__INIT;
-	bool own, ignored;
-	if (crimg_sharing_id(&c->vm, pid, 0, &e.vm_id, &own, err) < 0
+	bool ignored;
+	if (crimg_sharing_id(&c->vm, pid, 0, &e.vm_id, &ignored, err) < 0
 	    || crimg_sharing_id(&c->files, pid, 0, &e.files_id, fresh, err) < 0
 	    || crimg_sharing_id(&c->fs, pid, 0, &e.fs_id, &ignored, err) < 0
 	    || crimg_sharing_id(&c->sighand, pid, 0, &e.sighand_id, &ignored, err) < 0)
 		return -1;
-	if (!own)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "process %d shares its memory with another process (vfork, or clone "
-				  "with CLONE_VM)", (int)pid);
 	fill_namespaces(&e);
 	if (c->own_ipc)
 		e.ipc_ns_id = CRIMG_CAPTURE_OWN_IPC;
@@ -292,9 +289,11 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_unix_ends(c, err) < 0 || crimg_capture_flight_ends(c, err) < 0)
+	if (crimg_capture_unix_ends(c, err) < 0 || crimg_capture_flight_ends(c, err) < 0
+	    || crimg_capture_connections(c, err) < 0 || check_connections(c, err) < 0
+	    || crimg_capture_tty_queues(c, err) < 0)
 		return -1;
-	if (check_connections(c, err) < 0 || put_inventory(c, err) < 0 || put_maker(c, err) < 0)
+	if (put_inventory(c, err) < 0 || put_maker(c, err) < 0)
 		return -1;
 	if (crimg_capture_put_hidden(c, err) < 0 || crimg_capture_put_seccomp(c, err) < 0
 	    || crimg_capture_put_cgroups(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
@@ -307,6 +306,7 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 
 void crimg_capture_fini(struct crimg_capture *c)
 {
+	crimg_capture_drop_links(c);
 	crimg_shelf_fini(&c->shelf);
 	crimg_arena_fini(&c->arena);
 	crimg_buf_fini(&c->text);
@@ -319,14 +319,19 @@ void crimg_capture_fini(struct crimg_capture *c)
 	free(c->sets);
 	crimg_connections_release(&c->connections);
 	crimg_buf_fini(&c->notes);
+	free(c->deferred);
 	crimg_capture_unix_fini(c);
 	crimg_capture_flight_fini(c);
 	free(c->named);
 	free(c->ghosts);
+	free(c->links);
 	free(c->segments);
 	crimg_capture_free_hidden(c);
+	crimg_capture_detach(c);
 	free(c->filters);
 	free(c->known);
 	free(c->pipes);
+	for (size_t i = 0; i < c->tty_count; i++)
+		close(c->ttys[i].fd);
 	free(c->ttys);
 }

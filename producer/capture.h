@@ -32,7 +32,7 @@ struct crimg_hidden_map {
 	pid_t pid;
 	uint64_t start, end, offset;
 	uint64_t swapped_bytes; // of its part of the file
-	bool shared, segment;
+	bool shared, segment, locked;
 	bool in_memory;         // the file has no disk behind it: its holes are told
 };
 
@@ -45,6 +45,7 @@ struct crimg_hidden {
 };
 
 struct crimg_filter; // of seccomp
+struct crimg_deferred;
 
 struct crimg_known_file {
 	FdTypes type;
@@ -70,15 +71,24 @@ struct crimg_capture {
 	size_t named_count, named_capacity;
 	struct crimg_named_file *ghosts; // without names
 	size_t ghost_count, ghost_capacity;
+	struct crimg_named_file *links;  // names that were made for this image
+	size_t link_count, link_capacity;
+	bool thorough;   // the image is to be stored: such names are made, and terminals read
+	bool keep_links; // they stay
 	struct crimg_segment *segments;
 	size_t segment_count, segment_capacity;
+	void **attached; // System V segments that are read here
+	size_t attached_count, attached_capacity;
 	struct crimg_hidden *hidden;
 	size_t hidden_count, hidden_capacity;
 	struct crimg_filter *filters;
 	size_t filter_count, filter_capacity;
 	struct crimg_known_file *known; // by number of the file
 	size_t known_capacity;
-	uint32_t *ttys;           // numbers of terminals that were told of
+	struct crimg_known_tty {
+		uint32_t id; // 2n, of the master 2n + 1
+		int fd;      // owned
+	} *ttys;                  // ends of terminals that were told of
 	size_t tty_count, tty_capacity;
 	struct crimg_unix_capture *unix_sockets; // NULL: there are none
 	struct crimg_flight *flights; // open until the end: by them the kernel knows who has the same file
@@ -86,6 +96,8 @@ struct crimg_capture {
 	uint64_t *pipes;          // inodes whose bytes were taken
 	size_t pipe_count, pipe_capacity;
 	struct crimg_connections connections;
+	struct crimg_deferred *deferred; // of these
+	size_t deferred_count, deferred_capacity;
 	int queues_fd;            // their queues, which the shelf closes; 0: none yet
 	struct crimg_buf notes;   // for the user: what is not in the image; lines
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
@@ -204,6 +216,7 @@ CRIMG_MUST_CHECK int crimg_capture_shared_run(struct crimg_capture *c, uint64_t 
                                               struct crimg_err *err);
 
 #define CRIMG_DELETED " (deleted)" // behind the name that a mapping or link has
+#define CRIMG_ANONYMOUS_SHARED "/dev/zero" CRIMG_DELETED
 #define CRIMG_LINK_BYTES 64u
 // A link that leads to a file which somebody of the tree runs or has open ("/proc/7/fd/3"); false: nobody has.
 bool crimg_capture_find_open(const struct crimg_capture *c, uint64_t dev, uint64_t ino,
@@ -223,6 +236,11 @@ CRIMG_MUST_CHECK int crimg_capture_ghost_chunk(struct crimg_capture *c, uint64_t
 // The pages of such memory (fd, borrowed), under the number of its segment.
 CRIMG_MUST_CHECK int crimg_capture_shared_pages(struct crimg_capture *c, uint64_t id, int fd,
 						uint64_t size, struct crimg_err *err);
+// The pages of a System V segment that stays attached here from now on, at this address: all of them, if some of the
+// namespace's are swapped out.
+CRIMG_MUST_CHECK int crimg_capture_attached(struct crimg_capture *c, uint64_t id, void *at, uint64_t size,
+                                            bool all, struct crimg_err *err);
+void crimg_capture_detach(struct crimg_capture *c);
 // The file that its mappings name: s->file_id.
 CRIMG_MUST_CHECK int crimg_capture_segment_file(struct crimg_capture *c, struct crimg_segment *s,
                                                 struct crimg_err *err);
@@ -241,12 +259,23 @@ struct crimg_open_file {
 	uint64_t dev, ino, rdev;
 };
 
+// One that is taken when all tasks are; file.ours is in connections, at index.
+struct crimg_deferred {
+	struct crimg_open_file file;
+	size_t index;
+};
+
+// Connections of TCP, of all tasks.
+CRIMG_MUST_CHECK int crimg_capture_connections(struct crimg_capture *c, struct crimg_err *err);
+
 // Puts its entry; *type is what a fdinfo_entry says of it.
 CRIMG_MUST_CHECK int crimg_capture_open_file(struct crimg_capture *c, const struct crimg_open_file *f,
                                              FdTypes *type, struct crimg_err *err);
 // One end of a pseudo-terminal: fills the entry, and puts what the terminal is when it is met first.
 CRIMG_MUST_CHECK int crimg_capture_pty(struct crimg_capture *c, const struct crimg_open_file *f,
                                        TtyFileEntry *e, struct crimg_err *err);
+// What waits in those that the tree has both ends of: read, and put back at once.
+CRIMG_MUST_CHECK int crimg_capture_tty_queues(struct crimg_capture *c, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_locks(struct crimg_capture *c, const struct crimg_open_file *f,
                                          bool fresh, bool fresh_in_process, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f,
@@ -257,6 +286,12 @@ CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct cr
 // fd: a duplicate of the open file, so that nothing has to be opened, which would break a lease; -1: none.
 CRIMG_MUST_CHECK int crimg_capture_path(struct crimg_capture *c, const char *link, int fd,
                                         RegFileEntry *reg, struct crimg_err *err);
+// One that was removed and has other names, by what stat() says of it: gets one that it can be found by.
+CRIMG_MUST_CHECK int crimg_capture_linked(struct crimg_capture *c, const char *link, const char *name,
+                                          const struct stat *st, uint32_t file_id,
+                                          struct crimg_err *err);
+// Takes those names away, unless c->keep_links.
+void crimg_capture_drop_links(struct crimg_capture *c);
 CRIMG_MUST_CHECK int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name,
                                          uint32_t file_id, struct crimg_err *err);
 // Who gets SIGIO of an open file (borrowed); nobody for fd -1.

@@ -1,5 +1,5 @@
-// The contents of files whose name is gone but which are still open or mapped: without their holes, each
-// once.
+// Files whose name is gone but which are still open or mapped, and directories: regular ones with their
+// contents, without holes, each once.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -69,9 +69,8 @@ static int put_ghost(struct crimg_capture *c, const struct stat *st, struct crim
 	e.ino = st->st_ino;
 	e.atim = time_of(c, &st->st_atim, err);
 	e.mtim = time_of(c, &st->st_mtim, err);
-	e.has_chunks = e.chunks = true;
-	e.has_size = true;
-	e.size = (uint64_t)st->st_size;
+	e.has_chunks = e.chunks = e.has_size = S_ISREG(st->st_mode);
+	e.size = e.has_size ? (uint64_t)st->st_size : 0;
 	if (e.atim == NULL || e.mtim == NULL)
 		return -1;
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_GHOST_FILE, c->last_ghost_id, &e.base, err);
@@ -90,19 +89,23 @@ static int add_ghost(struct crimg_capture *c, const char *link, const struct sta
 		     struct crimg_err *err)
 {
 	void *array = c->ghosts;
+	int fd = -1;
 	if (crimg_grow(&array, &c->ghost_capacity, c->ghost_count, sizeof *c->ghosts, err) < 0)
 		return -1;
 	c->ghosts = array;
-	int fd = open(link, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return crimg_fail_sys(err, errno, link, "a deleted file cannot be opened");
-	if (crimg_shelf_keep(&c->shelf, fd, err) < 0)
-		return -1;
+	if (S_ISREG(st->st_mode)) {
+		fd = open(link, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (fd < 0)
+			return crimg_fail_sys(err, errno, link, "a deleted file cannot be opened");
+		if (crimg_shelf_keep(&c->shelf, fd, err) < 0)
+			return -1;
+	}
 	c->ghosts[c->ghost_count++] = (struct crimg_named_file){
 		.dev = st->st_dev, .ino = st->st_ino, .id = ++c->last_ghost_id,
 	};
-	return put_ghost(c, st, err) < 0 ? -1
-		       : put_chunks(c, c->last_ghost_id, fd, (uint64_t)st->st_size, err);
+	if (put_ghost(c, st, err) < 0)
+		return -1;
+	return fd < 0 ? 0 : put_chunks(c, c->last_ghost_id, fd, (uint64_t)st->st_size, err);
 }
 
 static int put_remap(struct crimg_capture *c, uint32_t file_id, uint32_t ghost_id, struct crimg_err *err)
@@ -128,9 +131,10 @@ int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *n
 	struct stat st;
 	if (stat(link, &st) < 0)
 		return crimg_fail_sys(err, errno, link, "cannot be followed");
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISFIFO(st.st_mode))
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, link, CRIMG_NO_OFFSET,
-				  "%.300s was removed, and is no regular file", name);
+				  "%.300s was removed, and is neither a regular file nor a directory or fifo",
+				  name);
 	if (known_ghost(c, &st) == 0 && add_ghost(c, link, &st, err) < 0)
 		return -1;
 	return put_remap(c, file_id, known_ghost(c, &st), err);

@@ -186,22 +186,9 @@ static bool forget_peer(struct crimg_inet *i)
 	return true;
 }
 
-// Looks again once nothing comes in any more.
-static int take_stream(struct crimg_capture *c, const struct crimg_open_file *f, struct crimg_inet *i,
-		       struct crimg_err *err)
+static int put(struct crimg_capture *c, const struct crimg_open_file *f, const struct crimg_inet *i,
+	       struct crimg_err *err)
 {
-	uint32_t state;
-	if (!i->tcp || i->ends.target_port == 0 || forget_peer(i))
-		return 0;
-	if (crimg_capture_tcp(c, f, i, &state, err) < 0 || crimg_inet_look(f->ours, f->link, i, err) < 0)
-		return -1;
-	i->state = state;
-	return 0;
-}
-
-int crimg_capture_inet(struct crimg_capture *c, const struct crimg_open_file *f, struct crimg_err *err)
-{
-	struct crimg_inet i;
 	InetSkEntry e = INET_SK_ENTRY__INIT;
 	SkOptsEntry opts = SK_OPTS_ENTRY__INIT;
 	SkMoreEntry sk_more = SK_MORE_ENTRY__INIT;
@@ -209,22 +196,42 @@ int crimg_capture_inet(struct crimg_capture *c, const struct crimg_open_file *f,
 	IpOptsRawEntry raw = IP_OPTS_RAW_ENTRY__INIT;
 	TcpOptsEntry tcp = TCP_OPTS_ENTRY__INIT;
 	FileEntry file = FILE_ENTRY__INIT;
-	if (crimg_inet_look(f->ours, f->link, &i, err) < 0
-	    || crimg_inet_refuse(f->ours, f->link, &i, crimg_net_policy()->skip_in_flight, err) < 0
-	    || take_stream(c, f, &i, err) < 0 || fill(c, f, &i, &e, err) < 0
-	    || crimg_capture_socket_options(c, f, &opts, &sk_more, err) < 0
-	    || crimg_ip_options_get(f->ours, &i, &c->arena, &ip, &raw, err) < 0 || put_more(c, f, &i, err) < 0)
+	if (fill(c, f, i, &e, err) < 0 || crimg_capture_socket_options(c, f, &opts, &sk_more, err) < 0
+	    || crimg_ip_options_get(f->ours, i, &c->arena, &ip, &raw, err) < 0 || put_more(c, f, i, err) < 0)
 		return -1;
 	e.opts = &opts;
 	e.ip_opts = &ip;
-	if (i.tcp) {
+	if (i->tcp) {
 		e.tcp_opts = &tcp;
 		crimg_tcp_options_get(f->ours, &tcp);
 	}
 	file.type = FD_TYPES__INETSK;
 	file.id = f->id;
 	file.isk = &e;
-	if (note(c, f, &i, err) < 0 || crimg_capture_socket_more(c, &sk_more, err) < 0)
+	if (note(c, f, i, err) < 0 || crimg_capture_socket_more(c, &sk_more, err) < 0)
 		return -1;
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_FILES, 0, &file.base, err);
+}
+
+int crimg_capture_inet(struct crimg_capture *c, const struct crimg_open_file *f, struct crimg_err *err)
+{
+	struct crimg_inet i;
+	if (crimg_inet_look(f->ours, f->link, &i, err) < 0
+	    || crimg_inet_refuse(f->ours, f->link, &i, crimg_net_policy()->skip_in_flight, err) < 0)
+		return -1;
+	if (i.tcp && i.ends.target_port != 0 && !forget_peer(&i))
+		return crimg_capture_defer(c, f, &i, err);
+	return put(c, f, &i, err);
+}
+
+// Looked at when nothing comes in any more.
+int crimg_capture_deferred(struct crimg_capture *c, const struct crimg_open_file *f, size_t index,
+			   struct crimg_err *err)
+{
+	struct crimg_inet i;
+	uint32_t state;
+	if (crimg_capture_tcp(c, f, index, &state, err) < 0 || crimg_inet_look(f->ours, f->link, &i, err) < 0)
+		return -1;
+	i.state = state;
+	return put(c, f, &i, err);
 }

@@ -69,7 +69,7 @@ static int name_hidden(struct crimg_capture *c, pid_t pid, const struct crimg_li
 	struct crimg_hidden_map map = {
 		.pid = pid, .start = a->start, .end = a->end, .offset = a->offset,
 		.swapped_bytes = a->swapped_bytes, .shared = crimg_area_is_shared(a),
-		.segment = crimg_area_is_segment(a), .in_memory = true,
+		.segment = crimg_area_is_segment(a), .locked = strstr(a->flags, " lo") != NULL, .in_memory = true,
 	};
 	if (!map.segment && a->name[0] == '/' && stat(a->name, &st) == 0 && st.st_ino == a->ino)
 		return crimg_capture_named(c, a->name, id, err);

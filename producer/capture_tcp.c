@@ -4,7 +4,7 @@
 
 #include "producer/capture_inet.h"
 #include "producer/net_policy.h"
-#include "producer/tcp_repair.h"
+#include "producer/parking.h"
 
 // The file of queues stays open as long as the image is read.
 static int keep_queues(struct crimg_capture *c, struct crimg_err *err)
@@ -34,14 +34,49 @@ static int put(struct crimg_capture *c, const struct crimg_open_file *f, TcpStre
 	return crimg_shelf_add(&c->shelf, payload, run, err);
 }
 
-int crimg_capture_tcp(struct crimg_capture *c, const struct crimg_open_file *f, const struct crimg_inet *i,
-		      uint32_t *state, struct crimg_err *err)
+int crimg_capture_tcp(struct crimg_capture *c, const struct crimg_open_file *f, size_t index, uint32_t *state,
+		      struct crimg_err *err)
 {
 	TcpStreamEntry e = TCP_STREAM_ENTRY__INIT;
 	uint64_t offset;
-	c->connections.without_lock = crimg_net_policy()->without_lock;
-	if (crimg_connections_read(&c->connections, f->ours, f->link, i, &e, state, &offset, err) < 0
+	if (crimg_connections_read(&c->connections, index, f->link, &e, state, &offset, err) < 0
 	    || keep_queues(c, err) < 0)
 		return -1;
 	return put(c, f, &e, offset, err);
+}
+
+int crimg_capture_defer(struct crimg_capture *c, const struct crimg_open_file *f, const struct crimg_inet *i,
+			struct crimg_err *err)
+{
+	void *array = c->deferred;
+	size_t index;
+	c->connections.without_lock = crimg_net_policy()->without_lock;
+	if (crimg_connections_hold(&c->connections, f->ours, i, &index, err) < 0
+	    || crimg_grow(&array, &c->deferred_capacity, c->deferred_count, sizeof *c->deferred, err) < 0)
+		return -1;
+	c->deferred = array;
+	struct crimg_deferred *d = &c->deferred[c->deferred_count++];
+	*d = (struct crimg_deferred){.file = *f, .index = index};
+	d->file.info = d->file.target = NULL; // they do not live as long
+	return 0;
+}
+
+int crimg_capture_connections(struct crimg_capture *c, struct crimg_err *err)
+{
+	struct crimg_parking parking;
+	struct crimg_err second = CRIMG_ERR_INIT;
+	if (c->deferred_count == 0)
+		return 0;
+	int rc = crimg_parking_begin(&parking, &c->tree, c->connections.guard_pipe, err);
+	for (size_t i = 0; rc == 0 && i < c->deferred_count; i++) {
+		struct crimg_deferred *d = &c->deferred[i];
+		crimg_arena_reset(&c->arena);
+		d->file.ours = c->connections.list[d->index].fd;
+		rc = crimg_capture_deferred(c, &d->file, d->index, err);
+	}
+	if (crimg_parking_end(&parking, &second) < 0 && rc == 0) {
+		*err = second;
+		rc = -1;
+	}
+	return rc;
 }

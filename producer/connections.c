@@ -64,9 +64,9 @@ static int begin(struct crimg_connections *c, struct crimg_err *err)
 		return 0;
 	raise_limit();
 	c->lock = (struct crimg_netlock)CRIMG_NETLOCK_INIT;
-	if (choose_run_id(c->run_id, err) < 0 || crimg_guard_start(&c->guard, &c->guard_pipe, err) < 0)
+	if (choose_run_id(c->run_id, err) < 0 || crimg_connections_guard_start(&c->guard, &c->guard_pipe, err) < 0)
 		return -1;
-	c->queues = crimg_spool_open(crimg_tmpdir(), err);
+	c->queues = crimg_spool_file(crimg_tmpdir(), err);
 	if (c->queues < 0)
 		return -1;
 	snprintf(name, sizeof name, "crimg-%.*s", (int)CRIMG_RUN_ID_BYTES - 1, c->run_id);
@@ -75,42 +75,41 @@ static int begin(struct crimg_connections *c, struct crimg_err *err)
 	return 0;
 }
 
-static int hold(struct crimg_connections *c, int fd, const struct crimg_inet *i, struct crimg_err *err)
+int crimg_connections_hold(struct crimg_connections *c, int fd, const struct crimg_inet *i, size_t *index,
+			   struct crimg_err *err)
 {
 	void *array = c->list;
-	struct crimg_held_connection *h;
-	if (crimg_grow(&array, &c->capacity, c->count, sizeof *c->list, err) < 0)
+	if (begin(c, err) < 0 || crimg_grow(&array, &c->capacity, c->count, sizeof *c->list, err) < 0)
 		return -1;
 	c->list = array;
-	h = &c->list[c->count];
-	*h = (struct crimg_held_connection){.ends = crimg_inet_connection(i)};
+	struct crimg_held_connection *h = &c->list[c->count];
+	*h = (struct crimg_held_connection){.ends = crimg_inet_connection(i), .ended = !crimg_inet_is_connection(i)};
 	h->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (h->fd < 0)
 		return crimg_fail_sys(err, errno, NULL, "a second descriptor of a connection: raise the limit on open "
 				      "files (ulimit -n)");
-	c->count++;
-	return c->lock.fd < 0 ? 0 : crimg_netlock_add(&c->lock, &h->ends, 1, err);
+	*index = c->count++;
+	return c->lock.fd < 0 || h->ended ? 0 : crimg_netlock_add(&c->lock, &h->ends, 1, err);
 }
 
-int crimg_connections_read(struct crimg_connections *c, int fd, const char *name, const struct crimg_inet *i,
-			   TcpStreamEntry *e, uint32_t *state, uint64_t *offset, struct crimg_err *err)
+int crimg_connections_read(struct crimg_connections *c, size_t index, const char *name, TcpStreamEntry *e,
+			   uint32_t *state, uint64_t *offset, struct crimg_err *err)
 {
-	int reuse = crimg_tcp_reuse(fd);
-	if (begin(c, err) < 0 || (crimg_inet_is_connection(i) && hold(c, fd, i, err) < 0)
-	    || crimg_guard_hold(c->guard_pipe, fd, reuse, err) < 0)
+	struct crimg_held_connection *h = &c->list[index];
+	int fd = h->fd, reuse = crimg_tcp_reuse(fd);
+	if (crimg_connections_guard_hold(c->guard_pipe, fd, reuse, err) < 0)
 		return -1;
 	int rc = crimg_tcp_repair_on(fd, name, err);
 	if (rc == 0) {
 		*offset = c->queues_bytes;
 		rc = crimg_tcp_read(fd, name, e, state, c->queues, *offset, err);
 		c->queues_bytes += (uint64_t)e->inq_len + e->outq_len;
-		if (crimg_inet_is_connection(i))
-			c->list[c->count - 1].delicate = *state != CRIMG_TCP_ESTABLISHED || e->unsq_len > 0;
+		h->delicate = !h->ended && (*state != CRIMG_TCP_ESTABLISHED || e->unsq_len > 0);
 		if (crimg_tcp_repair_off(fd) < 0 && rc == 0)
 			rc = crimg_fail_sys(err, errno, name, "repair mode cannot be ended (TCP_REPAIR)");
 		crimg_tcp_set_reuse(fd, reuse);
 	}
-	crimg_guard_done(c->guard_pipe);
+	crimg_connections_guard_done(c->guard_pipe);
 	return rc;
 }
 
@@ -145,7 +144,8 @@ size_t crimg_connections_match(struct crimg_connections *c)
 		struct crimg_connection o = other_end(&c->list[i].ends);
 		size_t at = 0;
 		CRIMG_COUNT_BEFORE(at, c->count, crimg_connection_order(&c->list[at].ends, &o) < 0);
-		c->list[i].outside = at == c->count || crimg_connection_order(&c->list[at].ends, &o) != 0;
+		c->list[i].outside = !c->list[i].ended
+				     && (at == c->count || crimg_connection_order(&c->list[at].ends, &o) != 0);
 		outside += c->list[i].outside;
 	}
 	return outside;
@@ -172,7 +172,7 @@ void crimg_connections_release(struct crimg_connections *c)
 	for (size_t i = 0; i < c->count; i++)
 		close(c->list[i].fd);
 	free(c->list);
-	crimg_guard_dismiss(c->guard, c->guard_pipe);
+	crimg_connections_guard_dismiss(c->guard, c->guard_pipe);
 	if (c->queues >= 0)
 		close(c->queues);
 	*c = (struct crimg_connections){.list = NULL};
@@ -218,8 +218,8 @@ int crimg_connections_silence(struct crimg_connections *c, const struct crimg_tr
 		return 0;
 	doom(tree);
 	int rc = lasting ? lock_for_good(c, err) : 0;
-	for (; rc == 0 && silent < c->count; silent++)
-		rc = crimg_tcp_repair_on(c->list[silent].fd, NULL, err);
+	for (; rc == 0 && silent < c->count; silent++) // of what has ended nobody hears
+		rc = c->list[silent].ended ? 0 : crimg_tcp_repair_on(c->list[silent].fd, NULL, err);
 	if (rc == 0)
 		return 0;
 	struct crimg_err ignored = CRIMG_ERR_INIT;

@@ -3,7 +3,8 @@
 //
 // Each is locked (netlock.h) before it is read, and stays so until the tree goes on: what the other end sends
 // meanwhile is not received, so it sends it again. It is in repair mode only while it is read; a child of ours (the
-// guard) has a duplicate of it then, and ends that mode should we be killed in between. The lock goes with us. When
+// guard) has a duplicate of it then, and ends that mode should we be killed in between, while the tree is parked
+// (parking.h). The lock goes with us. When
 // the tree is to end, it is told to the kernel that it ends with us (PTRACE_O_EXITKILL), the connections whose other
 // end is outside, or may not hear of the first one that is restored, are locked for good, and all are in repair mode
 // when they are closed: so nobody hears of it.
@@ -21,6 +22,7 @@ enum { CRIMG_LOCK_IPTABLES, CRIMG_LOCK_NFTABLES, CRIMG_LOCK_SKIP };
 struct crimg_held_connection {
 	struct crimg_connection ends;
 	int fd;
+	bool ended;   // it is none any more: what it has received may wait in it
 	bool outside; // its other end is not held
 	bool delicate; // who restores it end by end, as criu does, wants it locked: not all was sent, or an end has ended
 };
@@ -38,10 +40,14 @@ struct crimg_connections {
 	uint64_t queues_bytes;
 };
 
+// A socket that is or was an end of a connection, as fd (borrowed): what comes for it is dropped from now on. Its place
+// is *index, until crimg_connections_match.
+CRIMG_MUST_CHECK int crimg_connections_hold(struct crimg_connections *c, int fd, const struct crimg_inet *i,
+                                            size_t *index, struct crimg_err *err);
 // Reads all of one: e, and the state that it is in. Its queues are the bytes of c->queues from *offset on.
-CRIMG_MUST_CHECK int crimg_connections_read(struct crimg_connections *c, int fd, const char *name,
-                                            const struct crimg_inet *i, TcpStreamEntry *e, uint32_t *state,
-                                            uint64_t *offset, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_connections_read(struct crimg_connections *c, size_t index, const char *name,
+                                            TcpStreamEntry *e, uint32_t *state, uint64_t *offset,
+                                            struct crimg_err *err);
 // When all were read: which have their other end outside (outside of each); how many.
 size_t crimg_connections_match(struct crimg_connections *c);
 // Whether some are to be locked when the tree is killed; behind crimg_connections_match().

@@ -2,6 +2,7 @@
 #include "producer/connections_guard.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,11 +11,11 @@
 
 #include "producer/tcp_repair.h"
 
-enum { HOLD = 'H', DONE = 'D', GO = 'G' };
+enum { HOLD = 'H', DONE = 'D', PARK = 'P', UNPARK = 'U', GO = 'G' };
 
 struct message {
 	char what;
-	int reuse;
+	int value; // SO_REUSEADDR; a process
 };
 
 union control {
@@ -40,12 +41,36 @@ static void put_back(int fd, int reuse)
 	close(fd);
 }
 
+struct guard {
+	int held, reuse;
+	pid_t *parked;
+	size_t count;
+};
+
+static void take(struct guard *g, const struct message *word, struct msghdr *m)
+{
+	if (word->what == HOLD || word->what == DONE) {
+		if (g->held >= 0)
+			close(g->held);
+		g->held = word->what == HOLD ? descriptor_of(m) : -1;
+		g->reuse = word->value;
+	} else if (word->what == UNPARK) {
+		g->count = 0;
+	} else if (word->what == PARK) {
+		pid_t *grown = reallocarray(g->parked, g->count + 1, sizeof *grown);
+		if (grown == NULL)
+			return; // it stays stopped, for SIGCONT to come
+		g->parked = grown;
+		grown[g->count++] = (pid_t)word->value;
+	}
+}
+
 // A session of its own: what ends a group of processes does not end it.
 static _Noreturn void watch(int end)
 {
+	struct guard g = {.held = -1};
 	struct message word;
 	union control control;
-	int held = -1, reuse = 0;
 	setsid();
 	for (;;) {
 		struct iovec part = {&word, sizeof word};
@@ -54,20 +79,20 @@ static _Noreturn void watch(int end)
 		ssize_t n = recvmsg(end, &m, MSG_CMSG_CLOEXEC);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n != (ssize_t)sizeof word) { // its creator is dead
-			put_back(held, reuse);
-			_exit(0);
+		if (n == (ssize_t)sizeof word && word.what != GO) {
+			take(&g, &word, &m);
+			continue;
 		}
-		if (word.what == GO)
-			_exit(0);
-		if (held >= 0)
-			close(held);
-		held = word.what == HOLD ? descriptor_of(&m) : -1;
-		reuse = word.reuse;
+		if (n != (ssize_t)sizeof word) { // its creator is dead
+			put_back(g.held, g.reuse);
+			for (size_t i = 0; i < g.count; i++)
+				kill(g.parked[i], SIGCONT);
+		}
+		_exit(0);
 	}
 }
 
-int crimg_guard_start(pid_t *guard, int *pipe, struct crimg_err *err)
+int crimg_connections_guard_start(pid_t *guard, int *pipe, struct crimg_err *err)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -109,19 +134,31 @@ static int tell(int pipe, struct message word, int fd)
 	return n < 0 ? -1 : 0;
 }
 
-int crimg_guard_hold(int pipe, int fd, int reuse, struct crimg_err *err)
+int crimg_connections_guard_hold(int pipe, int fd, int reuse, struct crimg_err *err)
 {
 	if (tell(pipe, (struct message){HOLD, reuse}, fd) == 0)
 		return 0;
 	return crimg_fail_sys(err, errno, NULL, "the process that guards connections is gone");
 }
 
-void crimg_guard_done(int pipe)
+void crimg_connections_guard_done(int pipe)
 {
 	(void)tell(pipe, (struct message){DONE, 0}, -1);
 }
 
-void crimg_guard_dismiss(pid_t guard, int pipe)
+int crimg_connections_guard_park(int pipe, pid_t pid, struct crimg_err *err)
+{
+	if (tell(pipe, (struct message){PARK, (int)pid}, -1) == 0)
+		return 0;
+	return crimg_fail_sys(err, errno, NULL, "the process that guards connections is gone");
+}
+
+void crimg_connections_guard_unpark(int pipe)
+{
+	(void)tell(pipe, (struct message){UNPARK, 0}, -1);
+}
+
+void crimg_connections_guard_dismiss(pid_t guard, int pipe)
 {
 	bool told = tell(pipe, (struct message){GO, 0}, -1) == 0;
 	close(pipe);

@@ -51,7 +51,7 @@ static struct live_image *find(pid_t pid, bool readable)
 }
 
 static struct crimg_parent parent; // of the image that is taken next
-static bool without_stats;
+static bool without_stats, thorough;
 static const char *spool;
 static bool (*stopped)(void);
 static struct {
@@ -76,6 +76,18 @@ void crimg_live_enforce(unsigned kinds, void (*found)(void *context, const char 
 	enforced.kinds = kinds;
 	enforced.found = found;
 	enforced.context = context;
+}
+
+void crimg_live_thorough(void)
+{
+	thorough = true;
+}
+
+void crimg_live_keep_links(pid_t pid)
+{
+	struct live_image *i = find(pid, false);
+	if (i != NULL)
+		i->capture.keep_links = true;
 }
 
 bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
@@ -181,6 +193,7 @@ static int take_now(pid_t pid, struct live_image **out, bool *passing, struct cr
 	if (i == NULL)
 		return -1;
 	i->capture.without_stats = without_stats;
+	i->capture.thorough = thorough;
 	i->capture.parent = parent.link != NULL ? &parent : NULL;
 	i->capture.spool = spool;
 	i->capture.stopped = stopped;

@@ -35,6 +35,10 @@ void crimg_live_spool(const char *dir, bool (*stopped)(void));
 // Trees taken from now on are refused where something of these kinds (CRIMG_LEAK_…) is held outside them, too; found
 // is told each such thing.
 void crimg_live_enforce(unsigned kinds, void (*found)(void *context, const char *leak), void *context);
+// Images taken from now on are to be stored: what waits in terminals is read and put back, and files that cannot be found
+// get another name (capture_links.c), which goes with the image; unless the latter says, of the tree of pid, that it is.
+void crimg_live_thorough(void);
+void crimg_live_keep_links(pid_t pid);
 // Of the tree of pid, until it went on or until now. False: no reader of it is open.
 bool crimg_live_stats(pid_t pid, DumpStatsEntry *out);
 

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "format/thread.h"
+
 #define FIRST_USER_INODE 0xeffffffdu // Source: Linux include/linux/proc_ns.h
 
 bool crimg_ns_shared(pid_t a, const char *name_a, pid_t b, const char *name_b)
@@ -25,33 +27,42 @@ bool crimg_ns_shared(pid_t a, const char *name_a, pid_t b, const char *name_b)
 	return stat(path, &y) < 0 || (x.st_ino == y.st_ino && x.st_dev == y.st_dev);
 }
 
-int crimg_ns_enter(pid_t pid, const char *name, int type, int *back, struct crimg_err *err)
+struct visit {
+	pid_t pid;
+	const char *name;
+	int type;
+	int (*look)(void *context, struct crimg_err *err);
+	void *context;
+	struct crimg_err *err;
+	int rc;
+};
+
+static void *visit(void *argument)
 {
+	struct visit *v = argument;
 	char path[64];
-	snprintf(path, sizeof path, "/proc/thread-self/ns/%s", name);
-	int own = open(path, O_RDONLY | O_CLOEXEC);
-	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
-	int theirs = open(path, O_RDONLY | O_CLOEXEC);
-	if (own < 0 || theirs < 0 || setns(theirs, type) < 0) {
-		crimg_fail_sys(err, errno, NULL, "the %s namespace of process %d cannot be entered", name,
-			       (int)pid);
-		if (own >= 0)
-			close(own);
-		own = -1;
-	}
-	if (theirs >= 0)
-		close(theirs);
-	*back = own;
-	return own < 0 ? -1 : 0;
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)v->pid, v->name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, v->type) < 0)
+		v->rc = crimg_fail_sys(v->err, errno, NULL,
+				       "the %s namespace of process %d cannot be entered", v->name, (int)v->pid);
+	else
+		v->rc = v->look(v->context, v->err);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
 }
 
-int crimg_ns_leave(int back, int type, struct crimg_err *err)
+int crimg_ns_visit(pid_t pid, const char *name, int type, int (*look)(void *context, struct crimg_err *err),
+		   void *context, struct crimg_err *err)
 {
-	int rc = setns(back, type);
-	int error = errno;
-	close(back);
-	return rc < 0 ? crimg_fail_sys(err, error, NULL, "crimg's own namespace cannot be entered again")
-		      : 0;
+	struct visit v = {pid, name, type, look, context, err, -1};
+	pthread_t thread;
+	int number = crimg_thread_begin(&thread, visit, &v);
+	if (number != 0)
+		return crimg_fail_sys(err, number, NULL, "a thread");
+	pthread_join(thread, NULL);
+	return v.rc;
 }
 
 bool crimg_ns_capable(unsigned capability)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "producer/refuse_sockets.h"
 #include "producer/tree.h"
 
+#define VFORK_MS 2000u          // that we wait for a child to leave its parent's memory
 #define ENDING_MS 50u           // that we wait for a process to be a zombie
 #define PF_KTHREAD 0x200000u // in field 9 of stat
 
@@ -34,6 +36,29 @@ static int refuse_by_stat(pid_t pid, struct crimg_buf *text, struct crimg_err *e
 	const char *stat = (const char *)text->data;
 	if ((crimg_stat_number(stat, 9) & PF_KTHREAD) != 0)
 		return refuse(pid, "is a thread of the kernel", err);
+	return 0;
+}
+
+// Whether it stands in a system call that creates a process, and nothing can interrupt it.
+static bool stands_in_vfork(pid_t pid, struct crimg_buf *text)
+{
+	struct crimg_err gone = CRIMG_ERR_INIT;
+	if (crimg_proc_read(pid, "stat", text, &gone) < 0
+	    || crimg_stat_state((const char *)text->data) != 'D'
+	    || crimg_proc_read(pid, "syscall", text, &gone) < 0)
+		return false;
+	long number = strtol((const char *)text->data, NULL, 10);
+	return number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
+}
+
+static int refuse_by_vfork(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
+{
+	for (unsigned ms = 0; stands_in_vfork(pid, text); ms++) {
+		if (ms == VFORK_MS)
+			return refuse(pid, "stands in vfork(): until its child ends or runs another program nothing "
+				      "can stop it, and no image can tell that it waits", err);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
 	return 0;
 }
 
@@ -210,6 +235,8 @@ static int refuse_one(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
 		return -1;
 	if (crimg_stat_state((const char *)text->data) == 'Z')
 		return 0;
+	if (refuse_by_vfork(pid, text, err) < 0)
+		return -1;
 	if (refuse_by_status(pid, text, err) < 0 || refuse_by_exe(pid, err) < 0
 	    || refuse_by_seccomp(pid, text, err) < 0
 	    || refuse_by_namespaces(pid, err) < 0 || refuse_by_files(pid, err) < 0)
@@ -247,6 +274,12 @@ static int refuse_by_root(const struct tree_walk *w, pid_t pid)
 	return 0;
 }
 
+static int look_at_nothing(void *context, struct crimg_err *err)
+{
+	(void)context, (void)err;
+	return 0;
+}
+
 // What is in there is seen from inside only.
 static int refuse_by_entrance(pid_t root, struct crimg_err *err)
 {
@@ -256,15 +289,12 @@ static int refuse_by_entrance(pid_t root, struct crimg_err *err)
 	} rows[] = {{"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS}};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct crimg_err why = CRIMG_ERR_INIT;
-		int back;
 		if (crimg_ns_shared(root, rows[i].name, getpid(), rows[i].name))
 			continue;
-		if (crimg_ns_enter(root, rows[i].name, rows[i].type, &back, &why) < 0)
+		if (crimg_ns_visit(root, rows[i].name, rows[i].type, look_at_nothing, NULL, &why) < 0)
 			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 					  "process %d has a namespace of its own, which only a privileged "
 					  "crimg can enter: %s", (int)root, rows[i].name);
-		if (crimg_ns_leave(back, rows[i].type, err) < 0)
-			return -1;
 	}
 	return 0;
 }

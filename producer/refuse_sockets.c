@@ -92,6 +92,25 @@ const struct crimg_seen_socket *crimg_seen_socket(const struct crimg_seen_socket
 	return at < s->count && s->list[at].ino == ino ? &s->list[at] : NULL;
 }
 
+// One of a family that no image holds.
+static int refuse_stranger(const struct crimg_seen_socket *s, struct crimg_err *err)
+{
+	static const struct {
+		int family;
+		const char *name;
+	} names[] = {
+		{AF_VSOCK, "vsock"}, {AF_ALG, "AF_ALG"}, {AF_BLUETOOTH, "Bluetooth"}, {AF_CAN, "CAN"},
+		{AF_KEY, "PF_KEY"}, {AF_TIPC, "TIPC"}, {AF_XDP, "AF_XDP"},
+	};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (names[i].family == s->family)
+			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+					  "process %d: file descriptor %d is a %s socket", (int)s->pid, s->fd,
+					  names[i].name);
+	return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			  "process %d: file descriptor %d is a socket of family %d", (int)s->pid, s->fd, s->family);
+}
+
 static int refuse_family(const struct crimg_seen_sockets *s, struct crimg_err *err)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -99,9 +118,7 @@ static int refuse_family(const struct crimg_seen_sockets *s, struct crimg_err *e
 		while (k < sizeof families / sizeof families[0] && families[k].family != s->list[i].family)
 			k++;
 		if (k == sizeof families / sizeof families[0] && s->list[i].family >= 0)
-			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-					  "process %d: file descriptor %d is a socket of family %d",
-					  (int)s->list[i].pid, s->list[i].fd, s->list[i].family);
+			return refuse_stranger(&s->list[i], err);
 	}
 	for (size_t k = 0; s->count > 0 && k < sizeof families / sizeof families[0]; k++)
 		if (families[k].refuse != NULL && families[k].refuse(s, err) < 0)

@@ -18,6 +18,7 @@
 #include "producer/restart_birth.h"
 #include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
+#include "producer/restart_ptys.h"
 
 static const char usage[] =
 	"usage: crimg restart [options] IMAGE\n\n"
@@ -166,11 +167,6 @@ static int creds_of_all(struct crimg_restart *r, struct crimg_actor *a, struct c
 	return crimg_restart_after_creds(r, a, err);
 }
 
-static int signals_and_leave(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
-{
-	return crimg_restart_signals(r, a, err) < 0 ? -1 : crimg_restart_leave(r, a, err);
-}
-
 static int make(struct crimg_restart *r, struct crimg_err *err)
 {
 	if (crimg_restart_prepare(r, err) < 0 || crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
@@ -180,7 +176,9 @@ static int make(struct crimg_restart *r, struct crimg_err *err)
 	if (each(r, crimg_restart_directories, err) < 0 || each(r, crimg_restart_fds, err) < 0
 	    || each(r, crimg_restart_threads, err) < 0 || each(r, crimg_restart_process, err) < 0)
 		return -1;
-	return each(r, creds_of_all, err) < 0 ? -1 : each(r, signals_and_leave, err);
+	// Handlers may be common: who has set them makes no call that needs any.
+	return each(r, creds_of_all, err) < 0 || each(r, crimg_restart_signals, err) < 0
+		? -1 : each(r, crimg_restart_leave, err);
 }
 
 static int write_pidfile(const struct crimg_restart *r, struct crimg_err *err)
@@ -258,10 +256,13 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 	tell("", &r->refused);
 	if (rc < 0)
 		return -1;
+	crimg_interrupt_catch(on_signal);
 	if (make(r, err) < 0 || write_pidfile(r, err) < 0 || crimg_restart_release_connections(r, err) < 0) {
 		crimg_restart_kill(r);
 		return -1;
 	}
+	crimg_restart_drop_links(r);
+	crimg_restart_seal_ptys(r);
 	tell("note: ", &r->notes);
 	if (!r->options->wait)
 		printf("%d\n", r->root);
@@ -277,7 +278,7 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 static int restart(const struct crimg_restart_options *options, struct crimg_err *err)
 {
 	struct crimg_restart r = { .options = options, .gate = -1, .gate_in = -1 };
-	crimg_interrupt_catch(on_signal);
+	crimg_interrupt_catch(SIG_DFL); // nothing is made yet, and a large archive takes its time
 	signal(SIGCHLD, SIG_DFL); // ignored, ends would not be told
 	int rc = run(&r, err);
 	crimg_restart_close(&r);

@@ -242,7 +242,7 @@ static void list_numbers(struct crimg_family *f, const struct crimg_tasks *tasks
 	f->spare = 1; // process 1 has it
 }
 
-static void list_children(struct crimg_family *f)
+void crimg_family_list_children(struct crimg_family *f)
 {
 	for (size_t i = 0; i < f->count; i++)
 		f->kin[i].first = f->kin[i].next = CRIMG_NOBODY;
@@ -282,7 +282,7 @@ int crimg_family_plan(struct crimg_family *f, const struct crimg_tasks *tasks, s
 		p.choices = choices_of(i, p.choices);
 		p.chosen = 0;
 		if (try_plan(&p, who)) {
-			list_children(f);
+			crimg_family_list_children(f);
 			return 0;
 		}
 	}

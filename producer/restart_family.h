@@ -21,6 +21,7 @@ struct crimg_kin {
 	size_t bearer;   // index; CRIMG_NOBODY: of the first
 	size_t first, next; // of those that it bears; the next of those that its bearer bears
 	bool early;      // born before its bearer leads a session
+	uint64_t shares, leaves; // CLONE_*: with its bearer from birth; when all are born (restart_tables.c)
 	struct crimg_puppet *self;   // of a leader who has ended
 	struct crimg_puppet *helper; // between bearer and task, while it is not its parent's yet
 };
@@ -44,6 +45,8 @@ struct crimg_family {
 // Of an image of one tree. CRIMG_E_UNSUPPORTED, with *who the first task that nobody can bear.
 CRIMG_MUST_CHECK int crimg_family_plan(struct crimg_family *f, const struct crimg_tasks *tasks,
                                        size_t *who, struct crimg_err *err);
+// Whom each bears, and whom early, from who their bearers are.
+void crimg_family_list_children(struct crimg_family *f);
 void crimg_family_fini(struct crimg_family *f);
 // A number that is nobody's in the image, another each time; 0: none is left.
 uint32_t crimg_family_spare(struct crimg_family *f);

@@ -184,8 +184,7 @@ static const struct {
 	{ FD_TYPES__EVENTPOLL, open_eventpoll }, { FD_TYPES__SIGNALFD, open_signalfd },
 	{ FD_TYPES__TIMERFD, open_timerfd },     { FD_TYPES__TTY, open_terminal },
 	{ FD_TYPES__INETSK, crimg_restart_open_inet }, { FD_TYPES__NETLINKSK, crimg_restart_open_netlink },
-	{ FD_TYPES__PACKETSK, crimg_restart_open_packet },
-	{ FD_TYPES__MEMFD, open_memfd },
+	{ FD_TYPES__PACKETSK, crimg_restart_open_packet }, { FD_TYPES__MEMFD, open_memfd },
 };
 
 static int open_file(struct crimg_restart *r, const struct crimg_file *file, struct crimg_err *err)

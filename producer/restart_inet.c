@@ -137,7 +137,8 @@ static int bind_it(const struct crimg_file *file, int fd, struct crimg_err *err)
 				  file->id);
 	if (bind(fd, (const struct sockaddr *)&a, length) < 0)
 		return fail(file, errno == EADDRINUSE
-				    ? "its address (bind): somebody else has it"
+				    ? "its address (bind): somebody has it, if only a connection that has just ended "
+				      "(TIME_WAIT)"
 				    : "its address (bind): it must be one of this machine, or network namespace", err);
 	return 0;
 }

@@ -102,8 +102,8 @@ struct crimg_restart {
 	struct crimg_family family;   // who bears them
 	struct crimg_stage stage;
 	struct crimg_handles handles;
-	struct crimg_unix_ends *ends; // of unix sockets: restart_unix.h
 	struct crimg_restart_network network;
+	struct crimg_unix_ends *ends; // of unix sockets: restart_unix.h
 	bool *watched;                // a file each: an epoll whose targets were told
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was
@@ -160,6 +160,9 @@ CRIMG_MUST_CHECK int crimg_handles_open_path(struct crimg_restart *r, const stru
 CRIMG_MUST_CHECK int crimg_restart_open_files(struct crimg_restart *r, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_open_ghost(struct crimg_restart *r, const struct crimg_file *file,
                                               int flags, struct crimg_err *err);
+// Of such a file: it has another name. Names that the checkpoint made for it go, when all is made.
+bool crimg_restart_is_linked(const RemapFilePathEntry *remap);
+void crimg_restart_drop_links(struct crimg_restart *r);
 CRIMG_MUST_CHECK int crimg_restart_open_pipe(struct crimg_restart *r, const struct crimg_file *file,
                                              struct crimg_err *err);
 // The file of this number, open as a handle; opened now, if it was not.
@@ -180,6 +183,12 @@ CRIMG_MUST_CHECK int crimg_restart_births(struct crimg_restart *r, struct crimg_
 CRIMG_MUST_CHECK int crimg_restart_create(struct crimg_restart *r, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_groups(struct crimg_restart *r, struct crimg_err *err);
 void crimg_restart_kill(struct crimg_restart *r);
+
+// restart_tables.c: which tasks share what from birth (into r->family, or r->refused); who passed something on leaves it;
+// whether an actor behind this one has the same memory.
+CRIMG_MUST_CHECK int crimg_restart_share(struct crimg_restart *r, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_part(struct crimg_restart *r, struct crimg_err *err);
+bool crimg_restart_has_company(const struct crimg_restart *r, const struct crimg_actor *a);
 
 // One actor at a time, in this order. The first happens before it bears children, which then have the same
 // memory.

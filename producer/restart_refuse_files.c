@@ -60,13 +60,35 @@ const struct crimg_inherit *crimg_restart_inherited(struct crimg_restart *r,
 	return NULL;
 }
 
+// One that was removed: what the image kept of it must be something that can be made.
+static void refuse_removed(struct crimg_restart *r, const struct crimg_file *file)
+{
+	struct stat st;
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	const RemapFilePathEntry *remap = file->remap;
+	if (remap->has_remap_type && remap->remap_type == REMAP_TYPE__PROCFS) {
+		refuse(r, file, "of a process that has ended: not restarted yet");
+	} else if (crimg_restart_is_linked(remap)) {
+		const struct crimg_file *link = crimg_files_find(&r->files, remap->remap_id);
+		if (link == NULL || link->path == NULL || lstat(link->path->name, &st) < 0)
+			refuse(r, file, "was removed, and the other name that the checkpoint made for it is not "
+			                "there: was the image restarted before?");
+	} else {
+		struct crimg_image_object *o = crimg_image_find(r->image, CRIMG_KIND_GHOST_FILE,
+		                                                remap->remap_id & 0x7fffffff);
+		const GhostFileEntry *ghost =
+			o != NULL && o->count > 0 ? crimg_image_message(r->image, o, 0, &ignored) : NULL;
+		if (ghost != NULL && !S_ISREG(ghost->mode) && !S_ISDIR(ghost->mode) && !S_ISFIFO(ghost->mode))
+			refuse(r, file, "a device, link or socket that was removed: not restarted yet");
+	}
+}
+
 static void refuse_regular(struct crimg_restart *r, const struct crimg_file *file)
 {
 	const RegFileEntry *reg = file->message;
 	struct stat st;
 	if (file->remap != NULL) {
-		if (file->remap->has_remap_type && file->remap->remap_type == REMAP_TYPE__PROCFS)
-			refuse(r, file, "of a process that has ended: not restarted yet");
+		refuse_removed(r, file);
 		return;
 	}
 	if (reg->name == NULL || reg->name[0] != '/')

@@ -227,6 +227,13 @@ static int set_way(const struct connection *c, struct crimg_err *err)
 	return 0;
 }
 
+// What was received is in; what the other end is about to send finds the room that there was.
+static void limit_room(const struct connection *c)
+{
+	int bytes = (int)(c->sk->opts->so_rcvbuf / 2); // the kernel doubles it
+	(void)setsockopt(c->end.fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+}
+
 int crimg_restart_open_connection(struct crimg_restart *r, const struct crimg_file *file, int fd,
 				  struct crimg_err *err)
 {
@@ -243,6 +250,7 @@ int crimg_restart_open_connection(struct crimg_restart *r, const struct crimg_fi
 	if (pour(r, &c, TCP_RECV_QUEUE, 0, e->inq_len, err) < 0
 	    || pour(r, &c, TCP_SEND_QUEUE, e->inq_len, e->outq_len - unsent, err) < 0)
 		return -1;
+	limit_room(&c);
 	return crimg_tcp_set_window(&c.end, err);
 }
 
@@ -272,6 +280,10 @@ static int unlock(struct crimg_restart *r, struct crimg_err *err)
 	const InventoryEntry *inventory = crimg_image_get(r->image, CRIMG_KIND_INVENTORY, 0, NULL);
 	char name[CRIMG_NETLOCK_NAME_BYTES];
 	bool there;
+	if (inventory != NULL && inventory->has_network_lock_method
+	    && inventory->network_lock_method == CRIMG_LOCK_IPTABLES)
+		crimg_lines_add(&r->notes, "criu has locked connections with iptables, whose rules stay: remove them "
+				"(iptables -D), or no packet of theirs comes through");
 	if (inventory == NULL || !inventory->has_network_lock_method
 	    || inventory->network_lock_method != CRIMG_LOCK_NFTABLES || inventory->dump_criu_run_id == NULL)
 		return 0;

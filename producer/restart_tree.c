@@ -38,6 +38,8 @@ int crimg_restart_births(struct crimg_restart *r, struct crimg_err *err)
 		                t->sid, t->ppid);
 		return 0;
 	}
+	if (crimg_restart_share(r, err) < 0)
+		return -1;
 	if (!crimg_restart_leads(root))
 		crimg_lines_add(&r->notes,
 		                "session %u has its leader outside the image: its tasks are in crimg's "
@@ -46,19 +48,6 @@ int crimg_restart_births(struct crimg_restart *r, struct crimg_err *err)
 		crimg_lines_add(&r->notes, "process group %u is led from outside the image: its tasks "
 		                "are in crimg's group now", root->pgid);
 	return 0;
-}
-
-// What child has in common with its parent from birth.
-static uint64_t shared_flags(const struct crimg_task *child, const struct crimg_task *parent)
-{
-	uint64_t flags = 0;
-	if (child->ids == NULL || parent->ids == NULL)
-		return 0;
-	if (child->ids->files_id != 0 && child->ids->files_id == parent->ids->files_id)
-		flags |= CLONE_FILES;
-	if (child->ids->fs_id != 0 && child->ids->fs_id == parent->ids->fs_id)
-		flags |= CLONE_FS;
-	return flags;
 }
 
 int crimg_restart_bear(struct crimg_puppet *mother, uint64_t flags, uint32_t number,
@@ -128,7 +117,7 @@ static int bear_task(struct crimg_restart *r, size_t bearer, size_t i, struct cr
 	struct crimg_kin *k = &r->family.kin[i];
 	struct crimg_actor *a = &r->actors[i];
 	struct crimg_puppet *mother = puppet_of(r, bearer);
-	uint64_t flags = shared_flags(a->task, &r->tasks.list[a->task->parent]);
+	uint64_t flags = k->shares;
 	a->puppets[0].name = crimg_task_comm(a->task);
 	if (bearer != a->task->parent) {
 		k->helper = new_puppet("helper of a birth", err);
@@ -140,6 +129,10 @@ static int bear_task(struct crimg_restart *r, size_t bearer, size_t i, struct cr
 		return -1;
 	a->count = 1;
 	a->mother = mother_of(r, bearer);
+	if ((flags & CLONE_VM) != 0) {
+		a->bridge = a->mother->bridge;
+		a->vdso_32 = a->mother->vdso_32;
+	}
 	return 0;
 }
 
@@ -149,7 +142,7 @@ static int bear_leader(struct crimg_restart *r, size_t bearer, size_t i, struct 
 	struct crimg_kin *k = &r->family.kin[i];
 	k->self = new_puppet("leader of a session", err);
 	return k->self == NULL ? -1
-		: crimg_restart_bear(puppet_of(r, bearer), 0, k->number, k->self, err);
+		: crimg_restart_bear(puppet_of(r, bearer), k->shares, k->number, k->self, err);
 }
 
 static int bear_children(struct crimg_restart *r, size_t bearer, bool early, struct crimg_err *err)
@@ -168,8 +161,9 @@ static int bear_all_of(struct crimg_restart *r, size_t i, struct crimg_err *err)
 {
 	struct crimg_actor *a = i < r->tasks.count ? &r->actors[i] : NULL;
 	struct crimg_puppet *p = puppet_of(r, i);
+	bool has_memory = (r->family.kin[i].shares & CLONE_VM) != 0;
 	if (a != NULL && a->task->mm != NULL
-	    && (crimg_restart_cgroup(r, a, err) < 0 || crimg_restart_memory(r, a, err) < 0))
+	    && (crimg_restart_cgroup(r, a, err) < 0 || (!has_memory && crimg_restart_memory(r, a, err) < 0)))
 		return -1;
 	if (bear_children(r, i, true, err) < 0)
 		return -1;
@@ -244,7 +238,11 @@ static int make_tree(struct crimg_restart *r, struct crimg_err *err)
 	size_t *order = calloc(r->family.count, sizeof *order);
 	if (order == NULL)
 		return crimg_fail_nomem(err, r->family.count * sizeof *order);
-	int rc = bear_tree(r, order, err) < 0 ? -1 : raise_all(r, order, err);
+	int rc = bear_tree(r, order, err);
+	if (rc == 0)
+		rc = crimg_restart_part(r, err);
+	if (rc == 0)
+		rc = raise_all(r, order, err);
 	free(order);
 	return rc;
 }

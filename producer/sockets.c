@@ -194,9 +194,9 @@ static void set_sizes(int fd, const SkOptsEntry *o, const char **lost)
 	int value;
 	set_size(fd, SO_SNDBUFFORCE, SO_SNDBUF, (int)(o->so_sndbuf / 2));
 	set_size(fd, SO_RCVBUFFORCE, SO_RCVBUF, (int)(o->so_rcvbuf / 2));
-	if (get(fd, SO_SNDBUF, &value) && (uint32_t)value < o->so_sndbuf)
+	if (get(fd, SO_SNDBUF, &value) && (uint32_t)value + 1 < o->so_sndbuf)
 		*lost = "SO_SNDBUF";
-	if (get(fd, SO_RCVBUF, &value) && (uint32_t)value < o->so_rcvbuf)
+	if (get(fd, SO_RCVBUF, &value) && (uint32_t)value + 1 < o->so_rcvbuf)
 		*lost = "SO_RCVBUF";
 }
 

@@ -5,7 +5,7 @@
 #   undisturbed.sh CRIMG
 crimg=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
-[ -w /dev/shm ] && export TMPDIR=/dev/shm # while the disk writes, the programs would call more than can be looked at
+in_memory=1 # while a disk writes, the programs would call more than can be looked at
 . "$here/lib.sh"
 programs=$here/../samples/programs
 instances=/sys/kernel/tracing/instances

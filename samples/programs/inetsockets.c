@@ -1,6 +1,7 @@
 // Sockets of the internet, of netlink and of packets, in a network namespace of their own (whose lo it brings up): what
 // waits in connections of TCP in both directions, sent or not, whoever has ended sending; datagrams, raw ones, what
 // listens, options. All go on. "plain": only what CRIU's images have a place for.
+#include "loopback.h"
 #include "prove.h"
 
 #include <arpa/inet.h>
@@ -8,12 +9,10 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define SOL_NETLINK_LEVEL 270
@@ -31,16 +30,6 @@ static int get(int fd, int level, int option)
 	socklen_t length = sizeof value;
 	PROVE(getsockopt(fd, level, option, &value, &length) == 0);
 	return value;
-}
-
-static void bring_up(void)
-{
-	struct ifreq q = {.ifr_name = "lo"};
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	PROVE(ioctl(fd, SIOCGIFFLAGS, &q) == 0);
-	q.ifr_flags |= IFF_UP;
-	PROVE(ioctl(fd, SIOCSIFFLAGS, &q) == 0);
-	close(fd);
 }
 
 union address {
@@ -411,7 +400,7 @@ static void prove_rare(void)
 int main(int argc, char **argv)
 {
 	plain = argc > 1 && strcmp(argv[1], "plain") == 0;
-	bring_up();
+	loopback_up();
 	make_connections();
 	make_datagrams();
 	make_others();
