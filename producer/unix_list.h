@@ -1,5 +1,5 @@
-// The unix sockets of crimg's network namespace, as the kernel lists them: who is connected with whom. Knows sock_diag's
-// answers; refuses to know images.
+// The unix sockets of crimg's network namespace, as the kernel lists them: who is connected with whom. Knows
+// sock_diag's answers; refuses to know images.
 #ifndef CRIMG_PRODUCER_UNIX_LIST_H
 #define CRIMG_PRODUCER_UNIX_LIST_H
 
