@@ -68,7 +68,8 @@ terminals=($apart sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals"
 if command -v script >/dev/null; then rounds chain "$criu" 10 "${terminals[@]}" -- "own:/bin/bash $w/prompt.sh"
 else skip "there is no script(1) to make a terminal with"; fi
-rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
+rounds fresh none 1 $apart -- "late:$w/naps 4 2"
+rounds chain "$criu" 10 $apart -- "large:still:$w/heap 1024"
 wait
 while read -r good bad; do
 	passed=$((passed + good)) failed=$((failed + bad))
