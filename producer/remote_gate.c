@@ -16,7 +16,8 @@
 
 // What the search has met so far: a restorer ends it, the other two together do as well.
 struct search {
-	uint64_t restorer, pop, syscall;
+	uint64_t restorer, pop, syscall, syscall_ret;
+	bool returns;  // a `syscall; ret` is looked for
 	bool in_files; // look at programs and libraries, else at what was made at run time
 };
 
@@ -24,6 +25,7 @@ static const uint8_t restorer64[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05
 static const uint8_t restorer32[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
 static const uint8_t pop_ret[] = {0x58, 0xc3};
 static const uint8_t syscall_only[] = {0x0f, 0x05};
+static const uint8_t syscall_ret[] = {0x0f, 0x05, 0xc3};
 
 static const struct pattern {
 	const uint8_t *bytes;
@@ -33,6 +35,7 @@ static const struct pattern {
 	{restorer32, sizeof restorer32, offsetof(struct search, restorer)},
 	{pop_ret, sizeof pop_ret, offsetof(struct search, pop)},
 	{syscall_only, sizeof syscall_only, offsetof(struct search, syscall)},
+	{syscall_ret, sizeof syscall_ret, offsetof(struct search, syscall_ret)},
 };
 
 static void look(const uint8_t *data, size_t length, uint64_t address, struct search *s)
@@ -49,7 +52,7 @@ static void look(const uint8_t *data, size_t length, uint64_t address, struct se
 
 static bool is_found(const struct search *s)
 {
-	return s->restorer != 0;
+	return s->returns ? s->syscall_ret != 0 : s->restorer != 0;
 }
 
 // What cannot be read (a file cut short behind its mapping) is passed over.
@@ -110,24 +113,38 @@ static int choose(pid_t tid, const struct search *s, struct crimg_remote_gate *g
 	return 0;
 }
 
-int crimg_remote_find_gate(pid_t tid, struct crimg_remote_gate *out, struct crimg_err *err)
+static int search_text(pid_t tid, struct search *s, struct crimg_remote_gate *gate, struct crimg_err *err)
 {
 	struct crimg_buf maps = CRIMG_BUF_INIT;
-	struct search s = {.in_files = true};
-	struct crimg_remote_gate gate = {0};
 	uint8_t *chunk = malloc(CHUNK_BYTES);
-	int rc = chunk == NULL ? crimg_fail_nomem(err, CHUNK_BYTES)
-			       : crimg_proc_read(tid, "maps", &maps, err);
-	if (rc == 0) {
-		search_maps(tid, (const char *)maps.data, chunk, &s, &gate);
-		s.in_files = false;
-		if (s.pop == 0 || s.syscall == 0)
-			search_maps(tid, (const char *)maps.data, chunk, &s, &gate);
-		rc = choose(tid, &s, &gate, err);
-	}
+	int rc = chunk == NULL ? crimg_fail_nomem(err, CHUNK_BYTES) : crimg_proc_read(tid, "maps", &maps, err);
+	s->in_files = true;
 	if (rc == 0)
-		*out = gate;
+		search_maps(tid, (const char *)maps.data, chunk, s, gate);
+	s->in_files = false;
+	if (rc == 0 && (s->returns ? s->syscall_ret == 0 : s->pop == 0 || s->syscall == 0))
+		search_maps(tid, (const char *)maps.data, chunk, s, gate);
 	crimg_buf_fini(&maps);
 	free(chunk);
 	return rc;
+}
+
+int crimg_remote_find_gate(pid_t tid, struct crimg_remote_gate *out, struct crimg_err *err)
+{
+	struct search s = {.returns = false};
+	struct crimg_remote_gate gate = {0};
+	if (search_text(tid, &s, &gate, err) < 0 || choose(tid, &s, &gate, err) < 0)
+		return -1;
+	*out = gate;
+	return 0;
+}
+
+int crimg_remote_find_return(pid_t tid, uint64_t *out, struct crimg_err *err)
+{
+	struct search s = {.returns = true};
+	struct crimg_remote_gate ignored = {0};
+	if (search_text(tid, &s, &ignored, err) < 0)
+		return -1;
+	*out = s.syscall_ret;
+	return 0;
 }
