@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-PATIENCE = 40
+PATIENCE = 120
 LATE = 2.5
 PEAK_KIB = 64 << 10  # of crimg, whatever the size of its tasks
 # How each round takes the tree (by, form, options), and who brings it back.
