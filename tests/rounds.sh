@@ -84,7 +84,8 @@ rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:own:$w/unread" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "$w/unread plain"
-rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
+rounds fresh none 1 $apart -- "late:$w/naps 4 2"
+rounds chain "$criu" 10 $apart -- "large:still:$w/heap 1024"
 # Sockets, in network namespaces of their own. [R-0220]
 if unshare --net true 2>/dev/null; then
 	rounds chain "$criu" 10 $apart --net -- "still:tcp:$w/inetsockets plain"
