@@ -172,6 +172,11 @@ static int name_segment(struct crimg_capture *c, const char *link, const char *n
 	return 0;
 }
 
+static uint64_t device_of(const struct live_area *a)
+{
+	return makedev((unsigned)(a->dev >> 20), (unsigned)a->dev & 0xfffff);
+}
+
 // Without CAP_CHECKPOINT_RESTORE the links of map_files cannot be followed: the file is found by its name
 // then.
 static int name_by_path(struct crimg_capture *c, pid_t pid, const struct live_area *a, uint32_t *id,
@@ -197,6 +202,8 @@ static int name_file(struct crimg_capture *c, pid_t pid, const struct live_area 
 	snprintf(link, sizeof link, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, a->start, a->end);
 	v->has_fdflags = true;
 	v->fdflags = lstat(link, &st) == 0 && (st.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;
+	if (!is_segment(a) && crimg_capture_known(c, device_of(a), a->ino, a->name, &v->shmid))
+		return 0;
 	bool hidden = stat(link, &st) < 0 && errno == EPERM;
 	if (is_segment(a) && !hidden)
 		return name_segment(c, link, a->name, v, err);
@@ -234,8 +241,7 @@ static void name_sysv(const struct crimg_capture *c, pid_t pid, const struct liv
 {
 	char link[128];
 	struct stat st;
-	uint64_t dev = makedev((unsigned)(a->dev >> 20), (unsigned)a->dev & 0xfffff);
-	if (!c->own_ipc || !is_named(a, "/SYSV") || dev != c->sysv_dev)
+	if (!c->own_ipc || !is_named(a, "/SYSV") || device_of(a) != c->sysv_dev)
 		return;
 	v->status = CRIMG_VMA_REGULAR | CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV;
 	v->flags |= MAP_ANONYMOUS;
