@@ -10,18 +10,27 @@
 #include "convert/checkpoint_parent.h"
 #include "convert/convert.h"
 #include "format/terminal.h"
+#include "producer/leaks.h"
 #include "producer/live.h"
+#include "producer/net_policy.h"
 
 static const char usage[] =
 	"usage: crimg checkpoint [options] PID DST\n"
 	"  takes an image of process PID and all its descendants, and ends them\n"
 	"  -t, --to FMT         format of DST (else by its suffix, as for convert; anything else is\n"
 	"                       a crimg stream)\n"
+	"      --subtree        of what they share with others, no notice is taken (the default)\n"
+	"      --container      refuse, and name, whatever is held outside the tree, too\n"
+	"      --enforce=K,...  the same, of these kinds only: mm, files, fs, sighand, ipc,\n"
+	"                       namespaces, pipes, sockets\n"
 	"      --leave-running  let them go on as if nothing had been\n"
 	"      --leave-stopped  leave them, stopped by SIGSTOP\n"
 	"      --pre-dump DIR   first write the memory to DIR while they run, then stop them and\n"
 	"                       write to DST only what has changed since; DST needs DIR then\n"
 	"      --parent DIR     write only what is not equal in DIR, an earlier image of theirs\n"
+	"      --tcp-established  also connections of TCP whose other end no process of the tree has\n"
+	"      --skip-in-flight drop connections that nobody has accepted yet\n"
+	"      --network-lock M how packets of connections are held back: nftables, or skip (not)\n"
 	"      --compress=C[:N] zstd, lz4 (criu pages) or none; N: level\n"
 	"      --allow-loss     go on although something would be lost (core)\n"
 	"      --progress       show progress even where standard error is no terminal\n"
@@ -29,10 +38,13 @@ static const char usage[] =
 	"exit: 0 done, 1 would lose something, 2 trouble: the processes then go on as before\n";
 
 enum { OPT_RUNNING = 256, OPT_STOPPED, OPT_PREDUMP, OPT_PARENT, OPT_COMPRESS, OPT_LOSSY,
-       OPT_PROGRESS };
+       OPT_PROGRESS, OPT_SUBTREE, OPT_CONTAINER, OPT_ENFORCE, OPT_ESTABLISHED, OPT_IN_FLIGHT, OPT_LOCK };
 
 static const struct option long_options[] = {
 	{"to", required_argument, NULL, 't'},
+	{"subtree", no_argument, NULL, OPT_SUBTREE},
+	{"container", no_argument, NULL, OPT_CONTAINER},
+	{"enforce", required_argument, NULL, OPT_ENFORCE},
 	{"leave-running", no_argument, NULL, OPT_RUNNING},
 	{"leave-stopped", no_argument, NULL, OPT_STOPPED},
 	{"pre-dump", required_argument, NULL, OPT_PREDUMP},
@@ -40,6 +52,9 @@ static const struct option long_options[] = {
 	{"compress", required_argument, NULL, OPT_COMPRESS},
 	{"allow-loss", no_argument, NULL, OPT_LOSSY},
 	{"progress", no_argument, NULL, OPT_PROGRESS},
+	{"tcp-established", no_argument, NULL, OPT_ESTABLISHED},
+	{"skip-in-flight", no_argument, NULL, OPT_IN_FLIGHT},
+	{"network-lock", required_argument, NULL, OPT_LOCK},
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
@@ -48,13 +63,26 @@ static const struct option long_options[] = {
 struct checkpoint {
 	pid_t pid;
 	enum crimg_thaw fate;
-	bool quiet;
+	bool quiet, container;
+	unsigned enforced; // CRIMG_LEAK_…
 	const char *predump, *parent; // directories, or NULL
 	bool stats_apart; // the image is files, one of them the statistics
 	char source[32]; // "pid:N"
 	char *spool;     // the text of a directory; owned
 	struct crimg_convert_options options;
+	int ended;       // -1: the image is there, and they go on, for unended says why they could not be ended
+	struct crimg_err unended;
+	struct crimg_net_policy network;
 };
+
+static int set_lock(struct checkpoint *c, const char *method, struct crimg_err *err)
+{
+	c->network.without_lock = strcmp(method, "skip") == 0;
+	if (c->network.without_lock || strcmp(method, "nftables") == 0)
+		return 0;
+	return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
+			  "--network-lock %s found, nftables or skip wanted", method);
+}
 
 static int set_option(struct checkpoint *c, int letter, struct crimg_err *err)
 {
@@ -63,9 +91,15 @@ static int set_option(struct checkpoint *c, int letter, struct crimg_err *err)
 	case 'q': c->quiet = true; return 0;
 	case OPT_RUNNING: c->fate = CRIMG_THAW_RUN; return 0;
 	case OPT_STOPPED: c->fate = CRIMG_THAW_STOP; return 0;
+	case OPT_SUBTREE: c->container = false; return 0;
+	case OPT_CONTAINER: c->container = true; return 0;
+	case OPT_ENFORCE: return crimg_leaks_parse(optarg, &c->enforced, err);
 	case OPT_PREDUMP: c->predump = optarg; return 0;
 	case OPT_PARENT: c->parent = optarg; return 0;
 	case OPT_COMPRESS: return crimg_convert_parse_compress(&c->options, optarg, err);
+	case OPT_ESTABLISHED: c->network.inside_only = false; return 0;
+	case OPT_IN_FLIGHT: c->network.skip_in_flight = true; return 0;
+	case OPT_LOCK: return set_lock(c, optarg, err);
 	case OPT_LOSSY: c->options.allow_loss = true; return 0;
 	case OPT_PROGRESS: c->options.progress = true; return 0;
 	default: return crimg_fail(err, CRIMG_E_USAGE, NULL, CRIMG_NO_OFFSET,
@@ -146,9 +180,12 @@ static int write_stats(const struct crimg_writer *like, DumpStatsEntry *dump, st
 static int taken(void *context, const struct crimg_writer *writer, struct crimg_err *err)
 {
 	const struct checkpoint *c = context;
+	const struct crimg_buf *notes = crimg_live_notes(c->pid);
 	DumpStatsEntry stats;
-	if (c->fate == CRIMG_THAW_RUN)
-		crimg_live_thaw(c->pid, CRIMG_THAW_RUN);
+	if (!c->quiet && notes != NULL && notes->length > 0)
+		fprintf(stderr, "%.*s", (int)notes->length, (const char *)notes->data);
+	if (c->fate == CRIMG_THAW_RUN && crimg_live_thaw(c->pid, CRIMG_THAW_RUN, err) < 0)
+		return -1;
 	if (!crimg_live_stats(c->pid, &stats))
 		return 0;
 	if (!c->quiet)
@@ -159,8 +196,9 @@ static int taken(void *context, const struct crimg_writer *writer, struct crimg_
 
 static void stored(void *context)
 {
-	const struct checkpoint *c = context;
-	crimg_live_thaw(c->pid, c->fate);
+	struct checkpoint *c = context;
+	crimg_live_keep_links(c->pid);
+	c->ended = crimg_live_thaw(c->pid, c->fate, &c->unended);
 }
 
 static int trouble(const struct crimg_err *err)
@@ -201,6 +239,12 @@ static int spool_beside(struct checkpoint *c, struct crimg_err *err)
 	return 0;
 }
 
+static void tell_leak(void *context, const char *leak)
+{
+	(void)context;
+	fprintf(stderr, "crimg checkpoint: leak: %s\n", leak);
+}
+
 static int run(struct checkpoint *c, struct crimg_err *err)
 {
 	const struct crimg_writer_driver *to = c->options.to != NULL
@@ -208,22 +252,31 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 						       : crimg_writer_by_suffix(c->options.target);
 	if (spool_beside(c, err) < 0)
 		return -1;
+	crimg_net_policy_set(c->network);
 	c->stats_apart = to != NULL && !to->single && !to->per_process;
 	if (c->stats_apart)
 		crimg_live_without_stats();
+	if (c->container && c->enforced == 0)
+		c->enforced = CRIMG_LEAK_ALL;
+	crimg_live_enforce(c->enforced, tell_leak, NULL);
+	crimg_live_thorough();
 	int code = prepare(c, err);
 	if (code == 0)
 		code = crimg_convert("checkpoint", &c->options,
 				     &(struct crimg_convert_events){taken, stored, c});
 	crimg_live_forget_parent();
 	free(c->spool);
+	if (code == 0 && c->ended < 0) {
+		*err = c->unended;
+		return -1;
+	}
 	return code;
 }
 
 int crimg_checkpoint_main(int argc, char **argv)
 {
 	struct crimg_err err = CRIMG_ERR_INIT;
-	struct checkpoint c = {.fate = CRIMG_THAW_KILL};
+	struct checkpoint c = {.fate = CRIMG_THAW_KILL, .network = {.inside_only = true}};
 	int rc = parse(argc, argv, &c, &err);
 	if (rc == 0) {
 		fputs(usage, stdout);

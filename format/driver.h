@@ -19,12 +19,13 @@ struct crimg_input {
 
 // "-" is standard input. A pipe that holds an archive, one file of a CRIU image, an ELF core, a kernel
 // stream or an OpenVZ image is copied to an unlinked temporary file in tmpdir first: there, metadata follow contents.
+// tmpdir is borrowed as long as what in holds is open: see crimg_store_open_tar.
 CRIMG_MUST_CHECK int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
                                       struct crimg_err *err);
-// For whoever reads contents where they lie: a pipe is copied to an unlinked temporary file in
-// tmpdir, whatever it holds.
-CRIMG_MUST_CHECK int crimg_input_keep(struct crimg_input *in, const char *tmpdir,
-				      struct crimg_err *err);
+// For whoever reads all contents, in any order or where they lie: a pipe is copied so whatever it holds, and what is
+// packed in an archive is unpacked.
+CRIMG_MUST_CHECK int crimg_input_open_wanted(const char *path, const char *tmpdir,
+                                             struct crimg_input *out, struct crimg_err *err);
 void crimg_input_fini(struct crimg_input *in);
 // The process that a path names as "pid:N" (a file of that name is ./pid:N); 0: it names none.
 int32_t crimg_input_pid(const char *path);

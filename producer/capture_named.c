@@ -11,7 +11,6 @@
 #include "format/checked.h"
 #include "producer/capture.h"
 
-#define DELETED " (deleted)"
 #ifndef F_GETOWNER_UIDS
 #define F_GETOWNER_UIDS 17
 #endif
@@ -74,14 +73,14 @@ static int settle_name(struct crimg_capture *c, const char *link, const struct s
 		       RegFileEntry *reg, struct crimg_err *err)
 {
 	struct stat now;
-	if (!ends_with(reg->name, DELETED)) {
-		if (lstat(reg->name, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
-			return 0;
-		return fail_name(link, reg->name, "is no longer the name of that file", err);
-	}
-	reg->name[strlen(reg->name) - strlen(DELETED)] = '\0';
-	if (st->st_nlink != 0)
-		return fail_name(link, reg->name, "was removed, but the file has other names", err);
+	if (lstat(reg->name, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
+		return 0;
+	if (!ends_with(reg->name, CRIMG_DELETED))
+		return fail_name(link, reg->name, "is no longer the name of that file: is another file mounted "
+		                 "there?", err);
+	reg->name[strlen(reg->name) - strlen(CRIMG_DELETED)] = '\0';
+	if (st->st_nlink != 0 && !S_ISDIR(st->st_mode)) // of directories some file systems count none
+		return crimg_capture_linked(c, link, reg->name, st, reg->id, err);
 	return crimg_capture_ghost(c, link, reg->name, reg->id, err);
 }
 

@@ -1,4 +1,4 @@
-// Pseudo-terminals: both ends, what the terminal is set to, and whose it is. Unread input is left out.
+// Pseudo-terminals: both ends, what the terminal is set to, whose it is, and what waits in it.
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "format/checked.h"
 #include "producer/capture.h"
 #include "producer/devices.h"
+#include "producer/tty_queue.h"
 
 // <sys/ioctl.h> and <asm/termbits.h> cannot be had together with all C libraries.
 int ioctl(int fd, unsigned long request, ...);
@@ -37,7 +39,7 @@ static int read_index(const struct crimg_open_file *f, uint32_t *index, struct c
 }
 
 // CRIU's message has a word for each of 19 characters, and keeps them in the first 19 bytes of that.
-static TermiosEntry *termios_of(struct crimg_capture *c, const struct termios *t, struct crimg_err *err)
+static TermiosEntry *termios_of(struct crimg_capture *c, const struct termios2 *t, struct crimg_err *err)
 {
 	TermiosEntry *e = crimg_capture_alloc(c, sizeof *e, err);
 	uint8_t bytes[4 * NCCS] = {0};
@@ -49,6 +51,8 @@ static TermiosEntry *termios_of(struct crimg_capture *c, const struct termios *t
 	e->c_cflag = t->c_cflag;
 	e->c_lflag = t->c_lflag;
 	e->c_line = t->c_line;
+	e->c_ispeed = t->c_ispeed;
+	e->c_ospeed = t->c_ospeed;
 	e->c_cc = crimg_capture_alloc(c, NCCS * sizeof *e->c_cc, err);
 	if (e->c_cc == NULL)
 		return NULL;
@@ -61,10 +65,10 @@ static TermiosEntry *termios_of(struct crimg_capture *c, const struct termios *t
 static int read_settings(struct crimg_capture *c, const struct crimg_open_file *f, TtyInfoEntry *e,
 			 struct crimg_err *err)
 {
-	struct termios now, locked;
+	struct termios2 now, locked = { 0 };
 	struct window w = {0};
 	int flag = 0;
-	if (ioctl(f->ours, TCGETS, &now) < 0 || ioctl(f->ours, TIOCGLCKTRMIOS, &locked) < 0
+	if (ioctl(f->ours, TCGETS2, &now) < 0 || ioctl(f->ours, TIOCGLCKTRMIOS, &locked) < 0
 	    || ioctl(f->ours, TIOCGWINSZ, &w) < 0)
 		return crimg_fail_sys(err, errno, f->link, "a terminal's settings cannot be read");
 	e->termios = termios_of(c, &now, err);
@@ -125,18 +129,21 @@ static int put_info(struct crimg_capture *c, const struct crimg_open_file *f, ui
 }
 
 // Whether the terminal was told of already.
-static int note(struct crimg_capture *c, uint32_t id, bool *fresh, struct crimg_err *err)
+static int note(struct crimg_capture *c, uint32_t id, int ours, bool *fresh, struct crimg_err *err)
 {
 	void *array = c->ttys;
 	*fresh = true;
 	for (size_t i = 0; i < c->tty_count; i++)
-		*fresh = *fresh && c->ttys[i] != id;
+		*fresh = *fresh && c->ttys[i].id != id;
 	if (!*fresh)
 		return 0;
 	if (crimg_grow(&array, &c->tty_capacity, c->tty_count, sizeof *c->ttys, err) < 0)
 		return -1;
 	c->ttys = array;
-	c->ttys[c->tty_count++] = id;
+	int fd = fcntl(ours, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return crimg_fail_sys(err, errno, NULL, "a second descriptor of a terminal");
+	c->ttys[c->tty_count++] = (struct crimg_known_tty){ id, fd };
 	return 0;
 }
 
@@ -151,7 +158,45 @@ int crimg_capture_pty(struct crimg_capture *c, const struct crimg_open_file *f, 
 	e->id = f->id;
 	e->flags = f->flags;
 	e->tty_info_id = index << 1 | (is_master(f) ? 1 : 0);
-	if (note(c, e->tty_info_id, &fresh, err) < 0)
+	if (note(c, e->tty_info_id, f->ours, &fresh, err) < 0)
 		return -1;
 	return fresh ? put_info(c, f, e->tty_info_id, index, err) : 0;
+}
+
+static int put_queue(struct crimg_capture *c, uint32_t id, const struct crimg_buf *data, struct crimg_err *err)
+{
+	TtyDataEntry e = TTY_DATA_ENTRY__INIT;
+	e.tty_id = id;
+	e.data.data = data->data;
+	e.data.len = data->length;
+	return data->length == 0 ? 0 : crimg_shelf_put(&c->shelf, CRIMG_KIND_TTY_DATA, 0, &e.base, err);
+}
+
+static int put_queues(struct crimg_capture *c, uint32_t index, int master, struct crimg_err *err)
+{
+	struct crimg_tty_queues q = { CRIMG_BUF_INIT, CRIMG_BUF_INIT };
+	int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (slave < 0)
+		return crimg_fail_sys(err, errno, NULL, "the other end of /dev/pts/%u", index);
+	int rc = crimg_tty_take(master, slave, &q, err);
+	if (crimg_tty_put(master, slave, &q, err) < 0)
+		rc = -1;
+	close(slave);
+	if (rc == 0)
+		rc = put_queue(c, index << 1, &q.slave, err);
+	if (rc == 0)
+		rc = put_queue(c, index << 1 | 1, &q.master, err);
+	crimg_buf_fini(&q.master);
+	crimg_buf_fini(&q.slave);
+	return rc;
+}
+
+int crimg_capture_tty_queues(struct crimg_capture *c, struct crimg_err *err)
+{
+	for (size_t i = 0; c->thorough && i < c->tty_count; i++)
+		for (size_t k = 0; (c->ttys[i].id & 1) != 0 && k < c->tty_count; k++)
+			if (c->ttys[k].id == (c->ttys[i].id & ~1u)
+			    && put_queues(c, c->ttys[k].id >> 1, c->ttys[i].fd, err) < 0)
+				return -1;
+	return 0;
 }

@@ -16,7 +16,9 @@
 #include "format/output.h"
 #include "format/terminal.h"
 #include "producer/restart_birth.h"
+#include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
+#include "producer/restart_ptys.h"
 
 static const char usage[] =
 	"usage: crimg restart [options] IMAGE\n\n"
@@ -30,6 +32,9 @@ static const char usage[] =
 	"                   the tasks' file NAME (as `crimg inspect IMAGE files` calls it, or its\n"
 	"                   number there) is what crimg has open as FD\n"
 	"  --sysroot DIR    the tasks find their files under DIR, which is their root\n"
+	"  --tcp-established  connections of TCP whose other end is not in the image are put together\n"
+	"                   again: it must still be there, and this machine have their address\n"
+	"  --tcp-close      they are closed\n"
 	"  -f FORMAT        do not probe the format (`crimg formats` lists them)\n"
 	"  -h, --help       this text\n\n"
 	"Prints the number of the root, unless it waits. Exit: 0 they run (with --wait: the root\n"
@@ -42,7 +47,7 @@ static void on_signal(int number)
 	stopped = number;
 }
 
-enum { OPT_WAIT = 256, OPT_STOPPED, OPT_PIDFILE, OPT_INHERIT, OPT_NEW_PIDS, OPT_SYSROOT };
+enum { OPT_WAIT = 256, OPT_STOPPED, OPT_PIDFILE, OPT_INHERIT, OPT_NEW_PIDS, OPT_SYSROOT, OPT_ESTABLISHED, OPT_CLOSE };
 
 static const struct option long_options[] = {
 	{ "wait", no_argument, NULL, OPT_WAIT },
@@ -51,6 +56,8 @@ static const struct option long_options[] = {
 	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
 	{ "inherit", required_argument, NULL, OPT_INHERIT },
 	{ "sysroot", required_argument, NULL, OPT_SYSROOT },
+	{ "tcp-established", no_argument, NULL, OPT_ESTABLISHED },
+	{ "tcp-close", no_argument, NULL, OPT_CLOSE },
 	{ "format", required_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -115,6 +122,8 @@ static int take_option(struct crimg_restart_options *o, int option, bool *help,
 	case OPT_STOPPED: o->stopped = true; return 0;
 	case OPT_NEW_PIDS: o->new_pids = true; return 0;
 	case OPT_PIDFILE: o->pidfile = optarg; return 0;
+	case OPT_ESTABLISHED: o->tcp_established = true; return 0;
+	case OPT_CLOSE: o->tcp_close = true; return 0;
 	case OPT_SYSROOT: o->sysroot = optarg; return 0;
 	case OPT_INHERIT: return add_inherit(o, optarg, err);
 	case 'f': o->format = optarg; return 0;
@@ -158,21 +167,18 @@ static int creds_of_all(struct crimg_restart *r, struct crimg_actor *a, struct c
 	return crimg_restart_after_creds(r, a, err);
 }
 
-static int signals_and_leave(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
-{
-	return crimg_restart_signals(r, a, err) < 0 ? -1 : crimg_restart_leave(r, a, err);
-}
-
 static int make(struct crimg_restart *r, struct crimg_err *err)
 {
-	if (crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
+	if (crimg_restart_prepare(r, err) < 0 || crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
 		return -1;
 	if (crimg_restart_seal_segments(r, err) < 0 || crimg_restart_seal_namespaces(r, err) < 0)
 		return -1;
 	if (each(r, crimg_restart_directories, err) < 0 || each(r, crimg_restart_fds, err) < 0
 	    || each(r, crimg_restart_threads, err) < 0 || each(r, crimg_restart_process, err) < 0)
 		return -1;
-	return each(r, creds_of_all, err) < 0 ? -1 : each(r, signals_and_leave, err);
+	// Handlers may be common: who has set them makes no call that needs any.
+	return each(r, creds_of_all, err) < 0 || each(r, crimg_restart_signals, err) < 0
+		? -1 : each(r, crimg_restart_leave, err);
 }
 
 static int write_pidfile(const struct crimg_restart *r, struct crimg_err *err)
@@ -250,10 +256,13 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 	tell("", &r->refused);
 	if (rc < 0)
 		return -1;
-	if (make(r, err) < 0 || write_pidfile(r, err) < 0) {
+	crimg_interrupt_catch(on_signal);
+	if (make(r, err) < 0 || write_pidfile(r, err) < 0 || crimg_restart_release_connections(r, err) < 0) {
 		crimg_restart_kill(r);
 		return -1;
 	}
+	crimg_restart_drop_links(r);
+	crimg_restart_seal_ptys(r);
 	tell("note: ", &r->notes);
 	if (!r->options->wait)
 		printf("%d\n", r->root);
@@ -269,7 +278,7 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 static int restart(const struct crimg_restart_options *options, struct crimg_err *err)
 {
 	struct crimg_restart r = { .options = options, .gate = -1, .gate_in = -1 };
-	crimg_interrupt_catch(on_signal);
+	crimg_interrupt_catch(SIG_DFL); // nothing is made yet, and a large archive takes its time
 	signal(SIGCHLD, SIG_DFL); // ignored, ends would not be told
 	int rc = run(&r, err);
 	crimg_restart_close(&r);

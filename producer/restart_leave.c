@@ -51,6 +51,8 @@ static int leave_process(struct crimg_restart *r, struct crimg_actor *a, struct 
 		if (crimg_restart_signal_of(i) == SIGTRAP
 		    && crimg_puppet_leave(p, crimg_restart_action(p, SIGTRAP, list.items[i]), err) < 0)
 			return -1;
+	if (crimg_restart_has_company(r, a))
+		return 0; // the last of those who have this memory takes the stage away
 	struct crimg_call last = { .what = "leaving", .number = SYS_munmap,
 		                   .args = { r->stage.start, r->stage.end - r->stage.start } };
 	return crimg_puppet_leave(p, last, err);

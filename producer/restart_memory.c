@@ -230,7 +230,8 @@ static int set_bounds(struct crimg_restart *r, struct crimg_actor *a, struct cri
 	}
 	size_t auxv_bytes = mm->n_mm_saved_auxv * sizeof *mm->mm_saved_auxv;
 	// Which program runs cannot be said again while it is mapped.
-	int exe = a->kept != NULL ? -1 : crimg_handles_find(&r->handles, CRIMG_HANDLE_MAPPED, mm->exe_file_id, 0);
+	bool known = a->mother != NULL && a->mother->task->mm->exe_file_id == mm->exe_file_id;
+	int exe = known ? -1 : crimg_handles_find(&r->handles, CRIMG_HANDLE_MAPPED, mm->exe_file_id, 0);
 	if (auxv_bytes > 4096)
 		return crimg_fail(err, CRIMG_E_FORMAT, NULL, CRIMG_NO_OFFSET,
 		                  "task %u: an auxiliary vector of %zu bytes", a->task->pid, auxv_bytes);

@@ -138,7 +138,9 @@ static int open_fifo(struct crimg_restart *r, const struct crimg_file *file, con
 	struct crimg_handle handle = { .sort = CRIMG_HANDLE_PIPE_OUT, .id = e->pipe_id, .more = 1 };
 	int both = crimg_handles_find(&r->handles, handle.sort, handle.id, handle.more);
 	if (both < 0) {
-		handle.fd = crimg_handles_open_path(r, file, O_RDWR | O_NONBLOCK, err);
+		const struct crimg_file *named =
+			file->path != NULL ? crimg_files_find(&r->files, file->path->id) : NULL;
+		handle.fd = crimg_handles_open_path(r, named != NULL ? named : file, O_RDWR | O_NONBLOCK, err);
 		if (handle.fd < 0 || (both = crimg_handles_add(&r->handles, handle, err)) < 0)
 			return -1;
 		if (fill(r, CRIMG_KIND_FIFO_DATA, e->pipe_id, both, err) < 0)

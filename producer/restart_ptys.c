@@ -1,5 +1,5 @@
 // Pseudo-terminals whose master a task has: a new pair with the old number where that is free, the settings of then,
-// and the session that it controlled. What waits in it unread is not in images.
+// the session that it controlled, and what waited in it unread.
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 
 #include "format/checked.h"
 #include "producer/restart_ptys.h"
+#include "producer/tty_queue.h"
 
 // <sys/ioctl.h> and <asm/termbits.h> cannot be had together with all C libraries.
 int ioctl(int fd, unsigned long request, ...);
@@ -53,6 +54,15 @@ bool crimg_restart_has_master(struct crimg_restart *r, const struct crimg_file *
 	return info != NULL && info->type == TTY_TYPE__PTY && master_of(r, tty->tty_info_id >> 1) != NULL;
 }
 
+static const TtyDataEntry *data_of(struct crimg_restart *r, uint32_t id)
+{
+	struct crimg_list list = { NULL, 0 };
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	if (crimg_image_select(r->image, CRIMG_KIND_TTY_DATA, "tty_id", id, &list, &ignored) < 0)
+		return NULL;
+	return list.count > 0 ? list.items[0] : NULL;
+}
+
 static unsigned number_of(int master)
 {
 	unsigned number = UINT32_MAX;
@@ -77,10 +87,11 @@ static int open_numbered(uint32_t index)
 	return master;
 }
 
-static struct termios settings_of(const TermiosEntry *e)
+static struct termios2 settings_of(const TermiosEntry *e)
 {
-	struct termios t = { .c_iflag = e->c_iflag, .c_oflag = e->c_oflag, .c_cflag = e->c_cflag,
-		             .c_lflag = e->c_lflag, .c_line = (cc_t)e->c_line };
+	struct termios2 t = { .c_iflag = e->c_iflag, .c_oflag = e->c_oflag, .c_cflag = e->c_cflag,
+		             .c_lflag = e->c_lflag, .c_line = (cc_t)e->c_line,
+		             .c_ispeed = e->c_ispeed, .c_ospeed = e->c_ospeed };
 	uint8_t word[4];
 	// The control characters are packed into the first words.
 	for (size_t i = 0; i < NCCS && i / 4 < e->n_c_cc; i++) {
@@ -102,14 +113,38 @@ static int set_up(int master, const TtyInfoEntry *info, const TtyInfoEntry *of_m
 			                 (unsigned short)info->winsize->ws_xpixel,
 			                 (unsigned short)info->winsize->ws_ypixel };
 	if (info->termios != NULL) {
-		struct termios t = settings_of(info->termios);
-		if (ioctl(master, TCSETS, &t) < 0)
+		struct termios2 t = settings_of(info->termios);
+		// CRIU tells no speeds, but those that the flags name.
+		if (ioctl(master, t.c_ospeed != 0 ? TCSETS2 : TCSETS, &t) < 0)
 			return -1;
 	}
 	if ((info->winsize != NULL && ioctl(master, TIOCSWINSZ, &size) < 0)
 	    || (packets && ioctl(master, TIOCPKT, &packets) < 0))
 		return -1;
 	return ioctl(master, TIOCSPTLCK, &locked);
+}
+
+// What waited at both ends. The other end stays open until the tasks have theirs: closed, it would take all along.
+static int fill(struct crimg_restart *r, uint32_t index, int master, struct crimg_err *err)
+{
+	const TtyDataEntry *typed = data_of(r, index << 1), *shown = data_of(r, index << 1 | 1);
+	struct crimg_handle handle = { .sort = CRIMG_HANDLE_PTY, .id = index, .more = 1 };
+	struct crimg_tty_queues q = { CRIMG_BUF_INIT, CRIMG_BUF_INIT };
+	if (typed == NULL && shown == NULL)
+		return 0;
+	handle.fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (handle.fd < 0)
+		return crimg_fail_sys(err, errno, NULL, "the other end of pseudo-terminal %u", index);
+	int slave = crimg_handles_add(&r->handles, handle, err), rc = slave < 0 ? -1 : 0;
+	if (rc == 0 && typed != NULL)
+		rc = crimg_buf_append(&q.slave, typed->data.data, typed->data.len, err);
+	if (rc == 0 && shown != NULL)
+		rc = crimg_buf_append(&q.master, shown->data.data, shown->data.len, err);
+	if (rc == 0)
+		rc = crimg_tty_put(master, slave, &q, err);
+	crimg_buf_fini(&q.slave);
+	crimg_buf_fini(&q.master);
+	return rc;
 }
 
 // Makes the pair when it is not there yet. Its master, or -1.
@@ -131,7 +166,8 @@ static int master_handle(struct crimg_restart *r, uint32_t index, struct crimg_e
 		close(handle.fd);
 		return -1;
 	}
-	return crimg_handles_add(&r->handles, handle, err);
+	fd = crimg_handles_add(&r->handles, handle, err);
+	return fd >= 0 && fill(r, index, fd, err) < 0 ? -1 : fd;
 }
 
 // The other end; its lock keeps only those out that come by its name.
@@ -219,4 +255,27 @@ int crimg_restart_foreground(struct crimg_restart *r, struct crimg_actor *a, str
 	    || CRIMG_DO(p, err, "closing", NULL, SYS_close, (uint64_t)fd) < 0)
 		return -1;
 	return crimg_puppet_flush(p, err);
+}
+
+// What keeps others out, last: all that belong there are in.
+void crimg_restart_seal_ptys(struct crimg_restart *r)
+{
+	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_TTY_INFO);
+	const TtyInfoEntry *e;
+	while ((e = crimg_image_walk(r->image, &walk, NULL)) != NULL) {
+		int master = e->type != TTY_TYPE__PTY || (e->id & 1) != 0
+			? -1 : crimg_handles_find(&r->handles, CRIMG_HANDLE_PTY, e->id >> 1, 0);
+		if (master < 0)
+			continue;
+		struct termios2 locked = e->termios_locked != NULL ? settings_of(e->termios_locked)
+			: (struct termios2){ 0 };
+		int fd = e->exclusive ? open_slave(master, O_RDWR) : -1;
+		if ((e->exclusive && (fd < 0 || ioctl(fd, TIOCEXCL) < 0))
+		    || ((locked.c_iflag | locked.c_oflag | locked.c_cflag | locked.c_lflag) != 0
+		        && ioctl(master, TIOCSLCKTRMIOS, &locked) < 0))
+			crimg_lines_add(&r->notes, "pseudo-terminal %u: who may open or set it is not as it was: %s",
+			                e->id >> 1, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
 }

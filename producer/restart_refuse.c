@@ -25,8 +25,6 @@ static void refuse_objects(struct crimg_restart *r)
 		enum crimg_kind kind;
 		const char *what, *advice;
 	} rows[] = {
-		{ CRIMG_KIND_TCP_STREAM, "TCP connections",
-		  "close them before the checkpoint, or use criu restore --tcp-established" },
 		{ CRIMG_KIND_BPFMAP_DATA, "BPF maps", "criu restore brings them back" },
 		{ CRIMG_KIND_AUTOFS, "autofs mounts", "criu restore brings them back" },
 	};
@@ -36,72 +34,6 @@ static void refuse_objects(struct crimg_restart *r)
 			crimg_lines_add(&r->refused, "%s: %s: not restarted yet: %s", o->object.name,
 			                rows[i].what, rows[i].advice);
 	}
-}
-
-static uint32_t id_at(const struct crimg_task *t, size_t offset)
-{
-	uint32_t id = 0;
-	if (t->ids != NULL)
-		memcpy(&id, (const char *)t->ids + offset, sizeof id);
-	return id;
-}
-
-struct holder {
-	uint32_t id;
-	size_t task;
-};
-
-static int by_id(const void *a, const void *b)
-{
-	const struct holder *x = a, *y = b;
-	if (x->id != y->id)
-		return x->id < y->id ? -1 : 1;
-	return x->task < y->task ? -1 : x->task > y->task;
-}
-
-// Those who have the same id, sorted, of whom only the first may have it of himself.
-static void refuse_holders(struct crimg_restart *r, const struct holder *h, size_t count,
-                           const char *what, size_t offset, bool from_parent)
-{
-	char text[80];
-	for (size_t i = 1; i < count; i++) {
-		const struct crimg_task *t = &r->tasks.list[h[i].task];
-		if (h[i].id == 0 || h[i].id != h[i - 1].id)
-			continue;
-		if (from_parent && t->parent != CRIMG_NO_TASK
-		    && id_at(&r->tasks.list[t->parent], offset) == h[i].id)
-			continue;
-		snprintf(text, sizeof text, "shares %s with task %u", what,
-		         r->tasks.list[h[i - 1].task].pid);
-		refuse(r, t, text, "that is not restarted yet; criu restore does");
-	}
-}
-
-// What two tasks have in common: a child may be born with what its parent has, and no other way.
-static void refuse_sharing(struct crimg_restart *r)
-{
-	static const struct {
-		const char *what;
-		size_t offset;
-		bool from_parent;
-	} rows[] = {
-		{ "memory", offsetof(TaskKobjIdsEntry, vm_id), false },
-		{ "signal handlers", offsetof(TaskKobjIdsEntry, sighand_id), false },
-		{ "descriptors", offsetof(TaskKobjIdsEntry, files_id), true },
-		{ "directories", offsetof(TaskKobjIdsEntry, fs_id), true },
-	};
-	struct holder *h = calloc(r->tasks.count + 1, sizeof *h);
-	if (h == NULL) {
-		r->refused.failed = true;
-		return;
-	}
-	for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
-		for (size_t i = 0; i < r->tasks.count; i++)
-			h[i] = (struct holder){ id_at(&r->tasks.list[i], rows[k].offset), i };
-		qsort(h, r->tasks.count, sizeof *h, by_id);
-		refuse_holders(r, h, r->tasks.count, rows[k].what, rows[k].offset, rows[k].from_parent);
-	}
-	free(h);
 }
 
 static void refuse_area(struct crimg_restart *r, const struct crimg_task *t, const struct crimg_area *a)
@@ -197,7 +129,6 @@ static void refuse_task(struct crimg_restart *r, size_t i)
 void crimg_restart_refuse_tasks(struct crimg_restart *r)
 {
 	refuse_objects(r);
-	refuse_sharing(r);
 	crimg_restart_refuse_namespaces(r);
 	refuse_32(r);
 	for (size_t i = 0; i < r->tasks.count; i++)

@@ -3,19 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "format/file_words.h"
 #include "format/names.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
+#include "producer/restart_unix.h"
 
 // Files of these types are made; all others are refused.
 static const FdTypes made[] = {
 	FD_TYPES__REG, FD_TYPES__PIPE, FD_TYPES__FIFO, FD_TYPES__EVENTFD, FD_TYPES__EVENTPOLL,
-	FD_TYPES__SIGNALFD, FD_TYPES__TIMERFD, FD_TYPES__MEMFD, FD_TYPES__TTY,
+	FD_TYPES__SIGNALFD, FD_TYPES__TIMERFD, FD_TYPES__MEMFD, FD_TYPES__TTY, FD_TYPES__INETSK,
+	FD_TYPES__NETLINKSK, FD_TYPES__PACKETSK, FD_TYPES__UNIXSK,
 };
 
 static bool is_made(FdTypes type)
@@ -57,13 +60,35 @@ const struct crimg_inherit *crimg_restart_inherited(struct crimg_restart *r,
 	return NULL;
 }
 
+// One that was removed: what the image kept of it must be something that can be made.
+static void refuse_removed(struct crimg_restart *r, const struct crimg_file *file)
+{
+	struct stat st;
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	const RemapFilePathEntry *remap = file->remap;
+	if (remap->has_remap_type && remap->remap_type == REMAP_TYPE__PROCFS) {
+		refuse(r, file, "of a process that has ended: not restarted yet");
+	} else if (crimg_restart_is_linked(remap)) {
+		const struct crimg_file *link = crimg_files_find(&r->files, remap->remap_id);
+		if (link == NULL || link->path == NULL || lstat(link->path->name, &st) < 0)
+			refuse(r, file, "was removed, and the other name that the checkpoint made for it is not "
+			                "there: was the image restarted before?");
+	} else {
+		struct crimg_image_object *o = crimg_image_find(r->image, CRIMG_KIND_GHOST_FILE,
+		                                                remap->remap_id & 0x7fffffff);
+		const GhostFileEntry *ghost =
+			o != NULL && o->count > 0 ? crimg_image_message(r->image, o, 0, &ignored) : NULL;
+		if (ghost != NULL && !S_ISREG(ghost->mode) && !S_ISDIR(ghost->mode) && !S_ISFIFO(ghost->mode))
+			refuse(r, file, "a device, link or socket that was removed: not restarted yet");
+	}
+}
+
 static void refuse_regular(struct crimg_restart *r, const struct crimg_file *file)
 {
 	const RegFileEntry *reg = file->message;
 	struct stat st;
 	if (file->remap != NULL) {
-		if (file->remap->has_remap_type && file->remap->remap_type == REMAP_TYPE__PROCFS)
-			refuse(r, file, "of a process that has ended: not restarted yet");
+		refuse_removed(r, file);
 		return;
 	}
 	if (reg->name == NULL || reg->name[0] != '/')
@@ -111,16 +136,35 @@ static void mark_wanted(struct crimg_restart *r, const struct crimg_actor *a, bo
 			mark(r, a->space.areas[i].vma->shmid, wanted);
 }
 
+// Files that are on their way through a socket.
+static void mark_in_flight(struct crimg_restart *r, bool *wanted)
+{
+	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_SK_QUEUES);
+	struct crimg_err err = CRIMG_ERR_INIT;
+	const SkPacketEntry *e;
+	while ((e = crimg_image_walk(r->image, &walk, &err)) != NULL)
+		for (size_t i = 0; i < e->n_scm; i++) {
+			if (e->scm[i]->type != SCM_RIGHTS)
+				crimg_lines_add(&r->refused, "a packet for file %u brings what is unknown: %u",
+						e->id_for, e->scm[i]->type);
+			for (size_t k = 0; k < e->scm[i]->n_rights; k++)
+				mark(r, e->scm[i]->rights[k], wanted);
+		}
+	if (err.code != CRIMG_OK)
+		crimg_lines_add(&r->refused, "what waits in sockets cannot be read: %s", err.text);
+}
+
 static void refuse_file(struct crimg_restart *r, const struct crimg_file *file)
 {
 	if (crimg_restart_inherited(r, file) != NULL)
 		return;
-	if (file->message == NULL || (!is_made(file->type) && !crimg_restart_is_pair(r, file))) {
+	if (file->message == NULL || !is_made(file->type)) {
 		refuse(r, file, "not restarted yet: close it before the checkpoint, or use criu restore");
 		return;
 	}
 	if (file->type == FD_TYPES__REG)
 		refuse_regular(r, file);
+	crimg_restart_refuse_inet(r, file, refuse);
 	if (file->type == FD_TYPES__TTY && !crimg_restart_has_master(r, file) && crimg_restart_terminal() < 0)
 		refuse(r, file, "a terminal, and crimg has none: --inherit brings one along, or run it "
 		                "in a terminal");
@@ -168,6 +212,7 @@ void crimg_restart_refuse_files(struct crimg_restart *r)
 	for (size_t i = 0; i < r->tasks.count; i++)
 		if (r->tasks.list[i].state != CRIMG_TASK_DEAD)
 			mark_wanted(r, &r->actors[i], wanted);
+	mark_in_flight(r, wanted);
 	for (size_t i = 0; i < r->files.count; i++)
 		if (wanted[i])
 			refuse_file(r, &r->files.list[i]);
@@ -176,6 +221,7 @@ void crimg_restart_refuse_files(struct crimg_restart *r)
 		if (r->tasks.list[i].state != CRIMG_TASK_DEAD)
 			refuse_descriptors(r, &r->tasks.list[i]);
 	refuse_locks(r);
+	crimg_restart_refuse_unix(r);
 	for (size_t i = 0; i < r->options->inherit_count; i++) {
 		const struct crimg_inherit *n = &r->options->inherits[i];
 		if (!n->used)

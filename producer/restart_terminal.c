@@ -60,7 +60,7 @@ void crimg_restart_lend_terminal(struct crimg_restart *r, struct crimg_lent_term
 	}
 	apply(settings, lent->fd, lent->before);
 	// A session of its own cannot have crimg's terminal in front.
-	if (r->actors[0].birth != 0)
+	if (!crimg_restart_leads(&r->tasks.list[0]))
 		(void)tcsetpgrp(lent->fd, getpgid(r->root));
 }
 

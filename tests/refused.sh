@@ -42,15 +42,48 @@ refuses aio 'asynchronous I/O in progress'
 refuses traced 'is traced already, by process'
 refuses shm 'System V shared memory'
 refuses hugetlb 'huge pages of hugetlbfs'
-refuses socket 'descriptor 3 is a socket'
+refuses socket 'descriptor 3 is a vsock socket'
+refuses outside 'descriptor 3 is a socket connected to socket .* which process .* (refused) has as descriptor 4, outside'
+refuses urgent 'urgent data in it (MSG_OOB)' touched
+refuses unseen 'with data in a connection that nobody has accepted yet' touched
+refuses gone 'whose other end is closed already' touched
+refuses astray 'in a directory that is not its process.s any more' touched
 refuses inotify 'descriptor 3 is inotify watches'
 refuses fanotify 'descriptor 3 is fanotify marks'
 refuses pidfd 'descriptor 3 is a pidfd'
 refuses net 'has a namespace of its own: net'
 refuses device 'is a device: /dev/kmsg'
-refuses memory 'shares its memory with another process' touched
 refuses semaphore 'counts like a semaphore' touched
-refuses renamed 'was removed, but the file has other names' touched
+
+# Who waits for a child that has its memory cannot be stopped.
+cd "$work" || exit 2
+setsid "$work/refused" vfork </dev/null >out 2>&1 &
+pid=$!
+for _ in $(seq 500); do [ "$(state $pid)" = D ] && break || sleep 0.01; done
+timeout 10 "$crimg" checkpoint $pid image.crimg >said 2>&1
+[ $? = 2 ] && grep -q 'stands in vfork' said && [ "$(state $pid)" = D ] && ok || not_ok "vfork: $(cat said)"
+kill -KILL -- "-$pid"
+wait "$pid" 2>/dev/null
+rm -f out
+
+# A file that was removed and has other names gets one more by a checkpoint alone, and only by one that comes to be.
+cd "$work" && setsid "$work/refused" renamed </dev/null >out 2>&1 &
+pid=$!
+cd "$work" || exit 2
+for _ in $(seq 500); do grep -qs ready out && break || sleep 0.01; done
+"$crimg" inspect pid:$pid fds >said 2>&1
+[ $? = 2 ] && grep -q 'has other names: only crimg checkpoint' said && ok || not_ok "a look at it: $(cat said)"
+"$crimg" checkpoint $pid nowhere/image.crimg >said 2>&1
+[ $? = 2 ] && ! ls link_remap.* >/dev/null 2>&1 && ok || not_ok "no image, but a name: $(cat said; ls)"
+claim "a checkpoint of it" "$crimg" checkpoint -q --leave-running $pid image.crimg
+ls link_remap.* >/dev/null 2>&1 && ok || not_ok "no name for the file"
+claim "the image" "$crimg" validate image.crimg
+rm -f link_remap.*
+timeout 10 "$crimg" restart image.crimg >said 2>&1
+[ $? = 2 ] && grep -q 'other name that the checkpoint made for it is not there' said && ok || not_ok "without it: $(cat said)"
+kill -KILL $pid
+wait $pid 2>/dev/null
+rm -f out "other name" image.crimg
 
 # Packets of a pipe that are not its bytes [R-0213].
 cc -O1 -w -o "$work/rarefiles" "$here/../samples/programs/rarefiles.c" || exit 2

@@ -6,9 +6,10 @@ at all it has. Run as process 1 of a pid namespace.
     fresh      each round begins the program anew: who may not choose numbers gets a pid namespace for the tasks, of
                which nobody outside can take a checkpoint
     PROGRAM    a command; in front of it, "still:" (what /proc tells of it is the same before and after), "own:" (the
-               peer does not take it, or not bring it back), "undumped:" (the peer does not take it as it should), "late:"
+               peer does not take it, or not bring it back), "tcp:" (which the peer takes when it is asked to), "undumped:" (the peer does not take it as it should), "late:"
                (taken after some seconds, and tried twice: a busy machine may not tell how long a thread has slept)
 Prints a line for every claim that does not hold, and last how many were made."""
+import glob
 import os
 import re
 import shutil
@@ -112,8 +113,8 @@ def numbers(path):
 def tree(pid):
     found = [pid]
     for tid in numbers(f"/proc/{pid}/task"):
-        for child in text(f"/proc/{pid}/task/{tid}/children").split():
-            found += tree(int(child))
+        for child in sorted(map(int, text(f"/proc/{pid}/task/{tid}/children").split())):
+            found += tree(child)
     return found
 
 
@@ -173,10 +174,11 @@ def differences(before, after):
 
 class Program:
     def __init__(self, words, which):
-        flags, self.command = re.match(r"((?:still:|own:|undumped:|late:)*)(.*)", words).groups()
+        flags, self.command = re.match(r"((?:still:|own:|undumped:|late:|tcp:)*)(.*)", words).groups()
         self.command = self.command.split()
         self.still, self.own = "still:" in flags, "own:" in flags or criu is None
         self.late = "late:" in flags
+        self.tcp = ["--tcp-established"] if "tcp:" in flags else []
         self.undumped = self.own or "undumped:" in flags
         self.name = os.path.basename([word for word in self.command if "/" in word][-1])
         self.base = f"{root}/{which}.{self.name}"
@@ -211,16 +213,21 @@ class Program:
 
     def take(self, by, form, options):
         self.image = f"{self.base}.{self.round}{form or '.image'}"
+        pids = tree(self.pid)
         if by == "criu" and not self.undumped:
             os.makedirs(self.image)
-            code = run([criu, "dump", "-t", str(self.pid), "-D", self.image, "-o", "dump.log", "--file-locks"],
-                       self.folder, self.log)
+            code = run([criu, "dump", "-t", str(self.pid), "-D", self.image, "-o", "dump.log", "--file-locks",
+                        "--link-remap"]
+                       + self.tcp + (["--network-lock", "nftables"] if self.tcp else []), self.folder, self.log)
             told = [line for line in text(self.image + "/dump.log").splitlines() if "Error" in line]
         else:
             code = run([crimg, "checkpoint", "-q", *options, str(self.pid), self.image], self.folder, self.log)
             told = text(self.log)
         if claim(code == 0, self.say(f"checkpoint by {by}: {told}")):
             wait(self.pid)
+            until = time.monotonic() + PATIENCE
+            while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < until:
+                time.sleep(0.005)  # their numbers are free then
             return True
         code = ended.get(self.pid)
         if code is not None:
@@ -243,11 +250,13 @@ class Program:
             code = run([crimg, "validate", image], self.folder, self.log)
             claim(code == 0 and text(self.log) == "", self.say(f"validate: {text(self.log)}"))
             os.unlink(image)
+            for name in glob.glob(self.folder + "/link_remap.*"):  # they went with it
+                os.unlink(name)
 
     def bring_back(self, by):
         if by == "criu" and not self.own:
             code = run([criu, "restore", "-d", "-D", self.image, "-o", "restore.log", "--file-locks", "--pidfile",
-                        self.folder + "/pid"], self.folder, self.log)
+                        self.folder + "/pid"] + self.tcp, self.folder, self.log)
             told = [line for line in text(self.image + "/restore.log").splitlines() if "Error" in line]
         else:
             code = run([crimg, "restart", "--pidfile", self.folder + "/pid", self.image], self.folder,

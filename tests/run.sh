@@ -66,7 +66,9 @@ with_peer() {
 	script meddle "$here/meddle.sh" "$build/crimg"
 	script freezer "$here/freezer.sh" "$build/crimg"
 	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
+	script connections "$here/connections.sh" "$build/crimg" "$peer"
 	script restart_vdso "$here/restart_vdso.sh" "$build/crimg" "$build"
+	script families "$here/families.sh" "$build/crimg" "$peer"
 	script rounds "$here/rounds.sh" "$build/crimg" "$peer"
 }
 alone() {
@@ -92,6 +94,9 @@ alone() {
 	script report_page "$here/report.sh" "$build/crimg" "$samples" page
 	script damage "$here/damage.sh" "$asan" "$samples"
 	script refused "$here/refused.sh" "$build/crimg"
+	script leaks "$here/leaks.sh" "$build/crimg"
+	script unprivileged "$here/unprivileged.sh" "$build/crimg"
+	script undisturbed "$here/undisturbed.sh" "$build/crimg"
 	script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
 }
 with_peer &

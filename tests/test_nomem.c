@@ -388,6 +388,7 @@ static void test_validate(void)
 static void test_plan(void)
 {
 	deny_each(&(struct way){ .plan = true }, false);
+	deny_each(&(struct way){ .plan = true, .source = "large.tar.gz" }, false);
 }
 
 static void test_single_file(void)
@@ -512,9 +513,10 @@ static int init(void)
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
 	         "cp '%s/cpt/snajpa-64.cpt' '%s/a.cpt' && "
-	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s/criu-early-2012' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'",
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s/criu-early-2012' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s' && "
+	         "cd '%s' && head -c 1100000 /dev/urandom >large && tar -czf large.tar.gz large -C dir .",
 	         samples, dir, dir, dir, single, samples, work, samples, work, samples, work, samples, work, samples,
-	         samples, work, samples, samples, work);
+	         samples, work, samples, samples, work, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 
