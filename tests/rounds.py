@@ -146,7 +146,7 @@ def areas(maps):
 def shape(pid):
     """What /proc tells of a tree that stands still, as lines."""
     lines = []
-    for p in tree(pid):
+    for p in sorted(tree(pid)):  # who of siblings stands first means nothing
         at = f"/proc/{p}/"
         lines += [f"{p} {name} {link(at + name)}" for name in ("exe", "cwd", "root")]
         lines += [f"{p} {name} {text(at + name)!r}" for name in ("cmdline", "personality", "oom_score_adj")]
