@@ -138,7 +138,7 @@ static void fill(const struct crimg_open_file *f, const struct crimg_unix_socket
 	e->type = s->type;
 	e->state = s->state;
 	e->flags = f->flags;
-	e->backlog = s->sent; // CRIU's field has both
+	e->backlog = s->state == CRIMG_UNIX_LISTEN ? s->sent : 0;
 	e->has_shutdown = s->shutdown != 0;
 	e->shutdown = (SkShutdown)(s->shutdown & SK_SHUTDOWN__BOTH);
 	e->has_ns_id = true;

@@ -80,8 +80,9 @@ static int make_socket(struct crimg_restart *r, struct crimg_unix_end *e, struct
 	struct crimg_unix_end *peer = unnamed_peer(r, e);
 	if (peer != NULL && peer->fd < 0)
 		return make_datagram_pair(r, e, peer, err);
+	bool paired = e->more != NULL && e->more->has_peer_name && e->more->peer != NULL; // by socketpair()
 	if (e->sk->type == SOCK_DGRAM && e->sk->name.len == 0 && e->peer == CRIMG_NO_END
-	    && (e->file->queued_packets > 0 || (e->more != NULL && e->more->has_peer_name)))
+	    && (e->file->queued_packets > 0 || paired))
 		return make_reachable(r, e, err);
 	int fd = socket(AF_UNIX, (int)e->sk->type | SOCK_CLOEXEC, 0);
 	return fd < 0 ? crimg_unix_fail(e, "a socket", err) : keep(r, e, fd, err);

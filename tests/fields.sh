@@ -58,7 +58,7 @@ if [ "$criu" != none ]; then
 	for p in identity plainfiles timers tree9 guards blocked8 common terminals; do same "$work/$p"; done
 fi
 
-# [R-0217] Who made it, and when.
+# [R-0214] Who made it, and when.
 begin made "$work/idle"
 "$crimg" checkpoint -q --leave-running -t criu "$pid" ours
 "$crimg" inspect ours >summary
