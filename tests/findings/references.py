@@ -371,7 +371,7 @@ def cgroups_changed(image):
     image.edit("core-*.img", change)
 
 
-# [R-0218]
+# [R-0215]
 @damaged(306, "a-regs", exit_code=0)
 def extra_of_nobody(image):
     image.store("thread-extras.img", {"magic": "THREAD_EXTRAS", "entries": [{"tid": NOBODY, "any_cpu": True}]})
@@ -383,7 +383,7 @@ def extra_twice(image):
     image.store("thread-extras.img", {"magic": "THREAD_EXTRAS", "entries": [{"tid": tid}, {"tid": tid}]})
 
 
-# [R-0219]
+# [R-0216]
 @damaged(306, "a-regs", exit_code=0)
 def name_of_no_area(image):
     pid = image.load("pstree.img")["entries"][0]["pid"]
