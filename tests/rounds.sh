@@ -52,8 +52,10 @@ else skip "there is no sqlite3"; fi
 rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
 	"still:$w/"{hidden,rarefiles,unixsockets}" plain" "$w/counter numbers" \
 	"still:own:$w/"{hidden,identity,rarefiles,sharers,tree9,unixsockets} "still:own:$w/family 5" "still:$w/sharers natural" \
-	"$w/"{blocked8,chain,churn,forks,removed} "undumped:$w/calls" \
+	"$w/"{blocked8,chain,churn,removed} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "still:own:$w/extras all" "${scripts[@]}" &
+# Who forks all the time comes round to every number there is, also to one that is just to be restarted.
+rounds chain "$criu" 10 $apart -- "$w/forks" &
 # Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.
 own_terminals=(sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
 terminals=($apart "${own_terminals[@]}")
@@ -63,20 +65,22 @@ else skip "there is no script(1) to make a terminal with"; fi
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers. All
 # programs; of identity and naps what the kernel gives to nobody.
 all=("still:$w/"{common,guards,hidden,openfiles,timers,vectors,rarefiles,tree9,unixsockets} "still:$w/identity plain" "$w/heap 16"
-	"$w/"{blocked8,calls,chain,churn,extras,forks,removed,sharers} "$w/counter numbers" "${scripts[@]}")
+	"$w/"{blocked8,calls,chain,churn,extras,removed,sharers} "$w/counter numbers" "${scripts[@]}")
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 within="unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child"
 container="unshare --user --map-root-user --pid --fork --mount-proc --kill-child"
 if $nobody unshare --user true 2>/dev/null; then
-	rounds fresh none 10 $apart $nobody -- "${all[@]}"
+	rounds fresh none 10 $apart $nobody -- "${all[@]}" "$w/forks"
 	rounds fresh none 10 "${terminals[@]}" $nobody -- "still:$w/terminals" &
 	rounds fresh none 10 "${terminals[@]}" $nobody -- "${prompt[@]}" &
 	rounds fresh none 1 $apart $nobody -- "late:$w/naps 4 2"
 	rounds chain none 10 $nobody $within -- "${all[@]}" "own:$w/naps 5 30" "$w/family 5" &
+	rounds chain none 10 $nobody $within -- "$w/forks" &
 	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "still:$w/terminals" &
 	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "${prompt[@]}" &
 	# As in a container: root, of a user namespace.
 	rounds chain none 2 $container -- "${all[@]}"
+	rounds chain none 2 $container -- "$w/forks"
 else
 	skip "no user namespace can be made here"
 fi
