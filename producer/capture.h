@@ -217,15 +217,8 @@ CRIMG_MUST_CHECK int crimg_capture_shared_run(struct crimg_capture *c, uint64_t 
 
 #define CRIMG_DELETED " (deleted)" // behind the name that a mapping or link has
 #define CRIMG_ANONYMOUS_SHARED "/dev/zero" CRIMG_DELETED
-#define CRIMG_LINK_BYTES 64u
-// A link that leads to a file which somebody of the tree runs or has open ("/proc/7/fd/3"); false: nobody has.
-bool crimg_capture_find_open(const struct crimg_capture *c, uint64_t dev, uint64_t ino,
-                             char link[CRIMG_LINK_BYTES]);
-// An area whose file has no name and no descriptor, and whose link of map_files is closed to us: *id is its file. The
-// files are put when all areas of the tree are known.
-CRIMG_MUST_CHECK int crimg_capture_hidden(struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
-                                          const struct crimg_hidden_map *map, uint32_t *id,
-                                          struct crimg_err *err);
+// The files that crimg_capture_memory has noted, when all areas of the tree are known: those without a name
+// and a descriptor, whose link of map_files is closed to us.
 CRIMG_MUST_CHECK int crimg_capture_put_hidden(struct crimg_capture *c, struct crimg_err *err);
 void crimg_capture_free_hidden(struct crimg_capture *c);
 // A deleted file of which st tells, as what file_id was; chunks follow.

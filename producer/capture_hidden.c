@@ -17,91 +17,10 @@
 #include "format/limits.h"
 #include "format/pagemap.h"
 #include "producer/capture.h"
-#include "producer/page_scan.h"
 #include "producer/capture_whole.h"
+#include "producer/page_scan.h"
 #include "producer/proc.h"
 
-
-static bool is_it(const char *link, uint64_t dev, uint64_t ino)
-{
-	struct stat st;
-	return stat(link, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
-}
-
-struct search {
-	uint64_t dev, ino;
-	pid_t pid;
-	char *link;
-};
-
-static int look_at(void *context, int fd)
-{
-	const struct search *s = context;
-	snprintf(s->link, CRIMG_LINK_BYTES, "/proc/%d/fd/%d", (int)s->pid, fd);
-	return is_it(s->link, s->dev, s->ino) ? 1 : 0;
-}
-
-bool crimg_capture_find_open(const struct crimg_capture *c, uint64_t dev, uint64_t ino,
-			     char link[CRIMG_LINK_BYTES])
-{
-	struct search s = {.dev = dev, .ino = ino, .link = link};
-	for (size_t i = 0; i < c->tree.count; i++) {
-		struct crimg_err ignored = CRIMG_ERR_INIT;
-		char path[64];
-		s.pid = c->tree.tasks[i].pid;
-		if (c->tree.tasks[i].state == CRIMG_LIVE_ZOMBIE)
-			continue;
-		snprintf(link, CRIMG_LINK_BYTES, "/proc/%d/exe", (int)s.pid);
-		if (is_it(link, dev, ino))
-			return true;
-		snprintf(path, sizeof path, "/proc/%d/fd", (int)s.pid);
-		if (crimg_each_number(path, look_at, &s, &ignored) == 1)
-			return true;
-	}
-	return false;
-}
-
-static struct crimg_hidden *find_or_add(struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
-					struct crimg_err *err)
-{
-	void *array = c->hidden;
-	for (size_t i = 0; i < c->hidden_count; i++)
-		if (c->hidden[i].dev == dev && c->hidden[i].ino == ino)
-			return &c->hidden[i];
-	char *copy = crimg_arena_text(&c->shelf.arena, name, strlen(name));
-	if (copy == NULL) {
-		crimg_fail_nomem(err, strlen(name));
-		return NULL;
-	}
-	if (crimg_grow(&array, &c->hidden_capacity, c->hidden_count, sizeof *c->hidden, err) < 0)
-		return NULL;
-	c->hidden = array;
-	c->hidden[c->hidden_count] = (struct crimg_hidden){.dev = dev, .ino = ino, .name = copy};
-	return &c->hidden[c->hidden_count++];
-}
-
-int crimg_capture_hidden(struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
-			 const struct crimg_hidden_map *map, uint32_t *id, struct crimg_err *err)
-{
-	struct crimg_hidden *h = find_or_add(c, dev, ino, name, err);
-	if (h == NULL)
-		return -1;
-	void *array = h->maps;
-	if (h->count == 0 && map->segment) {
-		struct crimg_segment *s = crimg_capture_new_segment(c, dev, ino, err);
-		if (s == NULL || crimg_capture_segment_file(c, s, err) < 0)
-			return -1;
-		h->id = s->file_id;
-	} else if (h->count == 0) {
-		h->id = ++c->file.last;
-	}
-	if (crimg_grow(&array, &h->capacity, h->count, sizeof *h->maps, err) < 0)
-		return -1;
-	h->maps = array;
-	h->maps[h->count++] = *map;
-	*id = h->id;
-	return 0;
-}
 
 // A piece of such a file, seen through one mapping.
 struct piece {
@@ -421,11 +340,4 @@ int crimg_capture_put_hidden(struct crimg_capture *c, struct crimg_err *err)
 			return -1;
 	}
 	return 0;
-}
-
-void crimg_capture_free_hidden(struct crimg_capture *c)
-{
-	for (size_t i = 0; i < c->hidden_count; i++)
-		free(c->hidden[i].maps);
-	free(c->hidden);
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "producer/proc.h"
 
 #define LINE_BYTES 1024u
+#define LINK_BYTES 64u
 
 static int name_segment(struct crimg_capture *c, const char *link, const char *name, uint32_t *id,
 			struct crimg_err *err)
@@ -60,10 +62,91 @@ static int is_in_memory(struct crimg_capture *c, pid_t pid, const struct crimg_l
 	return 0;
 }
 
+static bool is_it(const char *link, uint64_t dev, uint64_t ino)
+{
+	struct stat st;
+	return stat(link, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+struct search {
+	uint64_t dev, ino;
+	pid_t pid;
+	char *link;
+};
+
+static int look_at(void *context, int fd)
+{
+	const struct search *s = context;
+	snprintf(s->link, LINK_BYTES, "/proc/%d/fd/%d", (int)s->pid, fd);
+	return is_it(s->link, s->dev, s->ino) ? 1 : 0;
+}
+
+// A link that leads to a file which somebody of the tree runs or has open ("/proc/7/fd/3").
+static bool find_open(const struct crimg_capture *c, uint64_t dev, uint64_t ino, char link[LINK_BYTES])
+{
+	struct search s = {.dev = dev, .ino = ino, .link = link};
+	for (size_t i = 0; i < c->tree.count; i++) {
+		struct crimg_err ignored = CRIMG_ERR_INIT;
+		char path[64];
+		s.pid = c->tree.tasks[i].pid;
+		if (c->tree.tasks[i].state == CRIMG_LIVE_ZOMBIE)
+			continue;
+		snprintf(link, LINK_BYTES, "/proc/%d/exe", (int)s.pid);
+		if (is_it(link, dev, ino))
+			return true;
+		snprintf(path, sizeof path, "/proc/%d/fd", (int)s.pid);
+		if (crimg_each_number(path, look_at, &s, &ignored) == 1)
+			return true;
+	}
+	return false;
+}
+
+static struct crimg_hidden *find_or_add(struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
+					struct crimg_err *err)
+{
+	void *array = c->hidden;
+	for (size_t i = 0; i < c->hidden_count; i++)
+		if (c->hidden[i].dev == dev && c->hidden[i].ino == ino)
+			return &c->hidden[i];
+	char *copy = crimg_arena_text(&c->shelf.arena, name, strlen(name));
+	if (copy == NULL) {
+		crimg_fail_nomem(err, strlen(name));
+		return NULL;
+	}
+	if (crimg_grow(&array, &c->hidden_capacity, c->hidden_count, sizeof *c->hidden, err) < 0)
+		return NULL;
+	c->hidden = array;
+	c->hidden[c->hidden_count] = (struct crimg_hidden){.dev = dev, .ino = ino, .name = copy};
+	return &c->hidden[c->hidden_count++];
+}
+
+static int add_hidden(struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
+		      const struct crimg_hidden_map *map, uint32_t *id, struct crimg_err *err)
+{
+	struct crimg_hidden *h = find_or_add(c, dev, ino, name, err);
+	if (h == NULL)
+		return -1;
+	void *array = h->maps;
+	if (h->count == 0 && map->segment) {
+		struct crimg_segment *s = crimg_capture_new_segment(c, dev, ino, err);
+		if (s == NULL || crimg_capture_segment_file(c, s, err) < 0)
+			return -1;
+		h->id = s->file_id;
+	} else if (h->count == 0) {
+		h->id = ++c->file.last;
+	}
+	if (crimg_grow(&array, &h->capacity, h->count, sizeof *h->maps, err) < 0)
+		return -1;
+	h->maps = array;
+	h->maps[h->count++] = *map;
+	*id = h->id;
+	return 0;
+}
+
 static int name_hidden(struct crimg_capture *c, pid_t pid, const struct crimg_live_area *a, uint32_t *id,
 		       struct crimg_err *err)
 {
-	char link[CRIMG_LINK_BYTES];
+	char link[LINK_BYTES];
 	struct stat st;
 	uint64_t dev = makedev((unsigned)(a->dev >> 20), (unsigned)a->dev & 0xfffff);
 	struct crimg_hidden_map map = {
@@ -73,7 +156,7 @@ static int name_hidden(struct crimg_capture *c, pid_t pid, const struct crimg_li
 	};
 	if (!map.segment && a->name[0] == '/' && stat(a->name, &st) == 0 && st.st_ino == a->ino)
 		return crimg_capture_named(c, a->name, id, err);
-	if (crimg_capture_find_open(c, dev, a->ino, link))
+	if (find_open(c, dev, a->ino, link))
 		return name_link(c, link, a, id, err);
 	if (!map.segment && !ends_deleted(a->name))
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
@@ -81,7 +164,7 @@ static int name_hidden(struct crimg_capture *c, pid_t pid, const struct crimg_li
 				  a->name);
 	if (!map.segment && is_in_memory(c, pid, a, &map.in_memory, err) < 0)
 		return -1;
-	return crimg_capture_hidden(c, dev, a->ino, a->name, &map, id, err);
+	return add_hidden(c, dev, a->ino, a->name, &map, id, err);
 }
 
 int crimg_capture_mapped(struct crimg_capture *c, pid_t pid, const struct crimg_live_area *a, VmaEntry *v,
@@ -99,4 +182,11 @@ int crimg_capture_mapped(struct crimg_capture *c, pid_t pid, const struct crimg_
 	int rc = hidden ? name_hidden(c, pid, a, &id, err) : name_link(c, link, a, &id, err);
 	v->shmid = id;
 	return rc;
+}
+
+void crimg_capture_free_hidden(struct crimg_capture *c)
+{
+	for (size_t i = 0; i < c->hidden_count; i++)
+		free(c->hidden[i].maps);
+	free(c->hidden);
 }

@@ -204,7 +204,7 @@ static int read_robust_list(const struct crimg_capture *c, pid_t tid, ThreadCore
 		return crimg_fail_sys(err, errno, NULL, "task %d: its robust list cannot be read",
 				      (int)tid);
 	e->futex_rla = c->compat ? head32 : head;
-	e->futex_rla_len = e->futex_rla == 0 ? 0 : c->compat ? length32 : (uint32_t)length;
+	e->futex_rla_len = c->compat ? length32 : (uint32_t)length; // CRIU tells it also where there is none
 	return 0;
 }
 

@@ -216,8 +216,14 @@ int crimg_connections_silence(struct crimg_connections *c, const struct crimg_tr
 	size_t silent = 0;
 	if (c->count == 0)
 		return 0;
-	doom(tree);
-	int rc = lasting ? lock_for_good(c, err) : 0;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < c->count; i++)
+		rc = c->list[i].ended ? 0
+			: crimg_connections_guard_keep(c->guard_pipe, c->list[i].fd, tree->tasks[0].pid, err);
+	if (rc == 0)
+		doom(tree);
+	if (rc == 0 && lasting)
+		rc = lock_for_good(c, err);
 	for (; rc == 0 && silent < c->count; silent++) // of what has ended nobody hears
 		rc = c->list[silent].ended ? 0 : crimg_tcp_repair_on(c->list[silent].fd, NULL, err);
 	if (rc == 0)
@@ -230,5 +236,6 @@ int crimg_connections_silence(struct crimg_connections *c, const struct crimg_tr
 	if (lasting && crimg_netlock_remove(name, &there, &ignored) < 0)
 		ignored.code = CRIMG_OK;
 	spare(tree);
+	crimg_connections_guard_unkeep(c->guard_pipe);
 	return -1;
 }

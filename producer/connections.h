@@ -7,7 +7,7 @@
 // (parking.h). The lock goes with us. When
 // the tree is to end, it is told to the kernel that it ends with us (PTRACE_O_EXITKILL), the connections whose other
 // end is outside, or may not hear of the first one that is restored, are locked for good, and all are in repair mode
-// when they are closed: so nobody hears of it.
+// when they are closed, which the guard sees to, too: so nobody hears of it.
 #ifndef CRIMG_PRODUCER_CONNECTIONS_H
 #define CRIMG_PRODUCER_CONNECTIONS_H
 

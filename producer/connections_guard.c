@@ -2,16 +2,20 @@
 #include "producer/connections_guard.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "producer/tcp_repair.h"
 
-enum { HOLD = 'H', DONE = 'D', PARK = 'P', UNPARK = 'U', GO = 'G' };
+enum { HOLD = 'H', DONE = 'D', PARK = 'P', UNPARK = 'U', KEEP = 'K', UNKEEP = 'L', GO = 'G' };
+
+#define DYING_MS 1000 // that a root, which is to die with our creator, has for it
 
 struct message {
 	char what;
@@ -45,7 +49,47 @@ struct guard {
 	int held, reuse;
 	pid_t *parked;
 	size_t count;
+	int *kept; // of a tree that is to end; as long as we have them, they are not closed
+	size_t kept_count;
+	pid_t root;
 };
+
+static void unkeep(struct guard *g)
+{
+	for (size_t i = 0; i < g->kept_count; i++)
+		close(g->kept[i]);
+	g->kept_count = 0;
+}
+
+static void keep(struct guard *g, int fd, pid_t root)
+{
+	int *grown = fd < 0 ? NULL : reallocarray(g->kept, g->kept_count + 1, sizeof *grown);
+	if (grown == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	g->kept = grown;
+	grown[g->kept_count++] = fd;
+	g->root = root;
+}
+
+static bool has_ended(pid_t pid)
+{
+	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	return p.fd < 0 || poll(&p, 1, DYING_MS) == 1;
+}
+
+// Its creator died while it ended the tree. If that has ended, too, nobody is to hear of it.
+static void silence(struct guard *g)
+{
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	bool ended = g->kept_count > 0 && has_ended(g->root);
+	for (size_t i = 0; ended && i < g->kept_count; i++)
+		if (crimg_tcp_repair_on(g->kept[i], NULL, &ignored) < 0)
+			ignored.code = CRIMG_OK;
+	unkeep(g);
+}
 
 static void take(struct guard *g, const struct message *word, struct msghdr *m)
 {
@@ -54,6 +98,10 @@ static void take(struct guard *g, const struct message *word, struct msghdr *m)
 			close(g->held);
 		g->held = word->what == HOLD ? descriptor_of(m) : -1;
 		g->reuse = word->value;
+	} else if (word->what == KEEP) {
+		keep(g, descriptor_of(m), (pid_t)word->value);
+	} else if (word->what == UNKEEP) {
+		unkeep(g);
 	} else if (word->what == UNPARK) {
 		g->count = 0;
 	} else if (word->what == PARK) {
@@ -87,6 +135,7 @@ static _Noreturn void watch(int end)
 			put_back(g.held, g.reuse);
 			for (size_t i = 0; i < g.count; i++)
 				kill(g.parked[i], SIGCONT);
+			silence(&g);
 		}
 		_exit(0);
 	}
@@ -156,6 +205,18 @@ int crimg_connections_guard_park(int pipe, pid_t pid, struct crimg_err *err)
 void crimg_connections_guard_unpark(int pipe)
 {
 	(void)tell(pipe, (struct message){UNPARK, 0}, -1);
+}
+
+int crimg_connections_guard_keep(int pipe, int fd, pid_t root, struct crimg_err *err)
+{
+	if (tell(pipe, (struct message){KEEP, (int)root}, fd) == 0)
+		return 0;
+	return crimg_fail_sys(err, errno, NULL, "the process that guards connections is gone");
+}
+
+void crimg_connections_guard_unkeep(int pipe)
+{
+	(void)tell(pipe, (struct message){UNKEEP, 0}, -1);
 }
 
 void crimg_connections_guard_dismiss(pid_t guard, int pipe)

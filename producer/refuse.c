@@ -39,7 +39,8 @@ static int refuse_by_stat(pid_t pid, struct crimg_buf *text, struct crimg_err *e
 	return 0;
 }
 
-// Whether it stands in a system call that creates a process, and nothing can interrupt it.
+// Whether it stands in a system call that creates a process, and nothing can interrupt it. One that a control group
+// froze on its way out of such a call looks the same, but for where in the kernel it waits ("0": not told).
 static bool stands_in_vfork(pid_t pid, struct crimg_buf *text)
 {
 	struct crimg_err gone = CRIMG_ERR_INIT;
@@ -48,7 +49,11 @@ static bool stands_in_vfork(pid_t pid, struct crimg_buf *text)
 	    || crimg_proc_read(pid, "syscall", text, &gone) < 0)
 		return false;
 	long number = strtol((const char *)text->data, NULL, 10);
-	return number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
+	if ((number != SYS_vfork && number != SYS_clone && number != SYS_clone3)
+	    || crimg_proc_read(pid, "wchan", text, &gone) < 0)
+		return false;
+	const char *where = (const char *)text->data;
+	return strcmp(where, "0") == 0 || strstr(where, "clone") != NULL || strstr(where, "vfork") != NULL;
 }
 
 static int refuse_by_vfork(pid_t pid, struct crimg_buf *text, struct crimg_err *err)

@@ -189,10 +189,10 @@ refused "PID and DST wanted" "$crimg" checkpoint "$sleeper"
 refused "belongs to another user" setpriv --reuid 65534 --clear-groups "$crimg" checkpoint "$sleeper" "$work/modes/q"
 refused "no file of format criu" "$crimg" inspect -f criu "pid:$sleeper"
 kill "$sleeper"
-python3 -c 'import socket, time; s = socket.socket(); print("ready", flush=True); time.sleep(60)' >sock &
+python3 -c 'import socket, time; s = socket.socket(socket.AF_VSOCK); print("ready", flush=True); time.sleep(60)' >sock &
 sleeper=$!
 for _ in $(seq 500); do grep -q ready sock && break || sleep 0.01; done
-refused "is a socket" "$crimg" checkpoint "$sleeper" x
+refused "descriptor 3 is a vsock socket" "$crimg" checkpoint "$sleeper" x
 grep -q '^State:	S' "/proc/$sleeper/status" && ok || not_ok "the refused was touched"
 kill "$sleeper"
 finish

@@ -154,11 +154,76 @@ refused "messages of netlink" 'netlink socket with messages that were not read' 
 begin both
 DIE_COUNT=steps LD_PRELOAD=./die_at.so take crimg --leave-running || not_ok "counting steps: $(cat said)"
 read -r steps _ <steps
-for at in $(seq $((steps / 3)) 2 $((steps))); do
+for at in $(seq $((steps / 3)) 7 $((steps))); do
 	(DIE_AT=$at LD_PRELOAD=./die_at.so exec "$crimg" checkpoint -q --leave-running "$pid" killed.crimg) 2>/dev/null
 	! grep -q 'not so' server/out && ok || { not_ok "killed at step $at of $steps: $(cat server/out)"; break; }
 done
 proves "killed at its steps"
+
+# Killed where the tree is to be ended: it goes on, or it is dead and the image is there, and comes back.
+begin both
+last=
+for at in $(seq $((steps - 10)) 6 $((steps + 60))); do
+	rm -rf last && mkdir last
+	(DIE_AT=$at LD_PRELOAD=./die_at.so exec "$crimg" checkpoint -q -t criu "$pid" last/image) 2>/dev/null
+	code=$?
+	[ $code = 0 ] || sleep 0.1
+	if readlink "/proc/$pid/exe" >/dev/null; then
+		[ $code != 0 ] && ok || not_ok "killed at step $at: it lives"
+		continue
+	fi
+	"$crimg" restart last/image >number 2>said && ok || not_ok "killed at step $at of ending: $(cat said)"
+	[ $code = 0 ] && break
+done
+proves "killed at the end"
+
+# What a running process is, is shown; an image has it, and crit reads that.
+begin both
+"$crimg" inspect "pid:$pid" sockets >shown 2>&1
+[ "$(grep -c 'ESTABLISHED.*7100' shown)" = 2 ] && ok || not_ok "inspect pid:N: $(cat shown)"
+take crimg --leave-running
+"$crimg" diff image "pid:$pid" >shown 2>&1
+[ $? -le 1 ] && ! grep -q 'sockets.*\(added\|removed\)' shown && ok || not_ok "diff with pid:N: $(cat shown)"
+if [ "$peer" != none ] && [ -x "$peer/crit" ]; then
+	for f in image/tcp-stream-*.img image/files.img image/inventory.img; do claim "crit decodes $f" "$peer/crit" decode -i "$f" -o decoded; done
+fi
+proves "looked at"
+
+# Nobody may take and make sockets, but for connections of TCP.
+chmod 711 "$work" && mkdir -m 777 own
+nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
+mine() { # CODE CODE: begins it as nobody, who does the second when it is to go on; $pid
+	rm -rf own/*
+	cat >own.py <<END
+import os, socket, time
+S = socket.socket
+$1
+print('ready', flush=True)
+while not os.path.exists('go'): time.sleep(0.02)
+$2
+print('good', flush=True)
+END
+	(cd own && exec setsid $nobody sh -c 'exec "$0" ../own.py </dev/null >out 2>&1' "$python") &
+	pid=$!
+	await ready own/out
+}
+if $nobody true 2>/dev/null; then
+	cp "$crimg" own.crimg && chmod 755 own.crimg
+	mine 'l = S(); l.bind(("127.0.0.1", 7400)); l.listen(5); c = S(); c.connect(("127.0.0.1", 7400)); a = l.accept()' pass
+	$nobody ./own.crimg checkpoint -q --leave-running "$pid" own/x.crimg 2>said
+	[ $? = 2 ] && grep -q 'CAP_NET_ADMIN' said && ok || not_ok "nobody's connection: $(cat said)"
+	kill -KILL -- "-$pid"
+	wait "$pid" 2>/dev/null
+	mine 'l = S(); l.bind(("127.0.0.1", 7401)); l.listen(5); u = S(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind(("127.0.0.1", 7402)); n = S(16, socket.SOCK_RAW, 0); n.bind((0, 0))' 'c = S(); c.connect(("127.0.0.1", 7401))
+a = l.accept()[0]; c.send(b"1"); assert a.recv(1) == b"1"
+c = S(socket.AF_INET, socket.SOCK_DGRAM); c.sendto(b"2", ("127.0.0.1", 7402)); assert u.recv(1) == b"2"
+assert n.getsockname()[0] != 0'
+	$nobody ./own.crimg checkpoint -q "$pid" own/x.crimg 2>said && ok || not_ok "nobody's sockets: $(cat said)"
+	wait "$pid" 2>/dev/null
+	(cd own && $nobody ../own.crimg restart x.crimg >number 2>said && touch go) && ok || not_ok "nobody's sockets do not come back: $(cat own/said)"
+	await good own/out
+else skip "there is no setpriv"; fi
 
 # A real program in the middle of what it does.
 mkdir site && cd site || exit 2
@@ -171,11 +236,13 @@ await Serving http
 import hashlib, time, urllib.request
 r = urllib.request.urlopen('http://127.0.0.1:7300/big')
 h = hashlib.md5()
+print('begun', flush=True)
 while piece := r.read(65536):
     h.update(piece)
     time.sleep(0.004)
 print('md5', h.hexdigest())" >got 2>&1 &
 client=$!
+await begun got
 for way in $ways; do
 	sleep 0.2
 	options=

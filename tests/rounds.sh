@@ -48,10 +48,10 @@ else skip "there is no sqlite3"; fi
 # [R-0212] [R-0213] [R-0217] [R-0218]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
-# of accepted ones.
-rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,hidden,openfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/"{rarefiles,unixsockets}" plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9,unixsockets} \
-	"still:own:$w/family 5" "still:own:$w/sharers" "still:$w/sharers natural" \
+# of accepted ones; of shared memory not what nobody has mapped.
+rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
+	"still:$w/"{hidden,rarefiles,unixsockets}" plain" "$w/counter numbers" \
+	"still:own:$w/"{hidden,identity,rarefiles,sharers,tree9,unixsockets} "still:own:$w/family 5" "still:$w/sharers natural" \
 	"$w/"{blocked8,chain,churn,forks,removed} "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
 # Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.

@@ -62,6 +62,7 @@ with_peer() {
 	script peer_validate $apart "$here/peer_validate.sh" "$build/crimg" "$peer"
 	script host "$here/host.sh" "$build/crimg" "$peer"
 	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
+	script fields "$here/fields.sh" "$build/crimg" "$peer"
 	script incremental "$here/incremental.sh" "$build/crimg" "$peer"
 	script meddle "$here/meddle.sh" "$build/crimg"
 	script freezer "$here/freezer.sh" "$build/crimg"

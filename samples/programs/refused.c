@@ -195,6 +195,12 @@ static int renamed(void)
 	return fd < 0 || link("first name", "other name") != 0 || unlink("first name") != 0 ? -1 : 0;
 }
 
+static int dispatch(void)
+{
+	static char switched; // SYSCALL_DISPATCH_FILTER_ALLOW
+	return prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0, 0, &switched);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(void);
@@ -206,6 +212,7 @@ static const struct {
 	{ "semaphore", semaphore },    { "net", net },         { "device", kernel_memory },
 	{ "renamed", renamed },       { "outside", outside },   { "urgent", urgent },
 	{ "unseen", unseen },         { "gone", gone },         { "astray", astray },
+	{ "dispatch", dispatch },
 };
 
 int main(int argc, char **argv)
