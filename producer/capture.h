@@ -101,7 +101,7 @@ struct crimg_capture {
 	int queues_fd;            // their queues, which the shelf closes; 0: none yet
 	struct crimg_buf notes;   // for the user: what is not in the image; lines
 	uint32_t last_pages_id, last_ghost_id; // numbers of files: file.last
-	struct crimg_remote_gate gate; // of the process in work
+	struct crimg_remote_gate gate; // of the process in work, or the one before
 	MmEntry *mm;                   // its memory, of which the process is asked the rest
 	char **sets;                   // of control groups: texts of /proc; the first is crimg's own
 	size_t set_count;
@@ -191,9 +191,13 @@ CRIMG_MUST_CHECK int crimg_capture_call(struct crimg_remote *r, const char *name
                                         struct crimg_err *err);
 
 // The file behind a link of /proc ("/proc/7/exe"), or a path: its number; made when it is new. Programs,
-// mappings and directories share a number when inode and name are the same. The latter: "exe" of a process.
+// mappings and directories share a number when inode and name are the same.
 CRIMG_MUST_CHECK int crimg_capture_named(struct crimg_capture *c, const char *link, uint32_t *id,
                                          struct crimg_err *err);
+// Whether such a file has a number already; dev and name are those of /proc/PID/smaps.
+bool crimg_capture_known(const struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
+                         uint64_t *id);
+// The file of a link, "exe" of a process.
 CRIMG_MUST_CHECK int crimg_capture_link(struct crimg_capture *c, pid_t pid, const char *link,
                                         uint32_t *id, struct crimg_err *err);
 // The pages of a process that lie in its areas (c->mm) and are its own.

@@ -134,7 +134,7 @@ static int take_piece(const struct crimg_capture *c, const struct piece *p, crim
 	uint64_t start = address_in(p->map, p->from), end = address_in(p->map, p->to);
 	if (!p->map->in_memory) // of a disk: its holes cannot be told from zeros, and stay what they are
 		return one(context, start, end, err);
-	if (crimg_remote_find_gate(p->map->pid, &gate, err) < 0
+	if (crimg_remote_find_gate(p->map->pid, NULL, &gate, err) < 0
 	    || crimg_remote_begin_at(&r, p->map->pid, gate, crimg_capture_call_of(c, p->map->pid), 0, err) < 0)
 		return -1;
 	int rc = crimg_resident_swap_in(&r, p->map, err);

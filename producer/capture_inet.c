@@ -35,6 +35,7 @@ int crimg_capture_note(struct crimg_capture *c, struct crimg_err *err, const cha
 
 struct wanted {
 	uint64_t ino;
+	bool found;
 	uint8_t shutdown;
 };
 
@@ -44,13 +45,26 @@ static int compare(void *context, const struct crimg_diag_answer *answer, struct
 	struct inet_diag_msg m;
 	(void)err;
 	memcpy(&m, answer->message, sizeof m);
-	if (m.idiag_inode == w->ino && answer->attributes[INET_DIAG_SHUTDOWN].length >= 1)
-		memcpy(&w->shutdown, answer->attributes[INET_DIAG_SHUTDOWN].data, 1);
+	if (m.idiag_inode != w->ino || answer->attributes[INET_DIAG_SHUTDOWN].length < 1)
+		return 0;
+	w->found = true;
+	memcpy(&w->shutdown, answer->attributes[INET_DIAG_SHUTDOWN].data, 1);
 	return 0;
 }
 
+// The one socket that has these addresses, as it sends or as it receives: which of both the kernel wants has changed.
+static void name_it(struct inet_diag_req_v2 *q, const struct crimg_inet *i, bool receives)
+{
+	const struct crimg_connection *c = &i->ends;
+	q->id.idiag_cookie[0] = q->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+	q->id.idiag_sport = htons(receives ? c->target_port : c->source_port);
+	q->id.idiag_dport = htons(receives ? c->source_port : c->target_port);
+	memcpy(q->id.idiag_src, receives ? c->target : c->source, sizeof q->id.idiag_src);
+	memcpy(q->id.idiag_dst, receives ? c->source : c->target, sizeof q->id.idiag_dst);
+}
+
 // Only the kernel's list of sockets tells whether one of UDP was shut down for sending: *shutdown, as sk_shutdown
-// has it. Of those connected: no other can be.
+// has it. Of those connected: no other can be. Where it is not found by its addresses, all are looked at.
 static int ask_shutdown(const struct crimg_inet *i, uint64_t ino, uint8_t *shutdown, struct crimg_err *err)
 {
 	struct wanted w = {.ino = ino};
@@ -58,8 +72,16 @@ static int ask_shutdown(const struct crimg_inet *i, uint64_t ino, uint8_t *shutd
 		.sdiag_family = (uint8_t)i->family, .sdiag_protocol = (uint8_t)i->protocol,
 		.idiag_states = UINT32_MAX,
 	};
-	bool told = i->protocol == IPPROTO_UDP || i->protocol == IPPROTO_UDPLITE;
-	if (told && crimg_socket_diag(&q, sizeof q, true, sizeof(struct inet_diag_msg), compare, &w, err) < 0)
+	if (i->protocol != IPPROTO_UDP && i->protocol != IPPROTO_UDPLITE)
+		return 0;
+	for (int receives = 0; !w.found && receives < 2; receives++) {
+		struct crimg_err none = CRIMG_ERR_INIT; // there is no such socket
+		name_it(&q, i, receives != 0);
+		if (crimg_socket_diag(&q, sizeof q, false, sizeof(struct inet_diag_msg), compare, &w, &none) < 0)
+			continue;
+	}
+	if (!w.found
+	    && crimg_socket_diag(&q, sizeof q, true, sizeof(struct inet_diag_msg), compare, &w, err) < 0)
 		return -1;
 	*shutdown = w.shutdown;
 	return 0;

@@ -16,6 +16,11 @@
 #define LINE_BYTES 1024u
 #define LINK_BYTES 64u
 
+static uint64_t device_of(const struct crimg_live_area *a)
+{
+	return makedev((unsigned)(a->dev >> 20), (unsigned)a->dev & 0xfffff);
+}
+
 static int name_segment(struct crimg_capture *c, const char *link, const char *name, uint32_t *id,
 			struct crimg_err *err)
 {
@@ -148,7 +153,7 @@ static int name_hidden(struct crimg_capture *c, pid_t pid, const struct crimg_li
 {
 	char link[LINK_BYTES];
 	struct stat st;
-	uint64_t dev = makedev((unsigned)(a->dev >> 20), (unsigned)a->dev & 0xfffff);
+	uint64_t dev = device_of(a);
 	struct crimg_hidden_map map = {
 		.pid = pid, .start = a->start, .end = a->end, .offset = a->offset,
 		.swapped_bytes = a->swapped_bytes, .shared = crimg_area_is_shared(a),
@@ -178,6 +183,8 @@ int crimg_capture_mapped(struct crimg_capture *c, pid_t pid, const struct crimg_
 	snprintf(link, sizeof link, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, a->start, a->end);
 	v->has_fdflags = true;
 	v->fdflags = lstat(link, &st) == 0 && (st.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;
+	if (!crimg_area_is_segment(a) && crimg_capture_known(c, device_of(a), a->ino, a->name, &v->shmid))
+		return 0;
 	bool hidden = stat(link, &st) < 0 && errno == EPERM;
 	int rc = hidden ? name_hidden(c, pid, a, &id, err) : name_link(c, link, a, &id, err);
 	v->shmid = id;

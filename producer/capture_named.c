@@ -115,11 +115,11 @@ int crimg_capture_path(struct crimg_capture *c, const char *link, int fd, RegFil
 	return settle_name(c, link, &st, reg, err);
 }
 
-static struct crimg_named_file *find(struct crimg_capture *c, uint64_t dev, uint64_t ino,
+static const struct crimg_named_file *find(const struct crimg_capture *c, uint64_t dev, uint64_t ino,
 				     const char *name)
 {
 	for (size_t i = c->named_count; i-- > 0;) {
-		struct crimg_named_file *f = &c->named[i];
+		const struct crimg_named_file *f = &c->named[i];
 		if (f->ino == ino && f->dev == dev && strcmp(f->name, name) == 0)
 			return f;
 	}
@@ -154,13 +154,22 @@ static int put(struct crimg_capture *c, const char *link, uint32_t id, struct cr
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_FILES, 0, &e.base, err);
 }
 
+bool crimg_capture_known(const struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
+			 uint64_t *id)
+{
+	const struct crimg_named_file *f = find(c, dev, ino, name);
+	if (f != NULL)
+		*id = f->id;
+	return f != NULL;
+}
+
 int crimg_capture_named(struct crimg_capture *c, const char *link, uint32_t *id, struct crimg_err *err)
 {
 	char name[PATH_MAX + 1];
 	struct stat st;
 	if (follow(link, name, &st, err) < 0)
 		return -1;
-	struct crimg_named_file *f = find(c, st.st_dev, st.st_ino, name);
+	const struct crimg_named_file *f = find(c, st.st_dev, st.st_ino, name);
 	if (f != NULL) {
 		*id = f->id;
 		return 0;

@@ -173,7 +173,7 @@ int crimg_capture_cores(struct crimg_capture *c, const struct crimg_live_task *t
 {
 	if (t->state == CRIMG_LIVE_ZOMBIE)
 		return put_zombie(c, t, err);
-	if (crimg_remote_find_gate(t->pid, &c->gate, err) < 0)
+	if (crimg_remote_find_gate(t->pid, &c->gate, &c->gate, err) < 0)
 		return -1;
 	for (size_t i = 0; i < t->count; i++) {
 		struct crimg_remote r;

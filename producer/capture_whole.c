@@ -130,7 +130,7 @@ int crimg_whole_open(struct crimg_whole *v, const struct crimg_capture *c, const
 {
 	struct crimg_remote_gate gate;
 	*v = (struct crimg_whole){.pid = m->pid};
-	if (crimg_remote_find_gate(m->pid, &gate, err) < 0
+	if (crimg_remote_find_gate(m->pid, NULL, &gate, err) < 0
 	    || crimg_remote_begin_at(&v->remote, m->pid, gate, crimg_capture_call_of(c, m->pid), 0, err) < 0)
 		return -1;
 	int rc = map_whole(v, m, mapped_end, fixed, err);

@@ -11,12 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "format/together.h"
 #include "producer/devices.h"
 #include "producer/ns.h"
 #include "producer/proc.h"
 #include "producer/refuse_sockets.h"
 #include "producer/tree.h"
 
+#define PROCESSES_A_THREAD 32u
 #define VFORK_MS 2000u          // that we wait for a child to leave its parent's memory
 #define ENDING_MS 50u           // that we wait for a process to be a zombie
 #define PF_KTHREAD 0x200000u // in field 9 of stat
@@ -259,11 +261,13 @@ int crimg_task_refuse(pid_t pid, struct crimg_err *err)
 
 struct tree_walk {
 	pid_t root;
+	int *pids;
+	size_t count, capacity;
 	struct crimg_err *err;
 };
 
 // The tree may have some namespaces of its own, but only one of each sort.
-static int refuse_by_root(const struct tree_walk *w, pid_t pid)
+static int refuse_by_root(pid_t root, pid_t pid, struct crimg_err *err)
 {
 	static const struct {
 		const char *root, *child, *sort;
@@ -272,10 +276,10 @@ static int refuse_by_root(const struct tree_walk *w, pid_t pid)
 		{"uts", "uts", "uts"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (!crimg_ns_shared(w->root, rows[i].root, pid, rows[i].child))
-			return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+		if (!crimg_ns_shared(root, rows[i].root, pid, rows[i].child))
+			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 					  "process %d, or its children, are in another %s namespace than "
-					  "process %d", (int)pid, rows[i].sort, (int)w->root);
+					  "process %d", (int)pid, rows[i].sort, (int)root);
 	return 0;
 }
 
@@ -315,10 +319,9 @@ static bool has_ended(pid_t pid)
 }
 
 // A process that ends while we look is none, or a zombie.
-static int refuse_down(void *context, int pid)
+static int refuse_member(const struct tree_walk *w, pid_t pid, struct crimg_err *err)
 {
-	const struct tree_walk *w = context;
-	struct crimg_err *err = w->err, gone = CRIMG_ERR_INIT;
+	struct crimg_err gone = CRIMG_ERR_INIT;
 	if (pid == getpid())
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "the tree holds crimg itself (process %d)", (int)getpid());
@@ -332,19 +335,49 @@ static int refuse_down(void *context, int pid)
 		memset(&gone, 0, sizeof gone); // it is about to end, and hides already
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
-	if (refuse_by_root(w, pid) < 0)
+	return refuse_by_root(w->root, pid, err);
+}
+
+static int refuse_listed(void *context, size_t i, struct crimg_err *err)
+{
+	const struct tree_walk *w = context;
+	return refuse_member(w, w->pids[i], err);
+}
+
+static int list(void *context, int pid)
+{
+	struct tree_walk *w = context;
+	void *array = w->pids;
+	if (crimg_grow(&array, &w->capacity, w->count, sizeof *w->pids, w->err) < 0)
 		return -1;
-	return crimg_each_child(pid, refuse_down, context, &gone) < 0 && err->code != CRIMG_OK ? -1 : 0;
+	w->pids = array;
+	w->pids[w->count++] = pid;
+	return 0;
+}
+
+// The whole tree, as it is now.
+static int list_tree(struct tree_walk *w)
+{
+	int rc = list(w, w->root);
+	for (size_t i = 0; rc == 0 && i < w->count; i++) {
+		struct crimg_err gone = CRIMG_ERR_INIT;
+		if (crimg_each_child(w->pids[i], list, w, &gone) < 0 && w->err->code != CRIMG_OK)
+			rc = -1;
+	}
+	return rc;
 }
 
 int crimg_tree_refuse(pid_t root, struct crimg_err *err)
 {
+	struct tree_walk w = {.root = root, .err = err};
 	if (root <= 0)
 		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
 				  "there is no process %d", (int)root);
 	if (crimg_task_refuse(root, err) < 0 || refuse_by_entrance(root, err) < 0)
 		return -1;
-	if (refuse_down(&(struct tree_walk){root, err}, root) < 0)
-		return -1;
-	return crimg_sockets_refuse(root, err);
+	int rc = list_tree(&w);
+	if (rc == 0)
+		rc = crimg_together(1 + w.count / PROCESSES_A_THREAD, w.count, refuse_listed, &w, err);
+	free(w.pids);
+	return rc < 0 ? -1 : crimg_sockets_refuse(root, err);
 }

@@ -273,7 +273,7 @@ int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid, struct crimg_remote
 int crimg_remote_begin(struct crimg_remote *r, pid_t tid, struct crimg_err *err)
 {
 	struct crimg_remote_gate gate;
-	if (crimg_remote_find_gate(tid, &gate, err) < 0)
+	if (crimg_remote_find_gate(tid, NULL, &gate, err) < 0)
 		return -1;
 	return crimg_remote_begin_at(r, tid, gate, -1, 0, err);
 }

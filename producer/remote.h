@@ -58,9 +58,10 @@ struct crimg_remote {
 
 // The address of a `syscall; ret` in its text; 0: there is none.
 CRIMG_MUST_CHECK int crimg_remote_find_return(pid_t tid, uint64_t *out, struct crimg_err *err);
-// Looks for them. CRIMG_E_UNSUPPORTED: the text has no way back.
-CRIMG_MUST_CHECK int crimg_remote_find_gate(pid_t tid, struct crimg_remote_gate *out,
-                                            struct crimg_err *err);
+// Looks for them, first where another process of the program has its own (like; NULL: nothing is known).
+// CRIMG_E_UNSUPPORTED: the text has no way back.
+CRIMG_MUST_CHECK int crimg_remote_find_gate(pid_t tid, const struct crimg_remote_gate *like,
+                                            struct crimg_remote_gate *out, struct crimg_err *err);
 
 // Takes the task over. After an error the task is as it was (unless it died), and there is nothing to end.
 CRIMG_MUST_CHECK int crimg_remote_begin(struct crimg_remote *r, pid_t tid, struct crimg_err *err);

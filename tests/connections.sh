@@ -71,6 +71,16 @@ ways="crimg:crimg"
 if [ "$peer" = none ] || [ ! -x "$peer/criu" ]; then skip "the peer criu could not be fetched"
 else ways="crimg:crimg crimg:criu criu:crimg"; fi
 
+begin both
+take crimg --leave-running
+if grep -q 'cannot be locked' said; then
+	skip "this kernel has no nf_tables"
+	kill -KILL -- "-$pid"
+	finish
+	exit
+fi
+proves "the first"
+
 # One end outside: twice in a row, with a while in between, in which it sends and nobody answers.
 for way in $ways; do
 	begin
