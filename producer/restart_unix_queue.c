@@ -108,7 +108,7 @@ static int find_source(struct crimg_restart *r, const struct packet *p, const st
 	}
 	if (out->fd < 0)
 		return crimg_unix_fail(p->to, "a socket to send to it", err);
-	if (named && from == NULL && crimg_unix_bind_gone(r, p->to, p->sender->name, out->fd, &path) < 0)
+	if (named && out->temporary && crimg_unix_bind_gone(r, p->to, p->sender->name, out->fd, &path) < 0)
 		crimg_lines_add(&r->notes, "file %u: who sent a packet in it has no name now: that is taken",
 		                p->to->file->id);
 	if (path >= 0)
