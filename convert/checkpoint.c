@@ -67,6 +67,8 @@ struct checkpoint {
 	unsigned enforced; // CRIMG_LEAK_…
 	const char *predump, *parent; // directories, or NULL
 	bool stats_apart; // the image is files, one of them the statistics
+	bool has_stats;   // they were told already
+	DumpStatsEntry stats;
 	char source[32]; // "pid:N"
 	char *spool;     // the text of a directory; owned
 	struct crimg_convert_options options;
@@ -148,50 +150,68 @@ static int parse(int argc, char **argv, struct checkpoint *c, struct crimg_err *
 	return set_operands(c, argv[optind], argv[optind + 1], err) < 0 ? -1 : 1;
 }
 
+static struct crimg_object stats_object = {.kind = CRIMG_KIND_STATS_DUMP, .name = ""};
+
+static int put_stats(struct crimg_writer *writer, DumpStatsEntry *dump, struct crimg_err *err)
+{
+	struct crimg_buf bytes = CRIMG_BUF_INIT;
+	StatsEntry e = STATS_ENTRY__INIT;
+	e.dump = dump;
+	int rc = crimg_message_encode(&e.base, &bytes, err);
+	struct crimg_record record = {
+		.type = CRIMG_RECORD_MESSAGE, .object = &stats_object,
+		.data = bytes.data, .length = bytes.length, .payload = {.number = CRIMG_NO_PAYLOAD},
+	};
+	if (rc == 0)
+		rc = writer->driver->put(writer, &record, err);
+	crimg_buf_fini(&bytes);
+	return rc;
+}
+
 // The file of statistics, once the times are known: through a second writer of the same output.
 static int write_stats(const struct crimg_writer *like, DumpStatsEntry *dump, struct crimg_err *err)
 {
 	struct crimg_writer writer = {.driver = like->driver, .output = like->output};
 	struct crimg_writer_options options = {.compress = NULL};
-	struct crimg_object object = {.kind = CRIMG_KIND_STATS_DUMP, .name = ""};
-	struct crimg_record record = {.object = &object, .payload = {.number = CRIMG_NO_PAYLOAD}};
-	struct crimg_buf bytes = CRIMG_BUF_INIT;
-	StatsEntry e = STATS_ENTRY__INIT;
-	e.dump = dump;
-	if (crimg_message_encode(&e.base, &bytes, err) < 0
-	    || writer.driver->open(&writer, &options, err) < 0) {
-		crimg_buf_fini(&bytes);
+	struct crimg_record record = {.object = &stats_object, .payload = {.number = CRIMG_NO_PAYLOAD}};
+	if (writer.driver->open(&writer, &options, err) < 0)
 		return -1;
-	}
 	int rc = writer.driver->put(&writer, &record, err);
-	record.type = CRIMG_RECORD_MESSAGE;
-	record.data = bytes.data;
-	record.length = bytes.length;
 	if (rc == 0)
-		rc = writer.driver->put(&writer, &record, err);
+		rc = put_stats(&writer, dump, err);
 	if (rc == 0)
 		rc = writer.driver->finish(&writer, err);
 	writer.driver->close(&writer);
-	crimg_buf_fini(&bytes);
 	return rc;
+}
+
+// A stream has its statistics in front of the contents: what those took is said now.
+static int contents_read(void *context, struct crimg_writer *writer, struct crimg_err *err)
+{
+	struct checkpoint *c = context;
+	if (!c->options.amends)
+		return 0;
+	if (c->fate == CRIMG_THAW_RUN && crimg_live_thaw(c->pid, CRIMG_THAW_RUN, err) < 0)
+		return -1;
+	c->has_stats = crimg_live_stats(c->pid, &c->stats);
+	return c->has_stats ? put_stats(writer, &c->stats, err) : 0;
 }
 
 // Who is to stand still until the image has its name does; the others go on now, if they have not yet.
 static int taken(void *context, const struct crimg_writer *writer, struct crimg_err *err)
 {
-	const struct checkpoint *c = context;
+	struct checkpoint *c = context;
 	const struct crimg_buf *notes = crimg_live_notes(c->pid);
-	DumpStatsEntry stats;
 	if (!c->quiet && notes != NULL && notes->length > 0)
 		fprintf(stderr, "%.*s", (int)notes->length, (const char *)notes->data);
 	if (c->fate == CRIMG_THAW_RUN && crimg_live_thaw(c->pid, CRIMG_THAW_RUN, err) < 0)
 		return -1;
-	if (!crimg_live_stats(c->pid, &stats))
+	if (!c->has_stats && !crimg_live_stats(c->pid, &c->stats))
 		return 0;
 	if (!c->quiet)
 		fprintf(stderr, "process %d stood still for %.1f ms\n", (int)c->pid,
-			(double)stats.frozen_time / 1000);
-	return c->stats_apart ? write_stats(writer, &stats, err) : 0;
+			(double)c->stats.frozen_time / 1000);
+	return c->stats_apart ? write_stats(writer, &c->stats, err) : 0;
 }
 
 static void stored(void *context)
@@ -254,6 +274,7 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 		return -1;
 	crimg_net_policy_set(c->network);
 	c->stats_apart = to != NULL && !to->single && !to->per_process;
+	c->options.amends = to != NULL && strcmp(to->name, "crimg") == 0;
 	if (c->stats_apart)
 		crimg_live_without_stats();
 	if (c->container && c->enforced == 0)
@@ -263,7 +284,7 @@ static int run(struct checkpoint *c, struct crimg_err *err)
 	int code = prepare(c, err);
 	if (code == 0)
 		code = crimg_convert("checkpoint", &c->options,
-				     &(struct crimg_convert_events){taken, stored, c});
+				     &(struct crimg_convert_events){contents_read, taken, stored, c});
 	crimg_live_forget_parent();
 	free(c->spool);
 	if (code == 0 && c->ended < 0) {

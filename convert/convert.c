@@ -259,7 +259,7 @@ static int open_target(struct job *job, struct crimg_err *err)
 	struct crimg_writer_options wo = {
 		.compress = to_lz4 && !job->driver->whole_pages ? NULL : o->compress,
 		.level = o->level, .pretty = o->pretty, .single_object = job->reader.single_object,
-		.has_pid = o->has_pid, .pid = o->pid, .members = job->members, .posting = o->posting,
+		.amends = o->amends, .has_pid = o->has_pid, .pid = o->pid, .members = job->members, .posting = o->posting,
 		.ledger = &job->ledger,
 	};
 	struct crimg_writer writer = { .driver = job->driver, .output = job->output };
@@ -314,7 +314,7 @@ static int run(struct job *job, const struct crimg_convert_events *events, struc
 	    || tell_notes(job, err) < 0 || add_filters(job, err) < 0 || open_target(job, err) < 0)
 		return -1;
 	crimg_meter_init(&meter, job->options.progress || isatty(STDERR_FILENO), &stopped);
-	struct crimg_progress progress = { crimg_meter_tell, &meter };
+	struct crimg_progress progress = { crimg_meter_tell, &meter, events->read, events->context };
 	int rc = crimg_pump(&job->reader, &job->writer, &progress, err);
 	crimg_meter_end(&meter);
 	if (rc < 0 || check_ledger(job, err) < 0)

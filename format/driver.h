@@ -86,6 +86,7 @@ struct crimg_writer_options {
 	bool has_pid;           // core: of process pid alone
 	uint32_t pid;
 	bool members;           // core: the output is a directory, one member a process
+	bool amends;            // crimg: the statistics come again behind the contents, as put says
 	const char *posting;    // make the image as this posting has it, whatever records are carried; or NULL. linux-cr:
 	                        // "v20", "v23-rc2"; kstate: "F", "M"
 	struct crimg_ledger *ledger; // takes what is lost; borrowed; may be NULL
@@ -105,7 +106,8 @@ struct crimg_writer_driver {
 	bool whole_pages;     // wants all pages, those of parents too, and none compressed
 	int (*open)(struct crimg_writer *writer, const struct crimg_writer_options *options,
 	            struct crimg_err *err);
-	// Takes one record; what it lends may be used only during the call.
+	// Takes one record; what it lends may be used only during the call. With options->amends, a MESSAGE of
+	// statistics behind the contents takes the place of the first, if the output can be written at offsets.
 	int (*put)(struct crimg_writer *writer, const struct crimg_record *record,
 	           struct crimg_err *err);
 	// All records were given: complete the output (not yet under its final name).

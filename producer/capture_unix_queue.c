@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "producer/capture_unix.h"
-#include "producer/warden.h"
+#include "producer/guard.h"
 
 #define DESCRIPTORS_MAX 253u // a packet brings (SCM_MAX_FD)
 #define PACKET_BYTES (256u << 10) // that is tried first; larger ones are looked at again
@@ -22,7 +22,7 @@ struct look {
 	const struct crimg_open_file *f;
 	const struct crimg_unix_socket *s;
 	int offset_before, offset; // SO_PEEK_OFF; -1: none
-	struct crimg_warden guard;  // while that is not what it was
+	struct crimg_guard guard;  // while that is not what it was
 	uint32_t packets;
 };
 
@@ -61,7 +61,7 @@ static int move(struct look *l, int offset, struct crimg_err *err)
 {
 	if (offset == l->offset)
 		return 0;
-	if (l->guard.pid == 0 && crimg_warden_start(&l->guard, put_offset_back, l, err) < 0)
+	if (l->guard.pid == 0 && crimg_guard_start(&l->guard, put_offset_back, l, err) < 0)
 		return -1;
 	if (setsockopt(l->f->ours, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof offset) < 0)
 		return fail(l, "a unix socket's peek offset cannot be set", err);
@@ -319,6 +319,6 @@ int crimg_capture_unix_queue(struct crimg_capture *c, const struct crimg_open_fi
 		*err = mine;
 		rc = -1;
 	}
-	crimg_warden_dismiss(&l.guard);
+	crimg_guard_dismiss(&l.guard);
 	return rc;
 }

@@ -45,7 +45,7 @@ static void put_back(const void *context)
 
 static void forget(struct crimg_freezer *f)
 {
-	crimg_warden_dismiss(&f->guard);
+	crimg_guard_dismiss(&f->guard);
 	for (size_t i = 0; i < f->count; i++)
 		free(f->groups[i].folder);
 	free(f->groups);
@@ -87,7 +87,7 @@ int crimg_freezer_freeze(struct crimg_freezer *f, pid_t root, struct crimg_err *
 	struct crimg_err mine = CRIMG_ERR_INIT;
 	int rc = crimg_cgroups_find(f, root, err);
 	if (rc == 0 && f->count > 0)
-		rc = crimg_warden_start(&f->guard, put_back, f, err);
+		rc = crimg_guard_start(&f->guard, put_back, f, err);
 	if (rc == 0 && freeze(f, &mine) < 0) {
 		put_back(f);
 		if (was_frozen(f)) {

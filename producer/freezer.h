@@ -14,7 +14,7 @@
 
 #include <sys/types.h>
 
-#include "producer/warden.h"
+#include "producer/guard.h"
 
 struct crimg_cgroup {
 	char *folder;    // "/sys/fs/cgroup/pod7"
@@ -27,7 +27,7 @@ struct crimg_cgroup {
 struct crimg_freezer {
 	struct crimg_cgroup *groups;
 	size_t count, capacity;
-	struct crimg_warden guard;
+	struct crimg_guard guard;
 };
 
 // Finds the groups that hold the tree below root and nobody else; changes nothing.

@@ -11,6 +11,7 @@
 
 #include "format/checked.h"
 #include "format/search.h"
+#include "producer/proc.h"
 #include "producer/sockets.h"
 #include "producer/tree.h"
 
@@ -111,6 +112,16 @@ static int refuse_stranger(const struct crimg_seen_socket *s, struct crimg_err *
 			  "process %d: file descriptor %d is a socket of family %d", (int)s->pid, s->fd, s->family);
 }
 
+bool crimg_seen_inside(const struct crimg_seen_sockets *s, pid_t pid)
+{
+	struct crimg_buf text = CRIMG_BUF_INIT;
+	struct crimg_err ended = CRIMG_ERR_INIT;
+	while (pid > 0 && pid != s->root && crimg_proc_read(pid, "stat", &text, &ended) == 0)
+		pid = (pid_t)crimg_stat_number((const char *)text.data, 4);
+	crimg_buf_fini(&text);
+	return pid == s->root || ended.code != CRIMG_OK;
+}
+
 static int refuse_family(const struct crimg_seen_sockets *s, struct crimg_err *err)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -128,7 +139,7 @@ static int refuse_family(const struct crimg_seen_sockets *s, struct crimg_err *e
 
 int crimg_sockets_refuse(pid_t root, struct crimg_err *err)
 {
-	struct crimg_seen_sockets seen = {.list = NULL};
+	struct crimg_seen_sockets seen = {.root = root};
 	struct walk w = {.seen = &seen, .err = err};
 	int rc = walk_down(&w, root);
 	if (rc == 0 && seen.count > 0)

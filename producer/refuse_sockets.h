@@ -16,12 +16,16 @@ struct crimg_seen_socket {
 
 // All of a tree, by inode.
 struct crimg_seen_sockets {
+	pid_t root; // of the tree
 	struct crimg_seen_socket *list;
 	size_t count, capacity;
 };
 
 // The first descriptor with this inode, or NULL.
 const struct crimg_seen_socket *crimg_seen_socket(const struct crimg_seen_sockets *s, uint64_t ino);
+
+// The process is of the tree, which runs on while it is looked at: what it opened meanwhile was not seen.
+bool crimg_seen_inside(const struct crimg_seen_sockets *s, pid_t pid);
 
 // Of the tree below root.
 CRIMG_MUST_CHECK int crimg_sockets_refuse(pid_t root, struct crimg_err *err);

@@ -2,19 +2,18 @@
 // outside the tree has. What is on its way through a socket nobody has open: that is seen when the tree stands still
 // (capture_unix.c).
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "producer/refuse_sockets.h"
 #include "producer/unix_list.h"
 
-static int refuse(const struct crimg_seen_socket *seen, uint32_t other, const char *what, const struct crimg_unix_list *l,
-		  struct crimg_err *err)
+static int refuse(const struct crimg_seen_sockets *all, const struct crimg_seen_socket *seen, uint32_t other,
+		  const char *what, const struct crimg_unix_list *l, struct crimg_err *err)
 {
 	char holder[128], name[128] = "";
 	const struct crimg_unix_socket *o = crimg_unix_list_find(l, other);
-	crimg_unix_holder(other, holder, sizeof holder);
-	if (strncmp(holder, "process", 7) != 0)
+	pid_t pid = crimg_unix_holder(other, holder, sizeof holder);
+	if (pid == 0 || crimg_seen_inside(all, pid))
 		return 0;
 	if (o != NULL && o->name_length > 0)
 		crimg_unix_name_text(o, name, sizeof name);
@@ -30,15 +29,15 @@ static int refuse_one(const struct crimg_seen_sockets *s, const struct crimg_uni
 	if (u == NULL)
 		return 0; // closed meanwhile, or told of when the tree stands still
 	if (u->peer != 0 && crimg_seen_socket(s, u->peer) == NULL
-	    && refuse(seen, u->peer, "connected to", l, err) < 0)
+	    && refuse(s, seen, u->peer, "connected to", l, err) < 0)
 		return -1;
 	for (size_t i = 0; i < u->icon_count; i++)
 		if (u->icons[i] != 0 && crimg_seen_socket(s, u->icons[i]) == NULL
-		    && refuse(seen, u->icons[i], "that is to accept", l, err) < 0)
+		    && refuse(s, seen, u->icons[i], "that is to accept", l, err) < 0)
 			return -1;
 	const struct crimg_unix_socket *at = u->has_peer && u->peer == 0 ? crimg_unix_list_listener(l, u->ino) : NULL;
 	return at != NULL && crimg_seen_socket(s, at->ino) == NULL
-		       ? refuse(seen, at->ino, "that waits to be accepted by", l, err)
+		       ? refuse(s, seen, at->ino, "that waits to be accepted by", l, err)
 		       : 0;
 }
 

@@ -136,6 +136,18 @@ static void mark_wanted(struct crimg_restart *r, const struct crimg_actor *a, bo
 			mark(r, a->space.areas[i].vma->shmid, wanted);
 }
 
+static void mark_rights(struct crimg_restart *r, const SkPacketEntry *packet, const ScmEntry *scm, bool *wanted)
+{
+	for (size_t i = 0; i < scm->n_rights; i++) {
+		if (crimg_files_find(&r->files, scm->rights[i]) == NULL) {
+			crimg_lines_add(&r->refused, "file %u is on its way to file %u, and missing in the image: take "
+			                "a whole image", scm->rights[i], packet->id_for);
+			return;
+		}
+		mark(r, scm->rights[i], wanted);
+	}
+}
+
 // Files that are on their way through a socket.
 static void mark_in_flight(struct crimg_restart *r, bool *wanted)
 {
@@ -147,8 +159,7 @@ static void mark_in_flight(struct crimg_restart *r, bool *wanted)
 			if (e->scm[i]->type != SCM_RIGHTS)
 				crimg_lines_add(&r->refused, "a packet for file %u brings what is unknown: %u",
 						e->id_for, e->scm[i]->type);
-			for (size_t k = 0; k < e->scm[i]->n_rights; k++)
-				mark(r, e->scm[i]->rights[k], wanted);
+			mark_rights(r, e, e->scm[i], wanted);
 		}
 	if (err.code != CRIMG_OK)
 		crimg_lines_add(&r->refused, "what waits in sockets cannot be read: %s", err.text);

@@ -48,7 +48,7 @@ CRIMG_MUST_CHECK int crimg_restart_make_unix(struct crimg_restart *r, struct cri
 // When all other files are open: what waits in them; then options and shutdown.
 CRIMG_MUST_CHECK int crimg_restart_fill_unix(struct crimg_restart *r, struct crimg_err *err);
 
-// The end with this inode or name (of the same type), or CRIMG_NO_END. The latter: the first that listens, if listening.
+// The end with this inode or name (of the same type), or CRIMG_NO_END. The latter: one that listens, if listening.
 size_t crimg_unix_find(const struct crimg_unix_ends *u, uint32_t ino);
 size_t crimg_unix_find_name(const struct crimg_unix_ends *u, uint32_t type, ProtobufCBinaryData name, bool listening);
 bool crimg_unix_is_path(const struct crimg_unix_end *e);
@@ -77,8 +77,8 @@ CRIMG_MUST_CHECK int crimg_unix_listen(struct crimg_restart *r, const struct cri
 CRIMG_MUST_CHECK int crimg_unix_connect(struct crimg_restart *r, int fd, const struct crimg_unix_end *e,
 					struct crimg_unix_address to, const struct crimg_unix_end *seen_by,
 					struct crimg_err *err);
-// restart_unix_queue.c: packets that wait in e from *next on, until one that must be sent by its peer, which is not
-// connected yet; to: its address.
+// restart_unix_queue.c: packets that wait in e from *next on, until one that must be sent by its peer, which it is not
+// connected to yet.
 CRIMG_MUST_CHECK int crimg_unix_fill(struct crimg_restart *r, struct crimg_unix_end *e, size_t *next,
 				     struct crimg_err *err);
 

@@ -59,7 +59,8 @@ int crimg_unix_socketpair(struct crimg_restart *r, const struct crimg_unix_end *
 	return rc < 0 ? crimg_unix_fail(e, "a pair of sockets", err) : 0;
 }
 
-int crimg_unix_listen(struct crimg_restart *r, const struct crimg_unix_end *e, int fd, int backlog, struct crimg_err *err)
+int crimg_unix_listen(struct crimg_restart *r, const struct crimg_unix_end *e, int fd, int backlog,
+                      struct crimg_err *err)
 {
 	struct deed d = { .fd = fd, .number = backlog };
 	return crimg_restart_as(r, maker(e, e), do_listen, &d, err);
@@ -136,7 +137,8 @@ static int keep(struct crimg_restart *r, struct crimg_unix_end *e, int fd, struc
 }
 
 // e is accepted; its other end has a name of its own, perhaps, or is closed, and had one.
-static int make_accepted(struct crimg_restart *r, struct crimg_unix_end *e, const struct door *door, struct crimg_err *err)
+static int make_accepted(struct crimg_restart *r, struct crimg_unix_end *e, const struct door *door,
+                         struct crimg_err *err)
 {
 	struct crimg_unix_end *peer = e->peer != CRIMG_NO_END ? &r->ends->list[e->peer] : NULL;
 	int accepted = -1, path = -1, client = socket(AF_UNIX, (int)e->sk->type | SOCK_CLOEXEC, 0);

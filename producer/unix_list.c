@@ -143,7 +143,7 @@ static int look_at_process(void *context, int pid)
 	return crimg_each_number(path, look_at_descriptor, s, &ignored) == 1;
 }
 
-void crimg_unix_holder(uint32_t ino, char *out, size_t size)
+pid_t crimg_unix_holder(uint32_t ino, char *out, size_t size)
 {
 	struct holder_search s = {.pid = 0};
 	struct crimg_err ignored = CRIMG_ERR_INIT;
@@ -151,7 +151,7 @@ void crimg_unix_holder(uint32_t ino, char *out, size_t size)
 	snprintf(s.wanted, sizeof s.wanted, "socket:[%u]", ino);
 	if (crimg_each_number("/proc", look_at_process, &s, &ignored) != 1) {
 		snprintf(out, size, "no process that crimg can see has open");
-		return;
+		return 0;
 	}
 	if (crimg_proc_read(s.pid, "comm", &comm, &ignored) < 0)
 		snprintf(out, size, "process %d has as descriptor %d", s.pid, s.fd);
@@ -159,6 +159,7 @@ void crimg_unix_holder(uint32_t ino, char *out, size_t size)
 		snprintf(out, size, "process %d (%.*s) has as descriptor %d", s.pid,
 			 (int)strcspn((const char *)comm.data, "\n"), (const char *)comm.data, s.fd);
 	crimg_buf_fini(&comm);
+	return s.pid;
 }
 
 void crimg_unix_name_text(const struct crimg_unix_socket *s, char *out, size_t size)

@@ -1,7 +1,9 @@
-// The unix sockets of crimg's network namespace, as the kernel lists them: who is connected with whom. Knows sock_diag's
-// answers; refuses to know images.
+// The unix sockets of crimg's network namespace, as the kernel lists them: who is connected with whom. Knows
+// sock_diag's answers; refuses to know images.
 #ifndef CRIMG_PRODUCER_UNIX_LIST_H
 #define CRIMG_PRODUCER_UNIX_LIST_H
+
+#include <sys/types.h>
 
 #include "format/buf.h"
 
@@ -35,8 +37,8 @@ const struct crimg_unix_socket *crimg_unix_list_find(const struct crimg_unix_lis
 // The listening socket that ino waits at to be accepted; or NULL.
 const struct crimg_unix_socket *crimg_unix_list_listener(const struct crimg_unix_list *l, uint32_t ino);
 
-// Whom to tell of: "process 7 (dbus-daemon) has as descriptor 3", or that nobody has it.
-void crimg_unix_holder(uint32_t ino, char *out, size_t size);
+// Whom to tell of: "process 7 (dbus-daemon) has as descriptor 3", or that nobody has it. Returns the process; 0: none.
+pid_t crimg_unix_holder(uint32_t ino, char *out, size_t size);
 // The same of a name, for reading: "@name", "/path".
 void crimg_unix_name_text(const struct crimg_unix_socket *s, char *out, size_t size);
 

@@ -119,8 +119,23 @@ for image in zstd.crimg lz4; do
 	"$crimg" diff none.crimg "$image" >differs || # its stack, as it looks whether it may go
 		grep -q ": \(pages\|registers\) [1-9] changed" differs && ok || not_ok "$image has other pages: $(cat differs)"
 done
-frozen=$("$crimg" inspect zstd.crimg stats --json | sed -n 's/.*"frozen_time": *"*\([0-9]*\).*/\1/p')
-claim "what it says of the time is in the image" grep -qF "still for $(awk -v us="$frozen" 'BEGIN { printf "%.1f", us / 1000 }') ms" said
+# Cites [R-0321]: whatever the format, the time that is said, in which contents were read, is in the statistics.
+statistic() { "$crimg" inspect "$1" stats --json | sed -n "s/.*\"$2\": *\"*\([0-9]*\).*/\1/p"; }
+timed() { # IMAGE
+	claim "what it says of the time is in $1" grep -qF "still for $(awk -v us="$(statistic "$1" frozen_time)" 'BEGIN { printf "%.1f", us / 1000 }') ms" said
+	[ "$(statistic "$1" memdump_time)" -gt 0 ] && ok || not_ok "$1: contents took no time"
+	[ "$(statistic "$1" pages_written)" -ge 65536 ] && ok || not_ok "$1: $(statistic "$1" pages_written) pages"
+}
+timed zstd.crimg
+timed none.crimg
+"$crimg" checkpoint --leave-running -t criu "$pid" timed 2>said && timed timed
+"$crimg" checkpoint --leave-stopped "$pid" timed.crimg 2>said && timed timed.crimg
+claim "a stream with room for statistics" "$crimg" validate timed.crimg
+/usr/bin/python3 -c 'import xxhash, zstandard' 2>/dev/null &&
+	claim "it follows the specification" /usr/bin/python3 "$here/crimg_decode.py" timed.crimg decoded
+kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children")
+"$crimg" checkpoint -q --leave-running -t crimg "$pid" - | cat >piped.crimg
+[ "$(statistic piped.crimg pages_written)" -ge 65536 ] && ok || not_ok "a stream in a pipe has no statistics"
 proves "interrupted"
 
 # Without privileges, one's own processes.

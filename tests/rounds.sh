@@ -21,7 +21,7 @@ chmod 711 "$work"
 cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
-for p in calls chain churn common counter family forks guards heap hidden identity inetsockets naps openfiles rarefiles removed \
+for p in calls chain churn common counter extras family forks guards heap hidden identity inetsockets naps openfiles rarefiles removed \
 	sharers talk terminals timers tree9 unixsockets unread vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
@@ -40,11 +40,12 @@ rounds() { # HOW CRIU ROUNDS [UNSHARE…] -- PROGRAM…
 	echo "${good:-0} ${bad:-1}" >>"$work/counted"
 	rm -rf "$folder"
 }
-scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
+# Of connections that nobody has accepted yet criu takes none with data in them.
+scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py" "undumped:$python $w/squares.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# [R-0212] [R-0213] [R-0217] [R-0218]
+# [R-0212] [R-0213] [R-0215] [R-0216] [R-0217] [R-0218]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
 # of accepted ones; of shared memory not what nobody has mapped.
@@ -52,7 +53,7 @@ rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vec
 	"still:$w/"{hidden,rarefiles,unixsockets}" plain" "$w/counter numbers" \
 	"still:own:$w/"{hidden,identity,rarefiles,sharers,tree9,unixsockets} "still:own:$w/family 5" "still:$w/sharers natural" \
 	"$w/"{blocked8,chain,churn,forks,removed} "undumped:$w/calls" \
-	"own:$w/naps 5 30" "${scripts[@]}" &
+	"own:$w/naps 5 30" "still:own:$w/extras all" "${scripts[@]}" &
 # Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.
 own_terminals=(sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
 terminals=($apart "${own_terminals[@]}")
@@ -62,7 +63,7 @@ else skip "there is no script(1) to make a terminal with"; fi
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers. All
 # programs; of identity and naps what the kernel gives to nobody.
 all=("still:$w/"{common,guards,hidden,openfiles,timers,vectors,rarefiles,tree9,unixsockets} "still:$w/identity plain" "$w/heap 16"
-	"$w/"{blocked8,calls,chain,churn,forks} "$w/counter numbers" "${scripts[@]}")
+	"$w/"{blocked8,calls,chain,churn,extras,forks,removed,sharers} "$w/counter numbers" "${scripts[@]}")
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 within="unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child"
 container="unshare --user --map-root-user --pid --fork --mount-proc --kill-child"
@@ -71,7 +72,7 @@ if $nobody unshare --user true 2>/dev/null; then
 	rounds fresh none 10 "${terminals[@]}" $nobody -- "still:$w/terminals" &
 	rounds fresh none 10 "${terminals[@]}" $nobody -- "${prompt[@]}" &
 	rounds fresh none 1 $apart $nobody -- "late:$w/naps 4 2"
-	rounds chain none 10 $nobody $within -- "${all[@]}" "own:$w/naps 5 30" &
+	rounds chain none 10 $nobody $within -- "${all[@]}" "own:$w/naps 5 30" "$w/family 5" &
 	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "still:$w/terminals" &
 	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "${prompt[@]}" &
 	# As in a container: root, of a user namespace.
@@ -83,7 +84,8 @@ rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "still:own:$w/unread" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "$w/unread plain"
-rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
+rounds fresh none 1 $apart -- "late:$w/naps 4 2"
+rounds chain "$criu" 10 $apart -- "large:still:$w/heap 1024"
 # Sockets, in network namespaces of their own. [R-0220]
 if unshare --net true 2>/dev/null; then
 	rounds chain "$criu" 10 $apart --net -- "still:tcp:$w/inetsockets plain"

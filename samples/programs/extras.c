@@ -136,8 +136,11 @@ static void choose(void)
 	PROVE(fd >= 0 && write(fd, "0x7b", 4) == 4 && close(fd) == 0);
 	fd = open("/proc/self/oom_score_adj", O_WRONLY);
 	PROVE(fd >= 0 && write(fd, "77", 2) == 2 && close(fd) == 0);
-	PROVE(prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0) == 0 || (merges = 0, 1));
-	PROVE(prctl(PR_SET_THP_DISABLE, 1, 2, 0, 0) == 0 || (huge = 0, prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0));
+	if (merges)
+		merges = prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0) == 0;
+	if (huge)
+		huge = prctl(PR_SET_THP_DISABLE, 1, 2, 0, 0) == 0;
+	PROVE(huge || prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0);
 	PROVE(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0) == 0);
 	PROVE(prctl(PR_SET_KEEPCAPS, 1) == 0);
 	named = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -371,7 +371,7 @@ def cgroups_changed(image):
     image.edit("core-*.img", change)
 
 
-# [R-0215]
+# [R-0218]
 @damaged(306, "a-regs")
 def extra_of_nobody(image):
     image.store("thread-extras.img", {"magic": "THREAD_EXTRAS", "entries": [{"tid": NOBODY, "any_cpu": True}]})

@@ -1,5 +1,5 @@
 // A process, and a pipe that tells it that its creator is no more.
-#include "producer/warden.h"
+#include "producer/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@ static _Noreturn void watch(void (*put_back)(const void *context), const void *c
 	_exit(0);
 }
 
-int crimg_warden_start(struct crimg_warden *g, void (*put_back)(const void *context), const void *context,
+int crimg_guard_start(struct crimg_guard *g, void (*put_back)(const void *context), const void *context,
 		      struct crimg_err *err)
 {
 	int ends[2];
@@ -34,14 +34,14 @@ int crimg_warden_start(struct crimg_warden *g, void (*put_back)(const void *cont
 	int number = errno;
 	close(ends[0]);
 	if (pid > 0) {
-		*g = (struct crimg_warden){.pid = pid, .pipe = ends[1]};
+		*g = (struct crimg_guard){.pid = pid, .pipe = ends[1]};
 		return 0;
 	}
 	close(ends[1]);
 	return crimg_fail_sys(err, number, NULL, "no process can be made that guards what is changed for a moment");
 }
 
-void crimg_warden_dismiss(struct crimg_warden *g)
+void crimg_guard_dismiss(struct crimg_guard *g)
 {
 	if (g->pid == 0)
 		return;
