@@ -114,7 +114,8 @@ static int set_before(struct crimg_restart *r, const struct crimg_file *file, in
 	char name[FILE_NAME_BYTES];
 	int v6only = sk->v6only ? 1 : 0;
 	snprintf(name, sizeof name, "file %u", file->id);
-	if (sk->has_v6only && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) < 0)
+	// A raw socket takes it as little as one that is bound.
+	if (sk->has_v6only && sk->type != SOCK_RAW && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) < 0)
 		return fail(file, "IPV6_V6ONLY", err);
 	if (crimg_restart_level_options(r, file, fd, err) < 0)
 		return -1;

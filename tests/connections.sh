@@ -23,7 +23,7 @@ cd "$work" || exit 2
 cc -O1 -w -o talk "$here/../samples/programs/talk.c" || exit 2
 cc -shared -fPIC -D_GNU_SOURCE -w -o die_at.so "$here/die_at.c" -ldl || exit 2
 
-await() { for _ in $(seq 500); do grep -qs "$1" "$2" && return; sleep 0.02; done; not_ok "$2 does not say $1: $(cat "$2")"; }
+await() { for _ in $(seq 500); do grep -qs "$1" "$2" && { ok; return; }; sleep 0.02; done; not_ok "$2 does not say $1: $(cat "$2")"; }
 begin() { # [both]: one that serves, which is to be taken, and one that asks; or both, to be taken together
 	rm -rf server asker && mkdir server asker
 	if [ "${1:-}" = both ]; then
@@ -159,6 +159,49 @@ c.connect(("127.0.0.1", 7201)); a = l.accept(); c.send(b"u", socket.MSG_OOB)'
 refused "a vsock" 'is a vsock socket' 'v = S(40, socket.SOCK_STREAM)'
 refused "messages of netlink" 'netlink socket with messages that were not read' \
 	'n = S(16, socket.SOCK_RAW, 0); n.send(b"\x14\0\0\0\x12\0\x01\x03\1\0\0\0\0\0\0\0\0\0\0\0"); time.sleep(0.1)'
+
+# Sorts of sockets that are rare: rings, fanout, filters of ICMP, pings, raw ones with a peer, news of devices.
+cat >rare.py <<'END'
+import os, socket, struct, time
+S = socket.socket
+open("/proc/sys/net/ipv4/ping_group_range", "w").write("0 1000")
+ring = S(17, socket.SOCK_RAW, socket.htons(3))
+ring.bind(("lo", 3))
+ring.setsockopt(263, 10, 1)
+ring.setsockopt(263, 5, struct.pack("IIII", 4096, 4, 2048, 8))
+fan = S(17, socket.SOCK_RAW, socket.htons(0x88b6))
+fan.bind(("lo", 0x88b6))
+fan.setsockopt(263, 18, 0x1234)
+old = S(17, 10, socket.htons(3))
+ping = S(socket.AF_INET, socket.SOCK_DGRAM, 1)
+ping.bind(("127.0.0.1", 77))
+raw = S(socket.AF_INET, socket.SOCK_RAW, 1)
+raw.setsockopt(255, 1, struct.pack("I", 0xfffffeff))
+six = S(socket.AF_INET6, socket.SOCK_RAW, 58)
+six.setsockopt(58, 1, b"\xff" * 32)
+peer = S(socket.AF_INET, socket.SOCK_RAW, 254)
+peer.connect(("127.0.0.1", 0))
+news = S(16, socket.SOCK_DGRAM, 15)
+news.bind((0, 1))
+print("ready", flush=True)
+while not os.path.exists("rare.go"):
+    time.sleep(0.02)
+assert ring.getsockopt(263, 10) == 1 and fan.getsockopt(263, 18) & 0xffff == 0x1234
+assert ping.getsockname() == ("127.0.0.1", 77) and old.type == 10
+assert raw.getsockopt(255, 1, 4) == struct.pack("I", 0xfffffeff) and six.getsockopt(58, 1, 32) == b"\xff" * 32
+assert news.getsockname()[1] == 1 and news.getsockopt(1, 3) == socket.SOCK_DGRAM
+ping.sendto(b"\x08\0\0\0\0\0\0\1hello", ("127.0.0.1", 0))
+assert b"hello" in ping.recv(100)
+print("good", flush=True)
+END
+setsid "$python" rare.py </dev/null >rare 2>&1 &
+pid=$!
+await ready rare
+take crimg && ok || not_ok "rare sockets are not taken: $(cat said)"
+claim "rare sockets: the image is valid" "$crimg" validate image
+bring crimg && ok || not_ok "rare sockets do not come back: $(cat said)"
+touch rare.go
+await good rare
 
 # Killed at its steps, crimg leaves connections as they are, and no lock.
 begin both
