@@ -40,8 +40,8 @@ rounds() { # HOW CRIU ROUNDS [UNSHARE…] -- PROGRAM…
 	echo "${good:-0} ${bad:-1}" >>"$work/counted"
 	rm -rf "$folder"
 }
-# Of connections that nobody has accepted yet criu takes none with data in them.
-scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py" "undumped:$python $w/squares.py")
+# Of connections that nobody has accepted yet criu takes none with data in them, and brings none back.
+scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py" "own:$python $w/squares.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
