@@ -43,9 +43,8 @@ refuses traced 'is traced already, by process'
 refuses shm 'System V shared memory'
 refuses hugetlb 'huge pages of hugetlbfs'
 refuses socket 'descriptor 3 is a socket'
-refuses inotify 'descriptor 3 is inotify watches'
 refuses fanotify 'descriptor 3 is fanotify marks'
-refuses pidfd 'descriptor 3 is a pidfd'
+refuses pidfd 'is a pidfd of process .*, outside the tree' touched
 refuses net 'has a namespace of its own: net'
 refuses device 'is a device: /dev/kmsg'
 refuses semaphore 'counts like a semaphore' touched

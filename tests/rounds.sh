@@ -22,7 +22,7 @@ cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
 sed '/stream\|datagrams/d' "$programs/openfiles.c" >"$work/plainfiles.c" # without its sockets, which are refused
-for p in calls chain churn common counter family forks guards heap identity naps plainfiles rarefiles removed sharers terminals timers tree9 unread \
+for p in calls chain churn common counter family forks guards heap identity naps plainfiles rarefiles removed sharers terminals timers tree9 unread watchers \
 	vectors blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
@@ -45,12 +45,12 @@ scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# [R-0212] [R-0213]
+# [R-0212] [R-0213] [R-0214]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended.
 rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
 	"still:$w/rarefiles plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9} "still:own:$w/family 5" "still:own:$w/sharers" "still:$w/sharers natural" \
-	"$w/"{blocked8,chain,churn,forks,removed} "undumped:$w/calls" \
+	"$w/"{blocked8,chain,churn,forks,removed} "own:$w/watchers" "own:$w/watchers lost" "$w/watchers plain" "undumped:$w/calls" \
 	"own:$w/naps 5 30" "${scripts[@]}" &
 # Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers.
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
-#include <sys/inotify.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -103,11 +102,6 @@ static int socket_pair(void)
 	return socketpair(AF_INET, SOCK_STREAM, 0, ends) == 0 ? 0 : socket(AF_INET, SOCK_DGRAM, 0);
 }
 
-static int inotify(void)
-{
-	return inotify_init1(0);
-}
-
 static int fanotify(void)
 {
 	return fanotify_init(FAN_CLASS_NOTIF, O_RDONLY);
@@ -115,7 +109,7 @@ static int fanotify(void)
 
 static int pid(void)
 {
-	return (int)syscall(SYS_pidfd_open, getpid(), 0);
+	return (int)syscall(SYS_pidfd_open, getppid(), 0);
 }
 
 static int semaphore(void)
@@ -146,7 +140,7 @@ static const struct {
 	{ "io_uring", uring },         { "perf", perf },       { "userfaultfd", fault },
 	{ "aio", aio },                { "traced", traced },   { "shm", shared_memory },
 	{ "hugetlb", huge },           { "vfork", in_vfork },   { "socket", socket_pair },
-	{ "inotify", inotify },        { "fanotify", fanotify }, { "pidfd", pid },
+	{ "fanotify", fanotify }, { "pidfd", pid },
 	{ "semaphore", semaphore },    { "net", net },         { "device", kernel_memory },
 	{ "renamed", renamed },
 };
