@@ -47,6 +47,7 @@ struct job {
 	const struct crimg_writer_driver *driver; // of the target
 	bool members;                // one file a process, in a directory
 	struct crimg_reader reader;
+	struct crimg_store *store;   // of the source, for the image; NULL when it is none
 	struct crimg_image *image;   // index of the source, when a check or a filter needs it
 	struct crimg_ledger ledger;
 	struct crimg_output *output;
@@ -60,6 +61,7 @@ static void job_fini(struct job *job)
 	crimg_output_close(job->output);
 	crimg_reader_close(&job->reader);
 	crimg_image_close(job->image);
+	crimg_store_close(job->store);
 	crimg_ledger_fini(&job->ledger);
 }
 
@@ -137,6 +139,7 @@ static int open_source(struct job *job, struct crimg_err *err)
 	struct crimg_input in;
 	if (crimg_input_open(job->options.source, crimg_tmpdir(), &in, err) < 0)
 		return -1;
+	job->store = crimg_store_share(in.store);
 	int rc = crimg_reader_open(&in, job->options.from, &job->reader, err);
 	crimg_input_fini(&in);
 	return rc;
@@ -150,7 +153,13 @@ static int need_image(struct job *job, struct crimg_err *err)
 	if (strcmp(job->options.source, "-") == 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, "standard input", CRIMG_NO_OFFSET,
 		                  "this needs the image's index first: store it in a file");
-	return crimg_image_open(job->options.source, job->options.from, crimg_tmpdir(), &job->image, err);
+	if (job->store == NULL)
+		return crimg_image_open(job->options.source, job->options.from, crimg_tmpdir(), &job->image, err);
+	struct crimg_input in = { .path = strdup(job->options.source), .store = job->store };
+	if (in.path == NULL)
+		return crimg_fail_nomem(err, strlen(job->options.source));
+	job->store = NULL;
+	return crimg_image_open_input(&in, job->options.from, &job->image, err);
 }
 
 static bool has_blocks(struct crimg_image *image)
@@ -250,7 +259,7 @@ static int open_target(struct job *job, struct crimg_err *err)
 	struct crimg_writer_options wo = {
 		.compress = to_lz4 && !job->driver->whole_pages ? NULL : o->compress,
 		.level = o->level, .pretty = o->pretty, .single_object = job->reader.single_object,
-		.has_pid = o->has_pid, .pid = o->pid, .members = job->members, .posting = o->posting,
+		.amends = o->amends, .has_pid = o->has_pid, .pid = o->pid, .members = job->members, .posting = o->posting,
 		.ledger = &job->ledger,
 	};
 	struct crimg_writer writer = { .driver = job->driver, .output = job->output };
@@ -305,7 +314,7 @@ static int run(struct job *job, const struct crimg_convert_events *events, struc
 	    || tell_notes(job, err) < 0 || add_filters(job, err) < 0 || open_target(job, err) < 0)
 		return -1;
 	crimg_meter_init(&meter, job->options.progress || isatty(STDERR_FILENO), &stopped);
-	struct crimg_progress progress = { crimg_meter_tell, &meter };
+	struct crimg_progress progress = { crimg_meter_tell, &meter, events->read, events->context };
 	int rc = crimg_pump(&job->reader, &job->writer, &progress, err);
 	crimg_meter_end(&meter);
 	if (rc < 0 || check_ledger(job, err) < 0)

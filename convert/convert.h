@@ -5,8 +5,10 @@
 #include "convert/convert_options.h"
 #include "format/driver.h"
 
-// What happens on the way, for a verb that is a conversion and more. Either may be NULL.
+// What happens on the way, for a verb that is a conversion and more. Each may be NULL.
 struct crimg_convert_events {
+	// All contents were read; the writer takes more.
+	int (*read)(void *context, struct crimg_writer *writer, struct crimg_err *err);
 	// All contents were read; the output is complete but for what is put now, and has not its name yet.
 	int (*taken)(void *context, const struct crimg_writer *writer, struct crimg_err *err);
 	// The output has its name.

@@ -15,6 +15,7 @@ struct crimg_convert_options {
 	const char *loss_file;
 	const char *sysroot;         // criu: directory under which the files are, or NULL
 	bool pretty, allow_loss, allow_incomplete, merge_parents, progress;
+	bool amends;                 // crimg: see struct crimg_writer_options
 	bool has_pid;                // core: one process
 	uint32_t pid;
 };

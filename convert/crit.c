@@ -13,6 +13,7 @@
 
 #include "convert/crit_parts.h"
 #include "format/output.h"
+#include "format/spool.h"
 #include "format/terminal.h"
 
 struct options {
@@ -57,17 +58,13 @@ static int copy_stdin(int to, struct crimg_err *err)
 static int settle_stdin(struct crimg_err *err)
 {
 	struct stat st;
-	char name[4096];
 	if (fstat(STDIN_FILENO, &st) < 0)
 		return crimg_fail_sys(err, errno, "standard input", "cannot be examined");
 	if (S_ISREG(st.st_mode))
 		return 0;
-	snprintf(name, sizeof name, "%s/crit-XXXXXX", crimg_tmpdir());
-	int fd = open(crimg_tmpdir(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 && (fd = mkostemp(name, O_CLOEXEC)) >= 0)
-		unlink(name);
+	int fd = crimg_spool_file(crimg_tmpdir(), err);
 	if (fd < 0)
-		return crimg_fail_sys(err, errno, crimg_tmpdir(), "no temporary file can be made here");
+		return -1;
 	int rc = copy_stdin(fd, err);
 	if (rc == 0 && dup2(fd, STDIN_FILENO) < 0)
 		rc = crimg_fail_sys(err, errno, "standard input", "cannot be replaced");

@@ -47,5 +47,7 @@ int crimg_pump(struct crimg_reader *reader, struct crimg_writer *writer,
 		if (!progress->tell(progress->context, 0, 0))
 			return crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET, "interrupted");
 	}
-	return rc < 0 ? -1 : writer->driver->finish(writer, err);
+	if (rc < 0 || (progress->read != NULL && progress->read(progress->read_context, writer, err) < 0))
+		return -1;
+	return writer->driver->finish(writer, err);
 }

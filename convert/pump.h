@@ -8,6 +8,9 @@ struct crimg_progress {
 	// Called now and then; total is 0 until all metadata were seen. Returns false to stop (a signal).
 	bool (*tell)(void *context, uint64_t done_bytes, uint64_t total_bytes);
 	void *context;
+	// All was read, and the writer is not finished; may be NULL.
+	int (*read)(void *read_context, struct crimg_writer *writer, struct crimg_err *err);
+	void *read_context;
 };
 
 // On success the writer is finished, but its output not yet committed.

@@ -24,6 +24,7 @@ enum crimg_reference crimg_rule_reference(enum crimg_rule rule)
 #define GROUP_LIMITS CRIMG_DIFF_LIMITS
 #define GROUP_NAMESPACES CRIMG_DIFF_NAMESPACES
 #define GROUP_CGROUPS CRIMG_DIFF_CGROUPS
+#define GROUP_MAPPINGS CRIMG_DIFF_MAPPINGS
 
 static const struct crimg_rule_row rule_rows[] = {
 #define R(message, field, rule, group)                                                               \

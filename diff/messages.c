@@ -241,16 +241,28 @@ struct element {
 	size_t place;
 };
 
+// A key that is a text; of a list of texts the first.
+static const char *key_text(const struct element *e)
+{
+	const char *at = (const char *)e->message, *text = NULL;
+	char *const *list;
+	size_t count = 1;
+	if (e->key->label != PROTOBUF_C_LABEL_REPEATED) {
+		memcpy(&text, at + e->key->offset, sizeof text);
+	} else {
+		memcpy(&count, at + e->key->quantifier_offset, sizeof count);
+		memcpy(&list, at + e->key->offset, sizeof list);
+		text = count > 0 ? list[0] : NULL;
+	}
+	return text != NULL ? text : "";
+}
+
 static int compare_keys(const struct element *x, const struct element *y)
 {
 	const char *a = (const char *)x->message + x->key->offset;
 	const char *b = (const char *)y->message + y->key->offset;
-	if (x->key->type == PROTOBUF_C_TYPE_STRING) {
-		const char *s, *t;
-		memcpy(&s, a, sizeof s);
-		memcpy(&t, b, sizeof t);
-		return strcmp(s != NULL ? s : "", t != NULL ? t : "");
-	}
+	if (x->key->type == PROTOBUF_C_TYPE_STRING)
+		return strcmp(key_text(x), key_text(y));
 	uint64_t m = crimg_number_load(x->key->type, a), n = crimg_number_load(x->key->type, b);
 	return m < n ? -1 : m > n;
 }
@@ -284,13 +296,12 @@ static struct element *elements_of(const struct crimg_list *list,
 static void add_place(char *path, const struct element *e)
 {
 	char text[CRIMG_NUMBER_MAX];
-	const char *at = e->key != NULL ? (const char *)e->message + e->key->offset : NULL, *string;
 	if (e->key == NULL) {
 		crimg_text_add(path, PATH_MAX_BYTES, "[%zu]", e->place);
 	} else if (e->key->type == PROTOBUF_C_TYPE_STRING) {
-		memcpy(&string, at, sizeof string);
-		crimg_text_add(path, PATH_MAX_BYTES, "[%s]", string != NULL ? string : "");
+		crimg_text_add(path, PATH_MAX_BYTES, "[%s]", key_text(e));
 	} else {
+		const char *at = (const char *)e->message + e->key->offset;
 		crimg_number_text(e->key, CRIMG_HINT_NONE, crimg_number_load(e->key->type, at), text,
 		                  sizeof text);
 		crimg_text_add(path, PATH_MAX_BYTES, "[%s]", text);

@@ -164,6 +164,27 @@ static void compare_thread_cores(struct crimg_scope *s, const CoreEntry *a, cons
 	crimg_compare_registers(s, a, b);
 }
 
+// What only images of ours tell.
+static void compare_thread_extras(const struct crimg_scope *s, const struct crimg_thread *a,
+                                  const struct crimg_thread *b)
+{
+	struct crimg_diff *d = s->d;
+	const ThreadExtraEntry *x = crimg_thread_extra(d->side[A].image, a->tid, &d->damage);
+	const ThreadExtraEntry *y = crimg_thread_extra(d->side[B].image, b->tid, &d->damage);
+	if (x != NULL && y != NULL)
+		crimg_compare_messages(s, NULL, x, y);
+}
+
+static void compare_process_extras(const struct crimg_scope *s, const struct crimg_task *a,
+                                   const struct crimg_task *b)
+{
+	struct crimg_diff *d = s->d;
+	const ProcessExtraEntry *x = crimg_process_extra(d->side[A].image, a->pid, &d->damage);
+	const ProcessExtraEntry *y = crimg_process_extra(d->side[B].image, b->pid, &d->damage);
+	if (x != NULL && y != NULL)
+		crimg_compare_messages(s, NULL, x, y);
+}
+
 static void compare_thread(struct crimg_diff *d, const struct crimg_task_pair *p,
                            const struct crimg_thread_pair *t)
 {
@@ -190,6 +211,8 @@ static void compare_thread(struct crimg_diff *d, const struct crimg_task_pair *p
 	s.group = CRIMG_DIFF_SIGNALS;
 	compare_thread_signals(&s, t);
 	compare_thread_cores(&s, a->core, b->core);
+	s.group = CRIMG_DIFF_THREADS;
+	compare_thread_extras(&s, a, b);
 }
 
 // Lists of a task that a core has not.
@@ -314,6 +337,8 @@ void crimg_compare_tasks(struct crimg_diff *d, const struct crimg_task_pair *p)
 	compare_identity(&s, a, b);
 	compare_task_core(&s, a, b);
 	compare_program(&s, a, b);
+	s.group = CRIMG_DIFF_PROCESSES;
+	compare_process_extras(&s, a, b);
 	for (size_t i = 0; i < p->thread_count && !crimg_diff_failed(d); i++)
 		compare_thread(d, p, &p->threads[i]);
 	crimg_compare_memory(d, p);

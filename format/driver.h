@@ -19,12 +19,13 @@ struct crimg_input {
 
 // "-" is standard input. A pipe that holds an archive, one file of a CRIU image, an ELF core, a kernel
 // stream or an OpenVZ image is copied to an unlinked temporary file in tmpdir first: there, metadata follow contents.
+// tmpdir is borrowed as long as what in holds is open: see crimg_store_open_tar.
 CRIMG_MUST_CHECK int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
                                       struct crimg_err *err);
-// For whoever reads contents where they lie: a pipe is copied to an unlinked temporary file in
-// tmpdir, whatever it holds.
-CRIMG_MUST_CHECK int crimg_input_keep(struct crimg_input *in, const char *tmpdir,
-				      struct crimg_err *err);
+// For whoever reads all contents, in any order or where they lie: a pipe is copied so whatever it holds, and what is
+// packed in an archive is unpacked.
+CRIMG_MUST_CHECK int crimg_input_open_wanted(const char *path, const char *tmpdir,
+                                             struct crimg_input *out, struct crimg_err *err);
 void crimg_input_fini(struct crimg_input *in);
 // The process that a path names as "pid:N" (a file of that name is ./pid:N); 0: it names none.
 int32_t crimg_input_pid(const char *path);
@@ -85,6 +86,7 @@ struct crimg_writer_options {
 	bool has_pid;           // core: of process pid alone
 	uint32_t pid;
 	bool members;           // core: the output is a directory, one member a process
+	bool amends;            // crimg: the statistics come again behind the contents, as put says
 	const char *posting;    // make the image as this posting has it, whatever records are carried; or NULL. linux-cr:
 	                        // "v20", "v23-rc2"; kstate: "F", "M"
 	struct crimg_ledger *ledger; // takes what is lost; borrowed; may be NULL
@@ -104,7 +106,8 @@ struct crimg_writer_driver {
 	bool whole_pages;     // wants all pages, those of parents too, and none compressed
 	int (*open)(struct crimg_writer *writer, const struct crimg_writer_options *options,
 	            struct crimg_err *err);
-	// Takes one record; what it lends may be used only during the call.
+	// Takes one record; what it lends may be used only during the call. With options->amends, a MESSAGE of
+	// statistics behind the contents takes the place of the first, if the output can be written at offsets.
 	int (*put)(struct crimg_writer *writer, const struct crimg_record *record,
 	           struct crimg_err *err);
 	// All records were given: complete the output (not yet under its final name).

@@ -131,12 +131,9 @@ int crimg_image_open_filtered(const char *path, const char *format, const char *
 {
 	struct crimg_input in;
 	*out = NULL;
-	if (crimg_input_open(path, tmpdir, &in, err) < 0)
+	bool wanted = filters != NULL && filters->contents;
+	if ((wanted ? crimg_input_open_wanted : crimg_input_open)(path, tmpdir, &in, err) < 0)
 		return -1;
-	if (filters != NULL && filters->contents && crimg_input_keep(&in, tmpdir, err) < 0) {
-		crimg_input_fini(&in);
-		return -1;
-	}
 	return open_image(&in, format, NULL, filters, out, err);
 }
 

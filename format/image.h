@@ -75,7 +75,7 @@ CRIMG_MUST_CHECK int crimg_image_open_all(struct crimg_input *in, const char *fo
                                           const struct crimg_image_listener *listener,
                                           struct crimg_image **out, struct crimg_err *err);
 // crimg_image_open() with filters (format/filter.h) between the reader and the index: put puts them
-// there. contents: these will be read, also when the image comes from a pipe.
+// there. contents: these will be read, in any order, also when the image comes from a pipe or is packed.
 struct crimg_image_filters {
 	int (*put)(void *context, struct crimg_reader *reader, struct crimg_err *err);
 	void *context;

@@ -18,6 +18,11 @@
 
 #define PROCESS_PREFIX "pid:"
 
+struct opening {
+	const char *tmpdir;
+	bool wanted; // all contents will be read, in any order
+};
+
 // A pipe whose first bytes were looked at: gives them again, then goes on.
 struct replay_state {
 	struct crimg_source *pipe;
@@ -84,11 +89,11 @@ static int spool(struct crimg_input *in, const char *tmpdir, struct crimg_err *e
 	return 0;
 }
 
-static int open_archive(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+static int open_archive(struct crimg_input *in, const struct opening *how, struct crimg_err *err)
 {
-	if (in->source->forward_only && spool(in, tmpdir, err) < 0)
+	if (in->source->forward_only && spool(in, how->tmpdir, err) < 0)
 		return -1;
-	if (crimg_store_open_tar(in->source, &in->store, err) < 0)
+	if (crimg_store_open_tar(in->source, how->tmpdir, how->wanted, &in->store, err) < 0)
 		return -1;
 	in->source = NULL;
 	return 0;
@@ -126,17 +131,17 @@ static bool is_elf(const struct crimg_input *in)
 	return in->head_length >= 4 && memcmp(in->head, CRIMG_ELF_MAGIC, 4) == 0;
 }
 
-static int open_source(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+static int open_source(struct crimg_input *in, const struct opening *how, struct crimg_err *err)
 {
 	if (read_head(in, err) < 0)
 		return -1;
 	if (in->source->forward_only && make_replay(in, err) < 0)
 		return -1;
 	if (crimg_store_is_tar(in->head, in->head_length))
-		return open_archive(in, tmpdir, err);
-	bool twice = is_criu_file(in) || is_elf(in) || crimg_is_linuxcr(in->head, in->head_length)
+		return open_archive(in, how, err);
+	bool twice = how->wanted || is_criu_file(in) || is_elf(in) || crimg_is_linuxcr(in->head, in->head_length)
 	             || crimg_is_cpt(in->head, in->head_length);
-	return in->source->forward_only && twice ? spool(in, tmpdir, err) : 0;
+	return in->source->forward_only && twice ? spool(in, how->tmpdir, err) : 0;
 }
 
 int32_t crimg_input_pid(const char *path)
@@ -150,7 +155,7 @@ int32_t crimg_input_pid(const char *path)
 		? (int32_t)pid : 0;
 }
 
-static int open_path(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+static int open_path(struct crimg_input *in, const struct opening *how, struct crimg_err *err)
 {
 	struct stat st;
 	if (crimg_input_pid(in->path) != 0)
@@ -167,25 +172,32 @@ static int open_path(struct crimg_input *in, const char *tmpdir, struct crimg_er
 		return crimg_fail_sys(err, errno, shown, "cannot be opened");
 	if (crimg_source_open_fd(fd, shown, &in->source, err) < 0)
 		return -1;
-	return open_source(in, tmpdir, err);
+	return open_source(in, how, err);
 }
 
-int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
-                     struct crimg_err *err)
+static int open_input(const char *path, struct opening how, struct crimg_input *out,
+                      struct crimg_err *err)
 {
 	*out = (struct crimg_input){ .path = strdup(path) };
 	if (out->path == NULL)
 		return crimg_fail_nomem(err, strlen(path));
-	if (open_path(out, tmpdir, err) < 0) {
+	if (open_path(out, &how, err) < 0) {
 		crimg_input_fini(out);
 		return -1;
 	}
 	return 0;
 }
 
-int crimg_input_keep(struct crimg_input *in, const char *tmpdir, struct crimg_err *err)
+int crimg_input_open(const char *path, const char *tmpdir, struct crimg_input *out,
+                     struct crimg_err *err)
 {
-	return in->source != NULL && in->source->forward_only ? spool(in, tmpdir, err) : 0;
+	return open_input(path, (struct opening){ tmpdir, false }, out, err);
+}
+
+int crimg_input_open_wanted(const char *path, const char *tmpdir, struct crimg_input *out,
+                            struct crimg_err *err)
+{
+	return open_input(path, (struct opening){ tmpdir, true }, out, err);
 }
 
 void crimg_input_fini(struct crimg_input *in)

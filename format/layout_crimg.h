@@ -51,6 +51,7 @@ enum crimg_frame_type {
 	CRIMG_FRAME_INDEX = 5,
 	CRIMG_FRAME_END = 6,
 	CRIMG_FRAME_DIGESTS = 7,
+	CRIMG_FRAME_PADDING = 8, // its body means nothing
 };
 
 // OBJECT body.

@@ -16,6 +16,7 @@
 #define HOLE_BYTES ((uint64_t)64 << 10) // fewer zeros are written: a file of small holes is slow to make
 #define BEHIND_FROM ((uint64_t)32 << 20) // a file this large gets a thread for its large writes,
 #define BEHIND_PROMISED ((uint64_t)8 << 20) // or one that is known to become this large
+#define RESERVED_FROM ((uint64_t)1 << 20) // bytes known to follow
 #define COPY_STEP ((uint64_t)8 << 20) // so that writeback starts while the rest is copied
 
 static const uint8_t zeros[64 << 10];
@@ -105,9 +106,18 @@ static int write_behind(struct crimg_outfd *f, uint64_t offset, const void *data
 	return 0;
 }
 
+// A file system finds room for many pages at once sooner than for one after the other. What it cannot do, or has no
+// room for, shows when they are written.
+static void reserve(const struct crimg_outfd *f, uint64_t offset, uint64_t length)
+{
+	if (length >= RESERVED_FROM)
+		(void)fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+}
+
 static int copy_behind(struct crimg_outfd *f, uint64_t offset, struct crimg_span span,
                        struct crimg_err *err)
 {
+	reserve(f, offset, span.length);
 	if (open_behind(f, err) < 0 || crimg_write_behind_copy(f->behind, offset, span, err) < 0) {
 		f->failed = true;
 		return -1;

@@ -13,6 +13,9 @@
 #include "format/outfd.h"
 #include "format/place.h"
 #include "format/store.h"
+#include "format/together.h"
+
+#define MEMBERS_A_THREAD 32u
 
 enum made_type { MADE_FILE, MADE_LINK, MADE_DIR };
 
@@ -100,18 +103,23 @@ static int enter_one(struct crimg_output *o, int fd, const char *name, size_t le
 	return below < 0 ? fail_at(o, name, err, errno) : below;
 }
 
-// Opens the directory that name is in, for the caller to close, and sets *base to its last part.
+// Closes what enter opened: for a name of one part, nothing.
+static void leave(const struct dir_state *d, int fd)
+{
+	if (fd != d->fd)
+		close(fd);
+}
+
+// Opens the directory that name is in, for the caller to leave, and sets *base to its last part.
 static int enter(struct crimg_output *o, const char *name, bool make, const char **base,
                  struct crimg_err *err)
 {
 	const struct dir_state *d = o->state;
-	int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		return fail_at(o, name, err, errno);
+	int fd = d->fd;
 	*base = name;
 	for (const char *slash = strchr(name, '/'); slash != NULL; slash = strchr(*base, '/')) {
 		int below = enter_one(o, fd, name, (size_t)(slash - name), *base, make, err);
-		close(fd);
+		leave(d, fd);
 		if (below < 0)
 			return -1;
 		fd = below;
@@ -140,7 +148,7 @@ static int make(struct crimg_output *o, const char *name, enum made_type type, c
 	if (fd < 0)
 		return -1;
 	if (reserve(d, name, strlen(name), err) < 0) {
-		close(fd);
+		leave(d, fd);
 		return -1;
 	}
 	int rc = type == MADE_LINK ? symlinkat(target, fd, base)
@@ -151,7 +159,7 @@ static int make(struct crimg_output *o, const char *name, enum made_type type, c
 	settle(d, type, rc >= 0);
 	if (type == MADE_DIR && rc < 0 && why == EEXIST && is_dir(fd, base))
 		rc = 0;
-	close(fd);
+	leave(d, fd);
 	return rc < 0 ? fail_at(o, name, err, why) : rc;
 }
 
@@ -220,13 +228,15 @@ static int open_made(struct crimg_output *o, const struct made *made, struct cri
 	if (parent < 0)
 		return -1;
 	int fd = openat(parent, base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), why = errno;
-	close(parent);
+	leave(o->state, parent);
 	return fd < 0 ? fail_at(o, made->name, err, why) : fd;
 }
 
 // Asks the disk to begin with every member, so that it does not wait for each in turn.
-static int begin_sync(struct crimg_output *o, const struct made *made, struct crimg_err *err)
+static int begin_sync(void *context, size_t i, struct crimg_err *err)
 {
+	struct crimg_output *o = context;
+	const struct made *made = &((const struct dir_state *)o->state)->made[i];
 	int fd = made->type == MADE_FILE ? open_made(o, made, err) : 0;
 	if (fd <= 0)
 		return fd;
@@ -235,8 +245,10 @@ static int begin_sync(struct crimg_output *o, const struct made *made, struct cr
 	return 0;
 }
 
-static int sync_one(struct crimg_output *o, const struct made *made, struct crimg_err *err)
+static int sync_one(void *context, size_t i, struct crimg_err *err)
 {
+	struct crimg_output *o = context;
+	const struct made *made = &((const struct dir_state *)o->state)->made[i];
 	if (made->type == MADE_LINK) // lasts with its directory
 		return 0;
 	int fd = open_made(o, made, err);
@@ -255,12 +267,11 @@ static int dir_commit(struct crimg_output *o, struct crimg_err *err)
 	if (d->open != NULL)
 		return crimg_fail(err, CRIMG_E_USAGE, d->open->shown, CRIMG_NO_OFFSET,
 		                  "this member is still being written");
-	for (size_t i = 0; i < d->count; i++)
-		if (begin_sync(o, &d->made[i], err) < 0)
-			return -1;
-	for (size_t i = 0; i < d->count; i++)
-		if (sync_one(o, &d->made[i], err) < 0)
-			return -1;
+	// A flush of the disk serves all who wait for one.
+	size_t threads = 1 + d->count / MEMBERS_A_THREAD;
+	if (crimg_together(threads, d->count, begin_sync, o, err) < 0
+	    || crimg_together(threads, d->count, sync_one, o, err) < 0)
+		return -1;
 	if (crimg_sync_fd(d->fd, o->path, err) < 0)
 		return -1;
 	return crimg_place_commit(&d->place, err);
@@ -274,7 +285,7 @@ static void remove_one(struct crimg_output *o, const struct made *made)
 	if (fd < 0)
 		return;
 	unlinkat(fd, base, made->type == MADE_DIR ? AT_REMOVEDIR : 0);
-	close(fd);
+	leave(o->state, fd);
 }
 
 static void dir_discard(struct crimg_output *o)

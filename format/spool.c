@@ -8,40 +8,90 @@
 
 #include "format/checked.h"
 #include "format/limits.h"
+#include "format/write_behind.h"
 
-static int write_at(int fd, const uint8_t *p, size_t length, uint64_t at)
+struct crimg_spool {
+	int fd; // -1 once it is the caller's
+	char shown[CRIMG_ERR_SOURCE_MAX];
+	struct crimg_write_behind *behind;
+};
+
+int crimg_spool_file(const char *dir, struct crimg_err *err)
 {
-	while (length > 0) {
-		ssize_t n = pwrite(fd, p, length, (off_t)at);
-		if (n < 0 && errno != EINTR)
+	char name[4096];
+	snprintf(name, sizeof name, "%s/crimg-XXXXXX", dir);
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 && (fd = mkostemp(name, O_CLOEXEC)) >= 0)
+		unlink(name);
+	return fd >= 0 ? fd
+		: crimg_fail_sys(err, errno, dir, "no temporary file can be made here (TMPDIR names "
+		                 "another place)");
+}
+
+int crimg_spool_open(const char *tmpdir, struct crimg_spool **out, struct crimg_err *err)
+{
+	struct crimg_spool *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return crimg_fail_nomem(err, sizeof *s);
+	snprintf(s->shown, sizeof s->shown, "temporary file in %s (TMPDIR names another place)", tmpdir);
+	s->fd = crimg_spool_file(tmpdir, err);
+	if (s->fd < 0 || crimg_write_behind_open(s->fd, s->shown, NULL, &s->behind, err) < 0) {
+		crimg_spool_close(s);
+		return -1;
+	}
+	*out = s;
+	return 0;
+}
+
+void crimg_spool_close(struct crimg_spool *s)
+{
+	if (s == NULL)
+		return;
+	crimg_write_behind_close(s->behind);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s);
+}
+
+// Bytes from p on that are all zeros, or are not, up to the end of a page of the file.
+static size_t run_of(const uint8_t *p, uint64_t at, size_t length, bool *zero)
+{
+	size_t n = (size_t)crimg_min_u64(CRIMG_PAGE_BYTES - at % CRIMG_PAGE_BYTES, length);
+	*zero = crimg_all_zero(p, n);
+	while (n < length) {
+		size_t page = (size_t)crimg_min_u64(CRIMG_PAGE_BYTES, length - n);
+		if (crimg_all_zero(p + n, page) != *zero)
+			break;
+		n += page;
+	}
+	return n;
+}
+
+int crimg_spool_put(struct crimg_spool *s, uint64_t offset, const void *data, size_t length,
+                    struct crimg_err *err)
+{
+	const uint8_t *p = data;
+	for (size_t at = 0, n; at < length; at += n) {
+		bool zero;
+		n = run_of(p + at, offset + at, length - at, &zero);
+		if (!zero && crimg_write_behind_put(s->behind, offset + at, p + at, n, err) < 0)
 			return -1;
-		p += n > 0 ? n : 0;
-		at += n > 0 ? (uint64_t)n : 0;
-		length -= n > 0 ? (size_t)n : 0;
 	}
 	return 0;
 }
 
-// Pages of zeros become holes: a core has far more of them than a disk has room.
-static int write_sparse(int fd, const uint8_t *p, size_t length, uint64_t at)
+int crimg_spool_end(struct crimg_spool *s, uint64_t size, struct crimg_err *err)
 {
-	for (size_t from = 0, to; from < length; from = to) {
-		bool zero = true, first = true;
-		for (to = from; to < length; first = false) {
-			size_t n = (size_t)crimg_min_u64(CRIMG_PAGE_BYTES, length - to);
-			bool is_zero = crimg_all_zero(p + to, n);
-			if (!first && is_zero != zero)
-				break;
-			zero = is_zero;
-			to += n;
-		}
-		if (!zero && write_at(fd, p + from, to - from, at + from) < 0)
-			return -1;
-	}
-	return 0;
+	if (crimg_write_behind_drain(s->behind, err) < 0)
+		return -1;
+	if (ftruncate(s->fd, (off_t)size) < 0)
+		return crimg_fail_sys(err, errno, s->shown, "cannot be written");
+	int fd = s->fd;
+	s->fd = -1;
+	return fd;
 }
 
-static int copy_out(struct crimg_source *from, int fd, struct crimg_err *err)
+static int copy_out(struct crimg_source *from, struct crimg_spool *to, struct crimg_err *err)
 {
 	static const size_t step = (size_t)64 << 10;
 	uint8_t *buf = malloc(step);
@@ -50,31 +100,20 @@ static int copy_out(struct crimg_source *from, int fd, struct crimg_err *err)
 	int rc = buf == NULL ? crimg_fail_nomem(err, step) : 0;
 	while (rc == 0 && got > 0) {
 		rc = crimg_source_read(from, at, buf, step, &got, err);
-		if (rc == 0 && write_sparse(fd, buf, got, at) < 0)
-			rc = crimg_fail_sys(err, errno, from->name, "cannot be copied to a temporary file");
+		if (rc == 0)
+			rc = crimg_spool_put(to, at, buf, got, err);
 		at += got;
 	}
 	free(buf);
-	if (rc == 0 && ftruncate(fd, (off_t)at) < 0)
-		rc = crimg_fail_sys(err, errno, from->name, "cannot be copied to a temporary file");
-	return rc;
-}
-
-int crimg_spool_open(const char *dir, struct crimg_err *err)
-{
-	char name[4096];
-	snprintf(name, sizeof name, "%s/crimg-XXXXXX", dir);
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 && (fd = mkostemp(name, O_CLOEXEC)) >= 0)
-		unlink(name);
-	return fd >= 0 ? fd : crimg_fail_sys(err, errno, dir, "no temporary file can be made here");
+	return rc == 0 ? crimg_spool_end(to, at, err) : -1;
 }
 
 int crimg_spool(struct crimg_source *from, const char *tmpdir, struct crimg_err *err)
 {
-	int fd = crimg_spool_open(tmpdir, err);
-	if (fd < 0 || copy_out(from, fd, err) == 0)
-		return fd;
-	close(fd);
-	return -1;
+	struct crimg_spool *s;
+	if (crimg_spool_open(tmpdir, &s, err) < 0)
+		return -1;
+	int fd = copy_out(from, s, err);
+	crimg_spool_close(s);
+	return fd;
 }

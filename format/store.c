@@ -29,7 +29,7 @@ int crimg_store_make(const struct crimg_store_ops *ops, const char *name, char j
 
 void crimg_store_close(struct crimg_store *store)
 {
-	if (store == NULL)
+	if (store == NULL || store->shares-- > 0)
 		return;
 	if (store->ops->close != NULL)
 		store->ops->close(store);
@@ -40,6 +40,13 @@ void crimg_store_close(struct crimg_store *store)
 	free(store->members);
 	free(store->name);
 	free(store);
+}
+
+struct crimg_store *crimg_store_share(struct crimg_store *store)
+{
+	if (store != NULL)
+		store->shares++;
+	return store;
 }
 
 void crimg_store_shown(const struct crimg_store *store, const char *member, char *out, size_t size)

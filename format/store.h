@@ -33,6 +33,7 @@ struct crimg_store {
 	char joint;                    // between store and member name in errors: '/' or '!'
 	struct crimg_member *members;  // sorted by name, names unique; owned
 	size_t count, capacity;
+	unsigned shares;               // how many more closes there will be
 	void *state;
 };
 
@@ -44,8 +45,11 @@ CRIMG_MUST_CHECK int crimg_store_open_dir(const char *path, struct crimg_store *
 // a clear error: absolute and ".." names, a link or file in the middle of another member's path, hard
 // links and special files, the same name twice (but for directories), an archive cut short, a ratio or
 // size beyond limits.h. Errors name "archive!member". Members of a plain tar have an fd and are read at
-// any offset; of the others the large ones are forward_only: reading backwards works, but unpacks anew.
-CRIMG_MUST_CHECK int crimg_store_open_tar(struct crimg_source *source, struct crimg_store **out,
+// any offset, and so are the large ones of others once they are unpacked to a file without a name in tmpdir: now, in the
+// pass that lists them, when all contents are wanted; else when somebody goes back. Until then they are
+// forward_only. tmpdir is borrowed as long as the store is open; NULL, when contents are not wanted: never.
+CRIMG_MUST_CHECK int crimg_store_open_tar(struct crimg_source *source, const char *tmpdir,
+                                          bool wanted, struct crimg_store **out,
                                           struct crimg_err *err);
 // True when the first bytes of a file are those of an archive that crimg_store_open_tar reads
 // (512 bytes are enough).
@@ -60,6 +64,8 @@ CRIMG_MUST_CHECK int crimg_store_open_memory(const char *name, struct crimg_stor
 CRIMG_MUST_CHECK int crimg_store_add_memory(struct crimg_store *store, const char *name,
                                             const void *data, size_t length, struct crimg_err *err);
 void crimg_store_close(struct crimg_store *store); // NULL is allowed
+// For one more user, who closes it too: an archive is listed once. NULL stays NULL.
+struct crimg_store *crimg_store_share(struct crimg_store *store);
 
 // The member called name, or NULL.
 const struct crimg_member *crimg_store_find(const struct crimg_store *store, const char *name);

@@ -103,4 +103,9 @@ CRIMG_MUST_CHECK int crimg_task_environment(struct crimg_image *image, const str
                                             size_t limit, struct crimg_buf *out, bool *cut,
                                             struct crimg_err *err);
 
+// What an image of ours tells of a thread, and of a process, beyond CRIU's messages; NULL: nothing. What cannot be
+// read is noted in damage.
+const ThreadExtraEntry *crimg_thread_extra(struct crimg_image *image, uint32_t tid, struct crimg_err *damage);
+const ProcessExtraEntry *crimg_process_extra(struct crimg_image *image, uint32_t pid, struct crimg_err *damage);
+
 #endif

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct crimg_input in;
 	if (crimg_source_open_memory(data, size, "fuzz.tar", &source, &err) < 0)
 		return 0;
-	if (crimg_store_open_tar(source, &store, &err) < 0) {
+	if (crimg_store_open_tar(source, NULL, false, &store, &err) < 0) {
 		harness_claim_err(-1, &err);
 		crimg_source_close(source);
 		return 0;

@@ -384,7 +384,7 @@ static int pump_into(struct crimg_reader *reader, const char *to,
                      const struct crimg_writer_options *options, struct crimg_output *out,
                      struct crimg_err *err)
 {
-	const struct crimg_progress progress = { go_on, NULL };
+	const struct crimg_progress progress = { .tell = go_on };
 	struct crimg_writer writer = { .driver = crimg_writer_by_name(to), .output = out };
 	struct crimg_writer_options o = *options;
 	o.single_object = reader->single_object;

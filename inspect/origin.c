@@ -169,11 +169,31 @@ static void find_times(struct crimg_view *view, struct crimg_origin *o)
 	}
 }
 
+// An image that says who took it.
+static void find_maker(struct crimg_view *view, struct crimg_origin *o)
+{
+	const MakerEntry *e = crimg_image_get(view->image, CRIMG_KIND_MAKER, 0, &view->damage);
+	if (e == NULL)
+		return;
+	crimg_safe_text(o->program, sizeof o->program, e->program, strlen(e->program));
+	crimg_safe_text(o->program_version, sizeof o->program_version, e->version, strlen(e->version));
+	for (size_t i = 0; i < e->n_closed; i++) {
+		size_t length = strlen(o->closed);
+		if (length + 2 < sizeof o->closed && length > 0)
+			o->closed[length++] = ' ';
+		crimg_safe_text(o->closed + length, sizeof o->closed - length, e->closed[i], strlen(e->closed[i]));
+	}
+	if (e->kernel != NULL)
+		crimg_safe_text(o->kernel, sizeof o->kernel, e->kernel, strlen(e->kernel));
+	o->taken_at = e->has_taken_at ? e->taken_at : 0;
+}
+
 void crimg_origin_find(struct crimg_view *view, struct crimg_origin *out)
 {
 	*out = (struct crimg_origin){ .at_least = 0 };
 	find_release(view, out);
 	find_times(view, out);
+	find_maker(view, out);
 	for (size_t i = 0; i < view->image->count && out->version[0] == '\0'; i++)
 		if (is_log(&view->image->objects[i]))
 			read_log(view, &view->image->objects[i], out);

@@ -14,6 +14,9 @@ struct crimg_origin {
 	char maker[64];          // of an image that a kernel wrote itself: "checkpoint(2)"
 	char kernel[160];        // the same: "Linux 6.1.0 … x86_64" and the host's name
 	char log[128];           // the log's name
+	char closed[80];      // kinds of what the tasks held that nobody outside held, as it says; "": no such thing
+	char program[64], program_version[64]; // what says itself that it took the image; "": nothing does
+	uint64_t taken_at; // seconds since 1970; 0: it does not say
 	uint64_t uptime_seconds; // of the host at the dump, 0 when unknown
 	uint64_t newest_time; // seconds since 1970 of the newest time in the image; 0 when there is
 	                      // none

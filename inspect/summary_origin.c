@@ -22,8 +22,14 @@ void crimg_summary_maker(struct crimg_table *t, const struct crimg_origin *o)
 	release_text(o->at_least != 0 ? o->at_least : 106, from, sizeof from);
 	// The last release before 4.1 was 4.0.
 	release_text(o->before != 0 ? o->before - 1 : 0, to, sizeof to);
+	crimg_field(t, "maker", NULL);
+	crimg_cell_text(t, o->program[0] != '\0' ? o->program : NULL);
+	crimg_field(t, "maker_version", NULL);
+	crimg_cell_text(t, o->program[0] != '\0' ? o->program_version : NULL);
 	crimg_field(t, NULL, "made by");
-	if (o->version[0] != '\0')
+	if (o->program[0] != '\0')
+		crimg_cell_textf(t, "%s %s, with fields of CRIU %s", o->program, o->program_version, from);
+	else if (o->version[0] != '\0')
 		crimg_cell_textf(t, "CRIU %s (says %s)", o->version, o->log);
 	else if (o->field == NULL)
 		crimg_cell_textf(t, "CRIU %s", o->before != 0 ? "4.0 or older" : "(any version)");
@@ -33,6 +39,8 @@ void crimg_summary_maker(struct crimg_table *t, const struct crimg_origin *o)
 	else
 		crimg_cell_textf(t, "CRIU %s or later (newest field: %s.%s)", from, o->message,
 		                 o->field);
+	crimg_field(t, "closed", o->closed[0] != '\0' ? "closed" : NULL);
+	crimg_cell_text(t, o->closed[0] != '\0' ? o->closed : NULL);
 	crimg_field(t, "criu_version", NULL);
 	crimg_cell_text(t, o->version[0] != '\0' ? o->version : NULL);
 	crimg_field(t, "criu_at_least", NULL);
@@ -74,18 +82,21 @@ void crimg_summary_time(struct crimg_table *t, const struct crimg_origin *o,
                         const struct crimg_container_info *c)
 {
 	char when[64], at[64];
-	crimg_field(t, "checkpointed", c->checkpointed != NULL ? "when" : NULL);
-	if (t->view->json == NULL && c->checkpointed != NULL) {
+	bool told = o->taken_at != 0 && c->checkpointed == NULL;
+	crimg_field(t, "checkpointed", c->checkpointed != NULL || told ? "when" : NULL);
+	if (told) {
+		crimg_cell_text(t, crimg_time_text(o->taken_at, when, sizeof when));
+	} else if (t->view->json == NULL && c->checkpointed != NULL) {
 		short_time(c->checkpointed, when, sizeof when);
 		crimg_cell_text(t, when);
 	} else {
 		crimg_cell_text(t, c->checkpointed);
 	}
-	bool log = c->checkpointed == NULL && c->log_end[0] != '\0';
+	bool log = c->checkpointed == NULL && !told && c->log_end[0] != '\0';
 	crimg_field(t, NULL, log ? "when" : NULL);
 	short_time(c->log_end, when, sizeof when);
 	crimg_cell_textf(t, "not before %s (last line of the container's log)", when);
-	bool newest = c->checkpointed == NULL && !log && o->newest_time != 0;
+	bool newest = c->checkpointed == NULL && !told && !log && o->newest_time != 0;
 	crimg_field(t, NULL, newest ? "when" : NULL);
 	crimg_cell_textf(t, "not before %s (%s)", crimg_time_text(o->newest_time, at, sizeof at),
 	                 o->newest_what);

@@ -5,6 +5,7 @@
 
 #include "format/names.h"
 #include "inspect/command.h"
+#include "inspect/creds_extras.h"
 
 static void ids_field(struct crimg_table *t, const char *key, const char *label,
                       const uint32_t ids[4])
@@ -112,21 +113,25 @@ static void seccomp_field(struct crimg_table *t, uint64_t mode, bool has_filter,
 	crimg_cell_text(t, text);
 }
 
+#define RESET_ON_FORK 0x40000000u // SCHED_RESET_ON_FORK, in a policy
+
 static void schedule_field(struct crimg_table *t, const ThreadCoreEntry *c)
 {
 	char number[32], priority[32] = "";
+	uint32_t policy = c->sched_policy & ~RESET_ON_FORK;
+	bool resets = (c->sched_policy & RESET_ON_FORK) != 0;
 	if (!c->has_sched_policy)
 		return;
 	crimg_field(t, NULL, "scheduling");
 	if (c->has_sched_prio && c->sched_prio != 0)
 		snprintf(priority, sizeof priority, ", priority %u", c->sched_prio);
-	crimg_cell_textf(t, "%s, nice %d%s",
-	                 crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, c->sched_policy, number,
-	                                      sizeof number),
-	                 c->sched_nice, priority);
+	crimg_cell_textf(t, "%s, nice %d%s%s",
+	                 crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, policy, number, sizeof number),
+	                 c->sched_nice, priority, resets ? ", reset on fork" : "");
 	crimg_field(t, "sched_policy", NULL);
-	crimg_cell_text(t, crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, c->sched_policy, number,
-	                                        sizeof number));
+	crimg_cell_text(t, crimg_name_or_number(CRIMG_NAMES_SCHED_POLICY, policy, number, sizeof number));
+	crimg_field(t, "reset_on_fork", NULL);
+	crimg_cell_bool(t, resets);
 	crimg_field(t, "nice", NULL);
 	crimg_cell_i64(t, c->sched_nice);
 	crimg_field(t, "sched_priority", NULL);
@@ -244,6 +249,7 @@ static void thread_fields(struct crimg_table *t, const struct crimg_task *task,
 		              tc->old_seccomp_filter);
 	if (core != NULL)
 		schedule_field(t, core);
+	crimg_thread_extra_fields(t, thread->tid);
 }
 
 // Threads rarely differ from the leader: in text only what does is shown.
@@ -309,6 +315,7 @@ void crimg_view_creds(struct crimg_view *view)
 			thread_fields(&t, task, &task->threads[0]);
 		if (task->core != NULL && task->core->tc != NULL)
 			process_fields(&t, task->core->tc);
+		crimg_process_extra_fields(&t, task->pid);
 		limits_field(&t, task);
 		crimg_table_end(&t);
 		show_threads(view, task);

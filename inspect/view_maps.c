@@ -7,6 +7,7 @@
 #include "format/names.h"
 #include "inspect/area_text.h"
 #include "inspect/command.h"
+#include "inspect/creds_extras.h"
 #include "inspect/file_text.h"
 
 static const struct crimg_column columns[] = {
@@ -21,6 +22,7 @@ static const struct crimg_column columns[] = {
 	{ "status", NULL, CRIMG_COLUMN_LEFT },
 	{ "offset", NULL, CRIMG_COLUMN_RIGHT },
 	{ "name", NULL, CRIMG_COLUMN_LEFT },
+	{ "label", NULL, CRIMG_COLUMN_LEFT },
 	{ "advice", NULL, CRIMG_COLUMN_LEFT },
 	{ NULL, "WHAT", CRIMG_COLUMN_CUT_MIDDLE },
 };
@@ -83,7 +85,13 @@ static void what_cells(struct crimg_table *t, const struct crimg_task *task,
 	char name[CRIMG_FILE_TEXT_MAX + 16], note[256], advice[128], offset[32] = "";
 	crimg_area_text(t->view, task, vma, name, sizeof name);
 	note_text(vma, note, sizeof note);
+	const char *label = crimg_area_label(t->view, task->pid, area->start);
 	crimg_cell_text(t, name[0] != '\0' ? name : NULL);
+	crimg_cell_text(t, label);
+	if (label != NULL && name[0] == '\0')
+		snprintf(name, sizeof name, "[anon:%s]", label);
+	else if (label != NULL)
+		snprintf(name + strlen(name), sizeof name - strlen(name), " [%s]", label);
 	crimg_cell_text(t, crimg_flags_text(CRIMG_NAMES_MADVISE, vma->has_madv ? vma->madv : 0,
 	                                    advice, sizeof advice));
 	if (at != 0 && (vma->status & CRIMG_VMA_FILE) != 0)

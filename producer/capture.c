@@ -1,24 +1,29 @@
 // The order of taking an image: memory before anything is asked of a task, files, cores; then what is of the
 // whole tree.
+#include "producer/leaks.h"
 #include "producer/capture.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "producer/capture_unix.h"
 #include "producer/clocks.h"
 #include "format/x86.h"
 #include "format/x86_cpuid.h"
+#include "producer/net_policy.h"
 #include "producer/proc.h"
 
 #define IMAGE_VERSION 2u // of CRIU's layout: 1.1
 #define OUR_ID 1u        // of what crimg itself has: no task shares it
 
 // Numbers of our namespaces, which the whole tree shares, but for those of its own.
-enum { NS_PID = 1, NS_NET, NS_IPC, NS_UTS, NS_TIME, NS_MNT, NS_USER, NS_CGROUP };
+enum { NS_PID = 1, NS_NET = CRIMG_CAPTURE_NET_NS, NS_IPC, NS_UTS, NS_TIME, NS_MNT, NS_USER, NS_CGROUP };
 
 void *crimg_capture_alloc(struct crimg_capture *c, size_t size, struct crimg_err *err)
 {
@@ -132,7 +137,35 @@ static int put_inventory(struct crimg_capture *c, struct crimg_err *err)
 	e.lsmtype = LSMTYPE__NO_LSM;
 	e.root_ids = &ids;
 	e.plugins_entry = &plugins;
+	if (c->connections.count > 0) {
+		bool locked = crimg_connections_want_lock(&c->connections);
+		e.has_network_lock_method = true;
+		e.network_lock_method = locked ? CRIMG_LOCK_NFTABLES : CRIMG_LOCK_SKIP;
+		e.dump_criu_run_id = c->connections.run_id;
+	}
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_INVENTORY, 0, &e.base, err);
+}
+
+// CRIU's images do not say who made them, nor when.
+static int put_maker(struct crimg_capture *c, struct crimg_err *err)
+{
+	MakerEntry e = MAKER_ENTRY__INIT;
+	const char *closed[32];
+	struct utsname host;
+	char program[] = "crimg", version[] = CRIMG_VERSION, kernel[4 * sizeof host.release] = "";
+	if (uname(&host) == 0)
+		snprintf(kernel, sizeof kernel, "%s %s %s %s", host.sysname, host.release, host.machine,
+			 host.nodename);
+	e.program = program;
+	e.version = version;
+	e.kernel = kernel;
+	e.has_taken_at = true;
+	e.taken_at = (uint64_t)time(NULL);
+	e.closed = (char **)(uintptr_t)closed;
+	for (unsigned i = 0; crimg_leaks_word(i) != NULL; i++)
+		if ((c->closed & 1u << i) != 0)
+			closed[e.n_closed++] = crimg_leaks_word(i);
+	return crimg_shelf_put(&c->shelf, CRIMG_KIND_MAKER, 0, &e.base, err);
 }
 
 // What this processor is: programs have chosen their code by it. CRIU's mask has no bit for SSE,
@@ -216,8 +249,28 @@ static int let_go(struct crimg_capture *c, struct crimg_err *err)
 	if (crimg_shelf_spool(&c->shelf, c->spool, c->stopped, err) < 0
 	    || crimg_tree_check(&c->tree, err) < 0)
 		return -1;
-	crimg_tree_thaw(&c->tree, CRIMG_THAW_RUN);
+	return crimg_capture_thaw(c, CRIMG_THAW_RUN, err);
+}
+
+int crimg_capture_thaw(struct crimg_capture *c, enum crimg_thaw how, struct crimg_err *err)
+{
+	if (how != CRIMG_THAW_KILL)
+		crimg_connections_release(&c->connections);
+	else if (crimg_connections_silence(&c->connections, &c->tree, err) < 0)
+		return -1;
+	crimg_tree_thaw(&c->tree, how);
+	crimg_connections_release(&c->connections);
 	return 0;
+}
+
+// Whether all connections may be taken: some may have been made since that was asked.
+static int check_connections(struct crimg_capture *c, struct crimg_err *err)
+{
+	if (crimg_connections_match(&c->connections) == 0 || !crimg_net_policy()->inside_only)
+		return 0;
+	return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			  "a connection of TCP was made with somebody outside the tree: --tcp-established takes it "
+			  "all the same");
 }
 
 int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
@@ -229,16 +282,21 @@ int crimg_capture_all(struct crimg_capture *c, struct crimg_err *err)
 	c->fs = (struct crimg_sharing){.type = KCMP_FS, .last = OUR_ID};
 	c->sighand = (struct crimg_sharing){.type = KCMP_SIGHAND, .last = OUR_ID};
 	c->file = (struct crimg_sharing){.type = KCMP_FILE};
-	if (put_inventory(c, err) < 0 || crimg_capture_namespaces(c, err) < 0
+	if (crimg_capture_own_cgroups(c, err) < 0 || crimg_capture_namespaces(c, err) < 0
 	    || (c->parent != NULL
 		&& crimg_shelf_put_link(&c->shelf, "parent", c->parent->link, err) < 0))
 		return -1;
 	for (size_t i = 0; i < c->tree.count; i++)
 		if (put_task(c, &c->tree.tasks[i], err) < 0)
 			return -1;
-	if (crimg_capture_tty_queues(c, err) < 0)
+	if (crimg_capture_unix_ends(c, err) < 0 || crimg_capture_flight_ends(c, err) < 0
+	    || crimg_capture_connections(c, err) < 0 || check_connections(c, err) < 0
+	    || crimg_capture_tty_queues(c, err) < 0)
 		return -1;
-	if (crimg_capture_put_seccomp(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
+	if (put_inventory(c, err) < 0 || put_maker(c, err) < 0)
+		return -1;
+	if (crimg_capture_put_hidden(c, err) < 0 || crimg_capture_put_seccomp(c, err) < 0
+	    || crimg_capture_put_cgroups(c, err) < 0 || put_clocks(c, err) < 0 || put_cpu(c, err) < 0)
 		return -1;
 	c->taken_at = crimg_now_us();
 	if ((c->spool != NULL && let_go(c, err) < 0) || put_stats(c, err) < 0)
@@ -258,10 +316,18 @@ void crimg_capture_fini(struct crimg_capture *c)
 	crimg_sharing_fini(&c->fs);
 	crimg_sharing_fini(&c->sighand);
 	crimg_sharing_fini(&c->file);
+	free(c->sets);
+	crimg_connections_release(&c->connections);
+	crimg_buf_fini(&c->notes);
+	free(c->deferred);
+	crimg_capture_unix_fini(c);
+	crimg_capture_flight_fini(c);
 	free(c->named);
 	free(c->ghosts);
 	free(c->links);
 	free(c->segments);
+	crimg_capture_free_hidden(c);
+	crimg_capture_detach(c);
 	free(c->filters);
 	free(c->known);
 	free(c->pipes);

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "producer/capture.h"
+#include "producer/capture_unix.h"
 #include "producer/proc.h"
 
 struct numbers {
@@ -99,22 +99,34 @@ static struct crimg_known_file *known_file(struct crimg_capture *c, uint32_t id,
 	return &c->known[id];
 }
 
+static int put_file(struct crimg_capture *c, struct crimg_open_file *f, struct crimg_err *err)
+{
+	struct crimg_known_file *known = known_file(c, f->id, err);
+	FdTypes type = FD_TYPES__UND;
+	if (known == NULL || read_target(c, f, err) < 0 || crimg_capture_open_file(c, f, &type, err) < 0)
+		return -1;
+	c->known[f->id].type = type;
+	return 0;
+}
+
+int crimg_capture_taken_file(struct crimg_capture *c, int fd, uint32_t id, struct crimg_err *err)
+{
+	struct crimg_open_file f = {.pid = getpid(), .fd = fd, .ours = fd, .id = id};
+	bool ignored;
+	snprintf(f.link, sizeof f.link, "/proc/self/fd/%d", fd);
+	return parse_info(c, &f, &ignored, err) < 0 ? -1 : put_file(c, &f, err);
+}
+
+// And what is on its way through it.
 static int put_fresh(struct crimg_capture *c, struct crimg_open_file *f, int pidfd,
 		     struct crimg_err *err)
 {
-	struct crimg_known_file *known = known_file(c, f->id, err);
-	FdTypes type;
-	if (known == NULL)
-		return -1;
 	f->ours = (int)syscall(SYS_pidfd_getfd, pidfd, f->fd, 0);
 	if (f->ours < 0)
 		return crimg_fail_sys(err, errno, f->link, "cannot be taken (pidfd_getfd)");
-	int rc = read_target(c, f, err);
-	if (rc == 0)
-		rc = crimg_capture_open_file(c, f, &type, err);
+	int rc = put_file(c, f, err);
 	close(f->ours);
-	c->known[f->id].type = rc == 0 ? type : FD_TYPES__UND;
-	return rc;
+	return rc < 0 ? -1 : crimg_capture_flights(c, err);
 }
 
 static int put_descriptor(struct crimg_capture *c, pid_t pid, int pidfd, int fd, uint32_t files_id,
@@ -134,12 +146,12 @@ static int put_descriptor(struct crimg_capture *c, pid_t pid, int pidfd, int fd,
 	struct crimg_known_file *known = known_file(c, f.id, err);
 	if (known == NULL)
 		return -1;
-	bool fresh_in_process = known->met_in != pid;
+	bool fresh_in_process = known->met_in != pid, fresh_in_all = known->met_in == 0;
 	known->met_in = pid;
 	e.type = known->type;
 	if (crimg_shelf_put(&c->shelf, CRIMG_KIND_FDINFO, files_id, &e.base, err) < 0)
 		return -1;
-	return crimg_capture_locks(c, &f, fresh, fresh_in_process, err);
+	return crimg_capture_locks(c, &f, fresh_in_all, fresh_in_process, err);
 }
 
 int crimg_capture_files(struct crimg_capture *c, const struct crimg_live_task *t, uint32_t files_id,

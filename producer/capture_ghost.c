@@ -25,33 +25,40 @@ static Timeval *time_of(struct crimg_capture *c, const struct timespec *t, struc
 	return e;
 }
 
+int crimg_capture_ghost_chunk(struct crimg_capture *c, uint64_t id, uint64_t offset, struct crimg_shelf_run run,
+			      struct crimg_err *err)
+{
+	GhostChunkEntry e = GHOST_CHUNK_ENTRY__INIT;
+	size_t payload;
+	e.off = offset;
+	e.len = run.length;
+	if (crimg_shelf_put_payload(&c->shelf, CRIMG_KIND_GHOST_FILE, id, &e.base, &payload, err) < 0)
+		return -1;
+	return crimg_shelf_add(&c->shelf, payload, run, err);
+}
+
 // The pieces of a file that are not holes, each with its own entry.
 static int put_chunks(struct crimg_capture *c, uint64_t id, int fd, uint64_t size, struct crimg_err *err)
 {
 	for (off_t at = 0; (uint64_t)at < size;) {
-		GhostChunkEntry e = GHOST_CHUNK_ENTRY__INIT;
-		size_t payload;
 		off_t data = lseek(fd, at, SEEK_DATA);
 		if (data < 0 && errno == ENXIO)
 			return 0;
 		off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
 		if (hole < 0)
 			return crimg_fail_sys(err, errno, NULL, "a deleted file cannot be read");
-		e.off = (uint64_t)data;
-		e.len = crimg_min_u64((uint64_t)hole, size) - e.off;
 		struct crimg_shelf_run run = {
-			.where = CRIMG_SHELF_FILE, .place = fd, .address = e.off, .length = e.len,
+			.where = CRIMG_SHELF_FILE, .place = fd, .address = (uint64_t)data,
+			.length = crimg_min_u64((uint64_t)hole, size) - (uint64_t)data,
 		};
-		if (crimg_shelf_put_payload(&c->shelf, CRIMG_KIND_GHOST_FILE, id, &e.base, &payload, err)
-			    < 0
-		    || crimg_shelf_add(&c->shelf, payload, run, err) < 0)
+		if (crimg_capture_ghost_chunk(c, id, run.address, run, err) < 0)
 			return -1;
 		at = hole;
 	}
 	return 0;
 }
 
-static int put_ghost(struct crimg_capture *c, int fd, const struct stat *st, struct crimg_err *err)
+static int put_ghost(struct crimg_capture *c, const struct stat *st, struct crimg_err *err)
 {
 	GhostFileEntry e = GHOST_FILE_ENTRY__INIT;
 	e.uid = st->st_uid;
@@ -64,10 +71,9 @@ static int put_ghost(struct crimg_capture *c, int fd, const struct stat *st, str
 	e.mtim = time_of(c, &st->st_mtim, err);
 	e.has_chunks = e.chunks = e.has_size = S_ISREG(st->st_mode);
 	e.size = e.has_size ? (uint64_t)st->st_size : 0;
-	if (e.atim == NULL || e.mtim == NULL
-	    || crimg_shelf_put(&c->shelf, CRIMG_KIND_GHOST_FILE, c->last_ghost_id, &e.base, err) < 0)
+	if (e.atim == NULL || e.mtim == NULL)
 		return -1;
-	return fd < 0 ? 0 : put_chunks(c, c->last_ghost_id, fd, e.size, err);
+	return crimg_shelf_put(&c->shelf, CRIMG_KIND_GHOST_FILE, c->last_ghost_id, &e.base, err);
 }
 
 // Of several open files with one inode, all name the same ghost.
@@ -97,13 +103,31 @@ static int add_ghost(struct crimg_capture *c, const char *link, const struct sta
 	c->ghosts[c->ghost_count++] = (struct crimg_named_file){
 		.dev = st->st_dev, .ino = st->st_ino, .id = ++c->last_ghost_id,
 	};
-	return put_ghost(c, fd, st, err);
+	if (put_ghost(c, st, err) < 0)
+		return -1;
+	return fd < 0 ? 0 : put_chunks(c, c->last_ghost_id, fd, (uint64_t)st->st_size, err);
+}
+
+static int put_remap(struct crimg_capture *c, uint32_t file_id, uint32_t ghost_id, struct crimg_err *err)
+{
+	RemapFilePathEntry e = REMAP_FILE_PATH_ENTRY__INIT;
+	e.orig_id = file_id;
+	e.remap_id = ghost_id;
+	e.has_remap_type = true;
+	e.remap_type = REMAP_TYPE__GHOST;
+	return crimg_shelf_put(&c->shelf, CRIMG_KIND_REMAP_FPATH, 0, &e.base, err);
+}
+
+int crimg_capture_hidden_ghost(struct crimg_capture *c, const struct stat *st, uint32_t file_id,
+			       uint32_t *ghost_id, struct crimg_err *err)
+{
+	*ghost_id = ++c->last_ghost_id;
+	return put_ghost(c, st, err) < 0 ? -1 : put_remap(c, file_id, *ghost_id, err);
 }
 
 int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *name, uint32_t file_id,
 			struct crimg_err *err)
 {
-	RemapFilePathEntry e = REMAP_FILE_PATH_ENTRY__INIT;
 	struct stat st;
 	if (stat(link, &st) < 0)
 		return crimg_fail_sys(err, errno, link, "cannot be followed");
@@ -113,9 +137,5 @@ int crimg_capture_ghost(struct crimg_capture *c, const char *link, const char *n
 				  name);
 	if (known_ghost(c, &st) == 0 && add_ghost(c, link, &st, err) < 0)
 		return -1;
-	e.orig_id = file_id;
-	e.remap_id = known_ghost(c, &st);
-	e.has_remap_type = true;
-	e.remap_type = REMAP_TYPE__GHOST;
-	return crimg_shelf_put(&c->shelf, CRIMG_KIND_REMAP_FPATH, 0, &e.base, err);
+	return put_remap(c, file_id, known_ghost(c, &st), err);
 }

@@ -98,34 +98,33 @@ static int put_limits(struct crimg_capture *c, struct crimg_err *err)
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_IPC_VAR, CRIMG_CAPTURE_OWN_IPC, &e.base, err);
 }
 
-// The file behind a segment; -1 with err.
-static int open_segment(int id, uint64_t size, struct crimg_err *err)
+// The file behind a segment that is attached here; -1: it cannot be opened.
+static int open_segment(const void *at, uint64_t size)
 {
 	char path[80];
-	struct statfs fs;
-	uint64_t pages = (size + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES * CRIMG_PAGE_BYTES;
-	void *at = shmat(id, NULL, SHM_RDONLY);
-	if (at == (void *)-1)
-		return fail("System V segment", id, err);
 	uint64_t start = (uintptr_t)at;
+	uint64_t pages = (size + CRIMG_PAGE_BYTES - 1) / CRIMG_PAGE_BYTES * CRIMG_PAGE_BYTES;
 	snprintf(path, sizeof path, "/proc/self/map_files/%" PRIx64 "-%" PRIx64, start, start + pages);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		fail("System V segment", id, err);
-	shmdt(at);
-	if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) {
-		close(fd);
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "System V segment %d has huge pages of hugetlbfs", id);
-	}
-	return fd;
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-static int put_segment(struct crimg_capture *c, int index, struct crimg_err *err)
+static int put_opened(struct crimg_capture *c, int id, int fd, uint64_t size, struct crimg_err *err)
+{
+	struct statfs fs;
+	struct stat st;
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  "System V segment %d has huge pages of hugetlbfs", id);
+	if (fstat(fd, &st) < 0)
+		return fail("System V segment", id, err);
+	c->sysv_dev = st.st_dev;
+	return crimg_capture_shared_pages(c, (uint64_t)id, fd, size, err);
+}
+
+static int put_segment(struct crimg_capture *c, int index, bool swapped, struct crimg_err *err)
 {
 	struct shmid_ds ds;
-	struct stat st;
-	int id = shmctl(index, SHM_STAT_ANY, &ds);
+	int id = shmctl(index, SHM_STAT_ANY, &ds), rc;
 	if (id < 0) // no such index
 		return errno == EINVAL || errno == EIDRM ? 0 : fail("System V segment at", index, err);
 	IpcShmEntry e = IPC_SHM_ENTRY__INIT;
@@ -133,13 +132,19 @@ static int put_segment(struct crimg_capture *c, int index, struct crimg_err *err
 	e.desc = &d;
 	e.size = ds.shm_segsz;
 	e.has_in_pagemaps = e.in_pagemaps = true;
-	int fd = open_segment(id, e.size, err);
-	if (fd < 0)
-		return -1;
-	int rc = fstat(fd, &st) < 0 ? fail("System V segment", id, err)
-				    : crimg_capture_shared_pages(c, (uint64_t)id, fd, e.size, err);
-	close(fd);
-	c->sysv_dev = st.st_dev;
+	void *at = shmat(id, NULL, SHM_RDONLY);
+	if (at == (void *)-1)
+		return fail("System V segment", id, err);
+	int fd = open_segment(at, e.size);
+	if (fd < 0 && errno != EPERM)
+		rc = fail("System V segment", id, err);
+	else
+		rc = fd >= 0 ? put_opened(c, id, fd, e.size, err)
+			     : crimg_capture_attached(c, (uint64_t)id, at, e.size, swapped, err);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || rc < 0)
+		shmdt(at);
 	return rc < 0 ? -1
 		      : crimg_shelf_put(&c->shelf, CRIMG_KIND_IPCNS_SHM, CRIMG_CAPTURE_OWN_IPC, &e.base,
 					err);
@@ -263,7 +268,7 @@ int crimg_capture_ipc(struct crimg_capture *c, struct crimg_err *err)
 	if (put_limits(c, err) < 0)
 		return -1;
 	for (int i = 0; i <= segments; i++)
-		if (put_segment(c, i, err) < 0)
+		if (put_segment(c, i, shm.shm_swp > 0, err) < 0)
 			return -1;
 	for (int i = 0; i <= sets; i++)
 		if (put_semaphores(c, i, err) < 0)

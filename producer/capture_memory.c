@@ -14,22 +14,32 @@
 
 #include "format/limits.h"
 #include "format/space.h"
+#include "producer/area.h"
 #include "producer/capture.h"
 #include "producer/proc.h"
 
 #define MADVISE(number) (UINT64_C(1) << (number))
 #define ANONYMOUS_SHARED "/dev/zero (deleted)"
+#define LABELLED_SHARED "[anon_shmem:"
 
-// An area, as smaps has it.
-struct live_area {
-	uint64_t start, end, offset, dev, ino;
-	char perms[5];
-	const char *name;  // behind the inode; "" when there is none
-	const char *flags; // of VmFlags: two letters each, with blanks
-};
+// Anonymous memory has no name but the one that its program gave it: "[anon:label]", "[anon_shmem:label]".
+static void take_label(struct crimg_live_area *a, char *name)
+{
+	static const char *const begins[] = {"[anon:", LABELLED_SHARED};
+	char *end = strrchr(name, ']');
+	a->name = name;
+	a->label = NULL;
+	for (size_t i = 0; i < 2 && end != NULL; i++)
+		if (strncmp(name, begins[i], strlen(begins[i])) == 0) {
+			a->label = name + strlen(begins[i]);
+			a->name = i == 0 ? "" : LABELLED_SHARED;
+			*end = '\0';
+			return;
+		}
+}
 
 // "start-end perms offset major:minor inode   name"; ends the name with a NUL.
-static bool parse_head(char *line, struct live_area *a)
+static bool parse_head(char *line, struct crimg_live_area *a)
 {
 	unsigned major, minor;
 	int name = 0;
@@ -41,13 +51,14 @@ static bool parse_head(char *line, struct live_area *a)
 		      &a->end, a->perms, &a->offset, &major, &minor, &a->ino, &name) != 7)
 		return false;
 	a->dev = (uint64_t)major << 20 | minor;
-	a->name = line + name + strspn(line + name, " ");
 	a->flags = "";
+	a->swapped_bytes = 0;
+	take_label(a, line + name + strspn(line + name, " "));
 	return true;
 }
 
 // Lines of an area: a head, "Key: value" lines, "VmFlags: …" as the last.
-static size_t parse_areas(char *text, struct live_area *areas)
+static size_t parse_areas(char *text, struct crimg_live_area *areas)
 {
 	size_t count = 0;
 	for (char *line = text; line != NULL && *line != '\0';) {
@@ -56,6 +67,8 @@ static size_t parse_areas(char *text, struct live_area *areas)
 			next++;
 		if (line[0] < 'A' || line[0] > 'Z')
 			count += parse_head(line, &areas[count]);
+		else if (count > 0 && strncmp(line, "Swap:", 5) == 0)
+			areas[count - 1].swapped_bytes = strtoull(line + 5, NULL, 10) * 1024;
 		else if (count > 0 && strncmp(line, "VmFlags:", 8) == 0) {
 			areas[count - 1].flags = line + 8;
 			if (next != NULL)
@@ -66,27 +79,12 @@ static size_t parse_areas(char *text, struct live_area *areas)
 	return count;
 }
 
-static bool has_flag(const struct live_area *a, const char *flag)
+static bool has_flag(const struct crimg_live_area *a, const char *flag)
 {
 	for (const char *p = a->flags; (p = strstr(p, flag)) != NULL; p++)
 		if (p[-1] == ' ')
 			return true;
 	return false;
-}
-
-static bool is_named(const struct live_area *a, const char *name)
-{
-	return strncmp(a->name, name, strlen(name)) == 0;
-}
-
-static bool is_shared(const struct live_area *a)
-{
-	return a->perms[3] == 's';
-}
-
-static bool is_segment(const struct live_area *a)
-{
-	return (is_shared(a) && strcmp(a->name, ANONYMOUS_SHARED) == 0) || is_named(a, "/memfd:");
 }
 
 // Areas that the kernel makes.
@@ -100,15 +98,15 @@ static const struct {
 	{"[heap]", CRIMG_VMA_REGULAR | CRIMG_VMA_HEAP | CRIMG_VMA_ANON_PRIVATE},
 };
 
-static uint32_t status_of(const struct live_area *a)
+static uint32_t status_of(const struct crimg_live_area *a)
 {
 	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
-		if (is_named(a, special[i].name))
+		if (crimg_area_is_named(a, special[i].name))
 			return special[i].status;
 	if (a->ino == 0 && a->name[0] != '/')
 		return CRIMG_VMA_REGULAR | CRIMG_VMA_ANON_PRIVATE;
-	return CRIMG_VMA_REGULAR | (is_shared(a) ? CRIMG_VMA_FILE_SHARED : CRIMG_VMA_FILE_PRIVATE)
-	       | (is_segment(a) ? CRIMG_VMA_MEMFD : 0);
+	return CRIMG_VMA_REGULAR | (crimg_area_is_shared(a) ? CRIMG_VMA_FILE_SHARED : CRIMG_VMA_FILE_PRIVATE)
+	       | (crimg_area_is_segment(a) ? CRIMG_VMA_MEMFD : 0);
 }
 
 static const struct {
@@ -130,20 +128,20 @@ static const struct {
 	{"wf", 0, MADVISE(MADV_WIPEONFORK)},
 };
 
-static uint32_t protection_of(const struct live_area *a)
+static uint32_t protection_of(const struct crimg_live_area *a)
 {
 	return (a->perms[0] == 'r' ? PROT_READ : 0u) | (a->perms[1] == 'w' ? PROT_WRITE : 0u)
 	       | (a->perms[2] == 'x' ? PROT_EXEC : 0u);
 }
 
-static void fill_vma(const struct live_area *a, VmaEntry *v)
+static void fill_vma(const struct crimg_live_area *a, VmaEntry *v)
 {
 	vma_entry__init(v);
 	v->start = a->start;
 	v->end = a->end;
 	v->prot = protection_of(a);
 	v->status = status_of(a);
-	v->flags = is_shared(a) ? MAP_SHARED : MAP_PRIVATE;
+	v->flags = crimg_area_is_shared(a) ? MAP_SHARED : MAP_PRIVATE;
 	v->fd = -1;
 	if ((v->status & CRIMG_VMA_ANON_PRIVATE) != 0)
 		v->flags |= MAP_ANONYMOUS;
@@ -157,61 +155,13 @@ static void fill_vma(const struct live_area *a, VmaEntry *v)
 	v->has_madv = v->madv != 0;
 }
 
-static int name_segment(struct crimg_capture *c, const char *link, const char *name, VmaEntry *v,
-			struct crimg_err *err)
-{
-	struct crimg_segment *s;
-	int fd = open(link, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return crimg_fail_sys(err, errno, link, "shared memory cannot be opened");
-	int rc = crimg_capture_segment(c, fd, name, &s, err);
-	close(fd);
-	if (rc < 0 || crimg_capture_segment_file(c, s, err) < 0)
-		return -1;
-	v->shmid = s->file_id;
-	return 0;
-}
-
-// Without CAP_CHECKPOINT_RESTORE the links of map_files cannot be followed: the file is found by its name
-// then.
-static int name_by_path(struct crimg_capture *c, pid_t pid, const struct live_area *a, uint32_t *id,
-			struct crimg_err *err)
-{
-	struct stat st;
-	if (is_segment(a) || a->name[0] != '/' || stat(a->name, &st) < 0 || st.st_ino != a->ino)
-		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "process %d maps %.200s, which only a privileged crimg can open", (int)pid,
-				  a->name);
-	return crimg_capture_named(c, a->name, id, err);
-}
-
-// The file that an area maps, with the rights that it was opened with: those of the link.
-static int name_file(struct crimg_capture *c, pid_t pid, const struct live_area *a, VmaEntry *v,
-		     struct crimg_err *err)
-{
-	char link[128];
-	struct stat st;
-	uint32_t id = 0;
-	if ((v->status & CRIMG_VMA_FILE) == 0)
-		return 0;
-	snprintf(link, sizeof link, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, a->start, a->end);
-	v->has_fdflags = true;
-	v->fdflags = lstat(link, &st) == 0 && (st.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;
-	bool hidden = stat(link, &st) < 0 && errno == EPERM;
-	if (is_segment(a) && !hidden)
-		return name_segment(c, link, a->name, v, err);
-	int rc = hidden ? name_by_path(c, pid, a, &id, err) : crimg_capture_named(c, link, &id, err);
-	v->shmid = id;
-	return rc;
-}
-
 // Both halves of the kernel's data for the vDSO are one area to CRIU.
 static bool joins_vvar(const VmaEntry *last, const VmaEntry *v)
 {
 	return last != NULL && (last->status & v->status & CRIMG_VMA_VVAR) != 0 && last->end == v->start;
 }
 
-static int refuse_area(const struct crimg_capture *c, pid_t pid, const struct live_area *a,
+static int refuse_area(const struct crimg_capture *c, pid_t pid, const struct crimg_live_area *a,
 		       struct crimg_err *err)
 {
 	bool watched_by_us = c->parent != NULL && c->parent->count > 0;
@@ -230,12 +180,12 @@ static int refuse_area(const struct crimg_capture *c, pid_t pid, const struct li
 }
 
 // The kernel gives the number of a System V segment for its inode.
-static void name_sysv(const struct crimg_capture *c, pid_t pid, const struct live_area *a, VmaEntry *v)
+static void name_sysv(const struct crimg_capture *c, pid_t pid, const struct crimg_live_area *a, VmaEntry *v)
 {
 	char link[128];
 	struct stat st;
 	uint64_t dev = makedev((unsigned)(a->dev >> 20), (unsigned)a->dev & 0xfffff);
-	if (!c->own_ipc || !is_named(a, "/SYSV") || dev != c->sysv_dev)
+	if (!c->own_ipc || !crimg_area_is_named(a, "/SYSV") || dev != c->sysv_dev)
 		return;
 	v->status = CRIMG_VMA_REGULAR | CRIMG_VMA_ANON_SHARED | CRIMG_VMA_SYSV;
 	v->flags |= MAP_ANONYMOUS;
@@ -245,7 +195,7 @@ static void name_sysv(const struct crimg_capture *c, pid_t pid, const struct liv
 	v->fdflags = lstat(link, &st) == 0 && (st.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;
 }
 
-static int put_areas(struct crimg_capture *c, pid_t pid, const struct live_area *areas,
+static int put_areas(struct crimg_capture *c, pid_t pid, const struct crimg_live_area *areas,
 		     size_t count, struct crimg_err *err)
 {
 	VmaEntry *v = crimg_capture_alloc(c, (count + 1) * sizeof *v, err), *last = NULL;
@@ -261,9 +211,55 @@ static int put_areas(struct crimg_capture *c, pid_t pid, const struct live_area 
 			last->end = v[i].end;
 			continue;
 		}
-		if (name_file(c, pid, &areas[i], &v[i], err) < 0)
+		if (crimg_capture_mapped(c, pid, &areas[i], &v[i], err) < 0)
 			return -1;
 		c->mm->vmas[c->mm->n_vmas++] = last = &v[i];
+	}
+	return 0;
+}
+
+// A label stands in the place of the name.
+static int name_labelled(struct crimg_capture *c, pid_t pid, struct crimg_live_area *areas, size_t count,
+			 struct crimg_err *err)
+{
+	char link[128], name[4096];
+	for (size_t i = 0; i < count; i++) {
+		struct crimg_live_area *a = &areas[i];
+		if (strcmp(a->name, LABELLED_SHARED) != 0)
+			continue;
+		snprintf(link, sizeof link, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, a->start,
+			 a->end);
+		ssize_t n = readlink(link, name, sizeof name);
+		if (n < 0)
+			return crimg_fail_sys(err, errno, link, "the name of shared memory cannot be read");
+		a->name = crimg_arena_text(&c->arena, name, (size_t)n);
+		if (a->name == NULL)
+			return crimg_fail_nomem(err, (size_t)n);
+	}
+	return 0;
+}
+
+static int keep_labels(struct crimg_capture *c, const struct crimg_live_area *areas, size_t count,
+		       struct crimg_err *err)
+{
+	size_t labelled = 0;
+	for (size_t i = 0; i < count; i++)
+		labelled += areas[i].label != NULL;
+	AreaNameEntry *e = crimg_capture_alloc(c, (labelled + 1) * sizeof *e, err);
+	c->names = crimg_capture_alloc(c, (labelled + 1) * sizeof *c->names, err);
+	c->name_count = 0;
+	if (e == NULL || c->names == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (areas[i].label == NULL)
+			continue;
+		area_name_entry__init(e);
+		e->start = areas[i].start;
+		e->end = areas[i].end;
+		e->name = crimg_arena_text(&c->arena, areas[i].label, strlen(areas[i].label));
+		if (e->name == NULL)
+			return crimg_fail_nomem(err, strlen(areas[i].label));
+		c->names[c->name_count++] = e++;
 	}
 	return 0;
 }
@@ -326,10 +322,12 @@ int crimg_capture_memory(struct crimg_capture *c, const struct crimg_live_task *
 	mm_entry__init(c->mm);
 	// An area takes far more than this many bytes of text.
 	size_t most = c->maps.length / 64 + 1;
-	struct live_area *areas = crimg_capture_alloc(c, most * sizeof *areas, err);
+	struct crimg_live_area *areas = crimg_capture_alloc(c, most * sizeof *areas, err);
 	if (areas == NULL)
 		return -1;
 	size_t count = parse_areas((char *)c->maps.data, areas);
+	if (name_labelled(c, t->pid, areas, count, err) < 0 || keep_labels(c, areas, count, err) < 0)
+		return -1;
 	if (read_class(c, t->pid, err) < 0 || read_bounds(c, t->pid, c->mm, err) < 0
 	    || read_auxv(c, t->pid, c->mm, err) < 0 || put_areas(c, t->pid, areas, count, err) < 0)
 		return -1;

@@ -11,7 +11,6 @@
 #include "format/checked.h"
 #include "producer/capture.h"
 
-#define DELETED " (deleted)"
 #ifndef F_GETOWNER_UIDS
 #define F_GETOWNER_UIDS 17
 #endif
@@ -76,10 +75,10 @@ static int settle_name(struct crimg_capture *c, const char *link, const struct s
 	struct stat now;
 	if (lstat(reg->name, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
 		return 0;
-	if (!ends_with(reg->name, DELETED))
+	if (!ends_with(reg->name, CRIMG_DELETED))
 		return fail_name(link, reg->name, "is no longer the name of that file: is another file mounted "
 		                 "there?", err);
-	reg->name[strlen(reg->name) - strlen(DELETED)] = '\0';
+	reg->name[strlen(reg->name) - strlen(CRIMG_DELETED)] = '\0';
 	if (st->st_nlink != 0 && !S_ISDIR(st->st_mode)) // of directories some file systems count none
 		return crimg_capture_linked(c, link, reg->name, st, reg->id, err);
 	return crimg_capture_ghost(c, link, reg->name, reg->id, err);
@@ -116,11 +115,11 @@ int crimg_capture_path(struct crimg_capture *c, const char *link, int fd, RegFil
 	return settle_name(c, link, &st, reg, err);
 }
 
-static struct crimg_named_file *find(struct crimg_capture *c, uint64_t dev, uint64_t ino,
+static const struct crimg_named_file *find(const struct crimg_capture *c, uint64_t dev, uint64_t ino,
 				     const char *name)
 {
 	for (size_t i = c->named_count; i-- > 0;) {
-		struct crimg_named_file *f = &c->named[i];
+		const struct crimg_named_file *f = &c->named[i];
 		if (f->ino == ino && f->dev == dev && strcmp(f->name, name) == 0)
 			return f;
 	}
@@ -155,13 +154,22 @@ static int put(struct crimg_capture *c, const char *link, uint32_t id, struct cr
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_FILES, 0, &e.base, err);
 }
 
+bool crimg_capture_known(const struct crimg_capture *c, uint64_t dev, uint64_t ino, const char *name,
+			 uint64_t *id)
+{
+	const struct crimg_named_file *f = find(c, dev, ino, name);
+	if (f != NULL)
+		*id = f->id;
+	return f != NULL;
+}
+
 int crimg_capture_named(struct crimg_capture *c, const char *link, uint32_t *id, struct crimg_err *err)
 {
 	char name[PATH_MAX + 1];
 	struct stat st;
 	if (follow(link, name, &st, err) < 0)
 		return -1;
-	struct crimg_named_file *f = find(c, st.st_dev, st.st_ino, name);
+	const struct crimg_named_file *f = find(c, st.st_dev, st.st_ino, name);
 	if (f != NULL) {
 		*id = f->id;
 		return 0;

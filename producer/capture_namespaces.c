@@ -48,18 +48,14 @@ static int put_names(struct crimg_capture *c, struct crimg_err *err)
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_UTSNS, CRIMG_CAPTURE_OWN_UTS, &e.base, err);
 }
 
-// What there is, seen from inside.
-static int visit(struct crimg_capture *c, const char *name, int type,
-		 int (*look)(struct crimg_capture *, struct crimg_err *), struct crimg_err *err)
+static int look_at_names(void *context, struct crimg_err *err)
 {
-	int back;
-	if (crimg_ns_enter(c->tree.tasks[0].pid, name, type, &back, err) < 0)
-		return -1;
-	int rc = look(c, err);
-	struct crimg_err late = CRIMG_ERR_INIT;
-	if (crimg_ns_leave(back, type, rc < 0 ? &late : err) < 0)
-		rc = -1;
-	return rc;
+	return put_names(context, err);
+}
+
+static int look_at_objects(void *context, struct crimg_err *err)
+{
+	return crimg_capture_ipc(context, err);
 }
 
 int crimg_capture_namespaces(struct crimg_capture *c, struct crimg_err *err)
@@ -68,11 +64,11 @@ int crimg_capture_namespaces(struct crimg_capture *c, struct crimg_err *err)
 	struct outside outside = {&c->tree, err};
 	c->own_uts = !crimg_ns_shared(root, "uts", getpid(), "uts");
 	c->own_ipc = !crimg_ns_shared(root, "ipc", getpid(), "ipc");
-	if (c->own_uts && visit(c, "uts", CLONE_NEWUTS, put_names, err) < 0)
+	if (c->own_uts && crimg_ns_visit(root, "uts", CLONE_NEWUTS, look_at_names, c, err) < 0)
 		return -1;
 	if (!c->own_ipc)
 		return 0;
 	if (crimg_each_number("/proc", refuse_outsider, &outside, err) != 0)
 		return -1;
-	return visit(c, "ipc", CLONE_NEWIPC, crimg_capture_ipc, err);
+	return crimg_ns_visit(root, "ipc", CLONE_NEWIPC, look_at_objects, c, err);
 }

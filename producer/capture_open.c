@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "producer/capture.h"
+#include "producer/capture_inet.h"
+#include "producer/capture_unix.h"
 #include "producer/devices.h"
 #include "producer/proc.h"
+#include "producer/sockets.h"
 
 #define LINE_BYTES 256u // of fdinfo
 
@@ -221,6 +224,27 @@ static bool is_pty(const struct crimg_open_file *f)
 	return crimg_is_pty(f->rdev);
 }
 
+static bool is_inet(const struct crimg_open_file *f)
+{
+	int family = crimg_socket_family(f->ours);
+	return family == AF_INET || family == AF_INET6;
+}
+
+static bool is_netlink(const struct crimg_open_file *f)
+{
+	return crimg_socket_family(f->ours) == AF_NETLINK;
+}
+
+static bool is_packet(const struct crimg_open_file *f)
+{
+	return crimg_socket_family(f->ours) == AF_PACKET;
+}
+
+static bool is_unix(const struct crimg_open_file *f)
+{
+	return crimg_socket_family(f->ours) == AF_UNIX;
+}
+
 // The first row that fits. mode 0: any; begin: of the link's target.
 static const struct {
 	uint32_t mode;
@@ -237,6 +261,10 @@ static const struct {
 	{S_IFIFO, "/", NULL, FD_TYPES__FIFO, put_fifo},
 	{S_IFCHR, "/", is_memory_device, FD_TYPES__REG, put_reg},
 	{S_IFCHR, "/", is_pty, FD_TYPES__TTY, put_tty},
+	{S_IFSOCK, "socket:", is_inet, FD_TYPES__INETSK, crimg_capture_inet},
+	{S_IFSOCK, "socket:", is_netlink, FD_TYPES__NETLINKSK, crimg_capture_netlink},
+	{S_IFSOCK, "socket:", is_packet, FD_TYPES__PACKETSK, crimg_capture_packet},
+	{S_IFSOCK, "socket:", is_unix, FD_TYPES__UNIXSK, crimg_capture_unix},
 	{0, "anon_inode:[eventfd]", NULL, FD_TYPES__EVENTFD, put_eventfd},
 	{0, "anon_inode:[eventpoll]", NULL, FD_TYPES__EVENTPOLL, put_epoll},
 	{0, "anon_inode:[signalfd]", NULL, FD_TYPES__SIGNALFD, put_signalfd},

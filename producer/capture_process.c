@@ -160,7 +160,10 @@ static int put_thread(struct crimg_capture *c, struct crimg_remote *r, const str
 	core.mtype = CORE_ENTRY__MARCH__X86_64;
 	if (crimg_capture_thread(c, r, &core, t->pid, err) < 0)
 		return -1;
-	if (r->tid == t->pid && crimg_capture_process(c, r, t, &core, err) < 0)
+	if (r->tid == t->pid
+	    && (crimg_capture_process(c, r, t, &core, err) < 0 || crimg_capture_process_extras(c, r, t, err) < 0))
+		return -1;
+	if (crimg_capture_thread_extras(c, r, err) < 0)
 		return -1;
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_CORE, (uint64_t)r->tid, &core.base, err);
 }
@@ -170,11 +173,13 @@ int crimg_capture_cores(struct crimg_capture *c, const struct crimg_live_task *t
 {
 	if (t->state == CRIMG_LIVE_ZOMBIE)
 		return put_zombie(c, t, err);
-	if (crimg_remote_find_gate(t->pid, &c->gate, err) < 0)
+	if (crimg_remote_find_gate(t->pid, &c->gate, &c->gate, err) < 0)
 		return -1;
 	for (size_t i = 0; i < t->count; i++) {
 		struct crimg_remote r;
-		if (crimg_remote_begin_at(&r, t->threads[i].tid, c->gate, 0, err) < 0)
+		if (crimg_capture_refuse_dispatch(t->threads[i].tid, err) < 0
+		    || crimg_remote_begin_at(&r, t->threads[i].tid, c->gate, t->threads[i].wait.number, 0,
+					     err) < 0)
 			return -1;
 		int rc = put_thread(c, &r, t, err);
 		if (rc == 0)

@@ -12,14 +12,13 @@
 #include "producer/capture.h"
 
 #define MEMFD_PREFIX "/memfd:"
-#define DELETED " (deleted)"
 #define SYSV_NEVER (1u << 31) // in no number of a System V object
 
 // "/memfd:name (deleted)" is called name; "/dev/zero (deleted)" keeps its path.
 static char *plain_name(struct crimg_capture *c, const char *name, struct crimg_err *err)
 {
-	size_t length = strlen(name), tail = strlen(DELETED);
-	if (length > tail && strcmp(name + length - tail, DELETED) == 0)
+	size_t length = strlen(name), tail = strlen(CRIMG_DELETED);
+	if (length > tail && strcmp(name + length - tail, CRIMG_DELETED) == 0)
 		length -= tail;
 	if (strncmp(name, MEMFD_PREFIX, strlen(MEMFD_PREFIX)) == 0) {
 		name += strlen(MEMFD_PREFIX);
@@ -31,16 +30,13 @@ static char *plain_name(struct crimg_capture *c, const char *name, struct crimg_
 	return out;
 }
 
-static int put_run(struct crimg_capture *c, uint64_t id, size_t payload, int fd, uint64_t from,
-		   uint64_t to, struct crimg_err *err)
+int crimg_capture_shared_run(struct crimg_capture *c, uint64_t id, size_t payload, uint64_t offset,
+			     struct crimg_shelf_run run, struct crimg_err *err)
 {
 	PagemapEntry e = PAGEMAP_ENTRY__INIT;
-	struct crimg_shelf_run run = {
-		.where = CRIMG_SHELF_FILE, .place = fd, .address = from, .length = to - from,
-	};
-	e.vaddr = from;
+	e.vaddr = offset;
 	e.has_nr_pages = e.has_flags = true;
-	e.nr_pages = (to - from) / CRIMG_PAGE_BYTES;
+	e.nr_pages = run.length / CRIMG_PAGE_BYTES;
 	e.flags = CRIMG_PE_PRESENT;
 	c->shared_written += e.nr_pages;
 	if (crimg_shelf_put(&c->shelf, CRIMG_KIND_PAGEMAP_SHMEM, id, &e.base, err) < 0)
@@ -73,17 +69,20 @@ int crimg_capture_shared_pages(struct crimg_capture *c, uint64_t id, int borrowe
 		if (hole < 0)
 			return crimg_fail_sys(err, errno, NULL, "shared memory has no map of pages");
 		at = (uint64_t)hole >= size ? (off_t)end : hole;
-		if (put_run(c, id, payload, fd, (uint64_t)data, (uint64_t)at, err) < 0)
+		struct crimg_shelf_run run = {
+			.where = CRIMG_SHELF_FILE, .place = fd, .address = (uint64_t)data,
+			.length = (uint64_t)(at - data),
+		};
+		if (crimg_capture_shared_run(c, id, payload, run.address, run, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int put_inode(struct crimg_capture *c, int fd, const char *name, const struct stat *st,
-		     const struct crimg_segment *s, struct crimg_err *err)
+int crimg_capture_put_inode(struct crimg_capture *c, const struct crimg_segment *s, const char *name,
+			    const struct stat *st, unsigned seals, struct crimg_err *err)
 {
 	MemfdInodeEntry e = MEMFD_INODE_ENTRY__INIT;
-	int seals = fcntl(fd, F_GET_SEALS);
 	e.name = plain_name(c, name, err);
 	if (e.name == NULL)
 		return -1;
@@ -91,7 +90,7 @@ static int put_inode(struct crimg_capture *c, int fd, const char *name, const st
 	e.gid = st->st_gid;
 	e.size = (uint64_t)st->st_size;
 	e.shmid = s->id;
-	e.seals = seals < 0 ? 0 : (uint32_t)seals;
+	e.seals = seals;
 	e.inode_id = s->inode_id;
 	e.has_mode = true;
 	e.mode = st->st_mode;
@@ -115,30 +114,42 @@ int crimg_capture_segment_file(struct crimg_capture *c, struct crimg_segment *s,
 	return crimg_shelf_put(&c->shelf, CRIMG_KIND_FILES, 0, &e.base, err);
 }
 
+struct crimg_segment *crimg_capture_find_segment(const struct crimg_capture *c, uint64_t dev, uint64_t ino)
+{
+	for (size_t i = 0; i < c->segment_count; i++)
+		if (c->segments[i].dev == dev && c->segments[i].ino == ino)
+			return &c->segments[i];
+	return NULL;
+}
+
+struct crimg_segment *crimg_capture_new_segment(struct crimg_capture *c, uint64_t dev, uint64_t ino,
+						struct crimg_err *err)
+{
+	void *array = c->segments;
+	if (crimg_grow(&array, &c->segment_capacity, c->segment_count, sizeof *c->segments, err) < 0)
+		return NULL;
+	c->segments = array;
+	struct crimg_segment *s = &c->segments[c->segment_count++];
+	*s = (struct crimg_segment){.dev = dev, .ino = ino, .id = (uint32_t)ino};
+	if (c->own_ipc) // whose segments have their own numbers, from 0 on
+		s->id |= SYSV_NEVER;
+	s->inode_id = (uint32_t)c->segment_count;
+	return s;
+}
+
 int crimg_capture_segment(struct crimg_capture *c, int fd, const char *name, struct crimg_segment **out,
 			  struct crimg_err *err)
 {
 	struct stat st;
-	void *array = c->segments;
 	if (fstat(fd, &st) < 0)
 		return crimg_fail_sys(err, errno, NULL, "shared memory cannot be looked at");
-	for (size_t i = 0; i < c->segment_count; i++)
-		if (c->segments[i].dev == st.st_dev && c->segments[i].ino == st.st_ino) {
-			*out = &c->segments[i];
-			return 0;
-		}
-	if (crimg_grow(&array, &c->segment_capacity, c->segment_count, sizeof *c->segments, err) < 0)
-		return -1;
-	c->segments = array;
-	struct crimg_segment *s = &c->segments[c->segment_count];
-	*s = (struct crimg_segment){.dev = st.st_dev, .ino = st.st_ino, .id = (uint32_t)st.st_ino};
-	if (c->own_ipc) // whose segments have their own numbers, from 0 on
-		s->id |= SYSV_NEVER;
-	s->inode_id = (uint32_t)c->segment_count + 1;
-	if (put_inode(c, fd, name, &st, s, err) < 0
-	    || crimg_capture_shared_pages(c, s->id, fd, (uint64_t)st.st_size, err) < 0)
-		return -1;
-	c->segment_count++;
+	struct crimg_segment *s = crimg_capture_find_segment(c, st.st_dev, st.st_ino);
 	*out = s;
-	return 0;
+	if (s != NULL)
+		return 0;
+	int seals = fcntl(fd, F_GET_SEALS);
+	*out = s = crimg_capture_new_segment(c, st.st_dev, st.st_ino, err);
+	return s == NULL || crimg_capture_put_inode(c, s, name, &st, seals < 0 ? 0 : (unsigned)seals, err) < 0
+		       ? -1
+		       : crimg_capture_shared_pages(c, s->id, fd, (uint64_t)st.st_size, err);
 }

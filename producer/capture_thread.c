@@ -24,7 +24,6 @@
 #define XSTATE_MAX_BYTES 16384u
 #define FIRST_TLS_ENTRY 12u // of the global descriptor table
 #define TLS_ENTRIES 3u
-#define ROOT_CGROUP_SET 1u
 
 // What a 32-bit task has of them, as CRIU has it.
 static struct user_regs_struct compat_regs(const struct user_regs_struct *r)
@@ -205,7 +204,7 @@ static int read_robust_list(const struct crimg_capture *c, pid_t tid, ThreadCore
 		return crimg_fail_sys(err, errno, NULL, "task %d: its robust list cannot be read",
 				      (int)tid);
 	e->futex_rla = c->compat ? head32 : head;
-	e->futex_rla_len = e->futex_rla == 0 ? 0 : c->compat ? length32 : (uint32_t)length;
+	e->futex_rla_len = c->compat ? length32 : (uint32_t)length; // CRIU tells it also where there is none
 	return 0;
 }
 
@@ -261,7 +260,6 @@ int crimg_capture_thread(struct crimg_capture *c, struct crimg_remote *r, CoreEn
 		e->blk_sigset = r->mask;
 	}
 	e->has_cg_set = true;
-	e->cg_set = ROOT_CGROUP_SET;
 	core->thread_core = e;
-	return 0;
+	return crimg_capture_cgroup(c, pid, r->tid, &e->cg_set, err);
 }

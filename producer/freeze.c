@@ -260,32 +260,34 @@ static int list_children(struct crimg_tree *tree, size_t first, size_t end, stru
 	return 0;
 }
 
-// All threads of a tree whose control group stands: nobody is new. They come into their stops once
-// it is thawed.
+// All threads of the tree, without waiting for any: they come into their stops together (those of a control
+// group that stands, once it is thawed). Of a tree that runs, who is born meanwhile is found later.
 static int seize_all(pid_t root, struct crimg_tree *tree, struct crimg_err *err)
 {
 	struct child_list list = {tree, err};
 	int rc = add_task(&list, root);
 	for (size_t i = 0; rc == 0 && i < tree->count; i++) {
-		struct thread_walk w = {&tree->tasks[i], err};
+		struct crimg_err mine = CRIMG_ERR_INIT;
+		struct thread_walk w = {&tree->tasks[i], &mine};
 		char path[64];
 		snprintf(path, sizeof path, "/proc/%d/task", (int)w.task->pid);
-		if (access(path, F_OK) < 0)
-			continue; // killed, or a child of somebody who was
-		rc = crimg_each_number(path, seize, &w, err);
+		list.err = &mine;
+		rc = crimg_each_number(path, seize, &w, &mine);
 		if (rc == 0)
-			rc = crimg_each_child(tree->tasks[i].pid, add_task, &list, err);
+			rc = crimg_each_child(tree->tasks[i].pid, add_task, &list, &mine);
+		if (rc < 0 && access(path, F_OK) < 0)
+			rc = 0; // killed, or a child of somebody who was
+		else if (rc < 0)
+			*err = mine;
 	}
 	return rc;
 }
 
 static int freeze_groups(pid_t root, struct crimg_tree *tree, struct crimg_err *err)
 {
-	if (crimg_freezer_freeze(&tree->freezer, root, err) < 0)
+	if (crimg_freezer_freeze(&tree->freezer, root, err) < 0 || seize_all(root, tree, err) < 0)
 		return -1;
-	if (tree->freezer.count == 0)
-		return 0;
-	return seize_all(root, tree, err) < 0 ? -1 : crimg_freezer_release(&tree->freezer, err);
+	return tree->freezer.count == 0 ? 0 : crimg_freezer_release(&tree->freezer, err);
 }
 
 // Parents first: whoever stands can make no more children. But it can inherit some, from a child that ends

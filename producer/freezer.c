@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,63 +35,17 @@ static bool set_state(const struct crimg_cgroup *g, bool frozen)
 	return done;
 }
 
-static void put_back(const struct crimg_freezer *f)
+static void put_back(const void *context)
 {
+	const struct crimg_freezer *f = context;
 	for (size_t i = 0; i < f->count; i++)
 		if (f->groups[i].top || f->groups[i].was_frozen)
 			set_state(&f->groups[i], f->groups[i].was_frozen);
 }
 
-// Waits until its creator says that all is well, or dies. A session of its own: what ends a group
-// of processes does not end it.
-static _Noreturn void watch(const struct crimg_freezer *f, int pipe)
-{
-	char word;
-	ssize_t n;
-	setsid();
-	while ((n = read(pipe, &word, 1)) < 0 && errno == EINTR)
-		;
-	if (n == 0)
-		put_back(f);
-	_exit(0);
-}
-
-static int start_guard(struct crimg_freezer *f, struct crimg_err *err)
-{
-	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return crimg_fail_sys(err, errno, NULL, "no pipe can be made");
-	f->guard = fork();
-	if (f->guard == 0) {
-		close(ends[1]);
-		watch(f, ends[0]);
-	}
-	int number = errno;
-	close(ends[0]);
-	if (f->guard > 0) {
-		f->guard_pipe = ends[1];
-		return 0;
-	}
-	f->guard = 0;
-	close(ends[1]);
-	return crimg_fail_sys(err, number, NULL,
-			      "no process can be made that guards control groups");
-}
-
-static void dismiss_guard(struct crimg_freezer *f)
-{
-	if (f->guard == 0)
-		return;
-	bool told = write(f->guard_pipe, "", 1) == 1; // else it puts back what is put back already
-	close(f->guard_pipe);
-	while (waitpid(f->guard, NULL, 0) < 0 && errno == EINTR && told)
-		;
-	f->guard = 0;
-}
-
 static void forget(struct crimg_freezer *f)
 {
-	dismiss_guard(f);
+	crimg_guard_dismiss(&f->guard);
 	for (size_t i = 0; i < f->count; i++)
 		free(f->groups[i].folder);
 	free(f->groups);
@@ -135,7 +87,7 @@ int crimg_freezer_freeze(struct crimg_freezer *f, pid_t root, struct crimg_err *
 	struct crimg_err mine = CRIMG_ERR_INIT;
 	int rc = crimg_cgroups_find(f, root, err);
 	if (rc == 0 && f->count > 0)
-		rc = start_guard(f, err);
+		rc = crimg_guard_start(&f->guard, put_back, f, err);
 	if (rc == 0 && freeze(f, &mine) < 0) {
 		put_back(f);
 		if (was_frozen(f)) {

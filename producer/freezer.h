@@ -14,7 +14,7 @@
 
 #include <sys/types.h>
 
-#include "format/err.h"
+#include "producer/guard.h"
 
 struct crimg_cgroup {
 	char *folder;    // "/sys/fs/cgroup/pod7"
@@ -27,8 +27,7 @@ struct crimg_cgroup {
 struct crimg_freezer {
 	struct crimg_cgroup *groups;
 	size_t count, capacity;
-	pid_t guard;
-	int guard_pipe; // closed, or one byte: the guard may go
+	struct crimg_guard guard;
 };
 
 // Finds the groups that hold the tree below root and nobody else; changes nothing.

@@ -20,6 +20,9 @@
 static const long never_restarted[] = {
 	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semop,
 	SYS_semtimedop, SYS_msgrcv, SYS_msgsnd, SYS_io_getevents, SYS_io_pgetevents,
+	// Of sockets that have a timeout (SO_RCVTIMEO, SO_SNDTIMEO).
+	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_connect, SYS_accept, SYS_accept4, SYS_sendto, SYS_recvfrom,
+	SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg,
 };
 
 // The same of 32-bit tasks, whose calls have other numbers. Source: Linux
@@ -30,6 +33,9 @@ static const long never_restarted32[] = {
 	416 /* io_pgetevents_time64 */, 420 /* semtimedop_time64 */,
 	421 /* rt_sigtimedwait_time64 */,
 	SYS_epoll_pwait2, // the same number
+	3 /* read */, 4 /* write */, 102 /* socketcall */, 145 /* readv */, 146 /* writev */, 337 /* recvmmsg */,
+	345 /* sendmmsg */, 362 /* connect */, 364 /* accept4 */, 369 /* sendto */, 370 /* sendmsg */,
+	371 /* recvfrom */, 372 /* recvmsg */, 417 /* recvmmsg_time64 */,
 };
 
 static bool is_interrupted(const struct user_regs_struct *regs)

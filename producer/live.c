@@ -3,12 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "format/checked.h"
 #include "format/driver.h"
 #include "producer/capture.h"
+#include "producer/leaks.h"
 #include "producer/predump.h"
 
+#define TURNS 20u                     // of trying again
 #define HEAD_BYTES 8u                 // of magic, in front of the entries of a file of CRIU's
 
 // A frozen tree and its image, shared by the readers that are open.
@@ -51,6 +54,11 @@ static struct crimg_parent parent; // of the image that is taken next
 static bool without_stats, thorough;
 static const char *spool;
 static bool (*stopped)(void);
+static struct {
+	unsigned kinds;
+	void (*found)(void *context, const char *leak);
+	void *context;
+} enforced;
 
 void crimg_live_without_stats(void)
 {
@@ -61,6 +69,13 @@ void crimg_live_spool(const char *dir, bool (*asked)(void))
 {
 	spool = dir;
 	stopped = asked;
+}
+
+void crimg_live_enforce(unsigned kinds, void (*found)(void *context, const char *leak), void *context)
+{
+	enforced.kinds = kinds;
+	enforced.found = found;
+	enforced.context = context;
 }
 
 void crimg_live_thorough(void)
@@ -83,11 +98,16 @@ bool crimg_live_stats(pid_t pid, DumpStatsEntry *out)
 	return i != NULL;
 }
 
-void crimg_live_thaw(pid_t pid, enum crimg_thaw how)
+int crimg_live_thaw(pid_t pid, enum crimg_thaw how, struct crimg_err *err)
 {
 	struct live_image *i = find(pid, false);
-	if (i != NULL)
-		crimg_tree_thaw(&i->capture.tree, how);
+	return i != NULL ? crimg_capture_thaw(&i->capture, how, err) : 0;
+}
+
+const struct crimg_buf *crimg_live_notes(pid_t pid)
+{
+	const struct live_image *i = find(pid, false);
+	return i != NULL ? &i->capture.notes : NULL;
 }
 
 static void drop(struct live_image *i)
@@ -99,7 +119,9 @@ static void drop(struct live_image *i)
 		link = &(*link)->next;
 	if (*link != NULL)
 		*link = i->next;
-	crimg_tree_thaw(&i->capture.tree, CRIMG_THAW_RUN);
+	struct crimg_err none = CRIMG_ERR_INIT;
+	if (crimg_capture_thaw(&i->capture, CRIMG_THAW_RUN, &none) < 0)
+		none.code = CRIMG_OK; // that fails for others only
 	crimg_capture_fini(&i->capture);
 	free(i);
 }
@@ -163,9 +185,11 @@ void crimg_live_forget_parent(void)
 	crimg_parent_fini(&parent);
 }
 
-static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
+// *passing: it cannot now, and soon perhaps.
+static int take_now(pid_t pid, struct live_image **out, bool *passing, struct crimg_err *err)
 {
 	struct live_image *i = make(pid, err);
+	*passing = false;
 	if (i == NULL)
 		return -1;
 	i->capture.without_stats = without_stats;
@@ -173,19 +197,39 @@ static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
 	i->capture.parent = parent.link != NULL ? &parent : NULL;
 	i->capture.spool = spool;
 	i->capture.stopped = stopped;
+	i->capture.closed = enforced.kinds; // or it is refused
 	if (crimg_tree_refuse(pid, err) < 0 || crimg_tree_freeze(pid, &i->capture.tree, err) < 0) {
 		free(i);
 		return -1;
 	}
 	enlist(i);
-	if (crimg_capture_all(&i->capture, err) < 0
+	if ((enforced.kinds != 0
+	     && crimg_leaks_refuse(&i->capture.tree, enforced.kinds, enforced.found, enforced.context, err) < 0)
+	    || crimg_capture_all(&i->capture, err) < 0
 	    || crimg_tree_check(&i->capture.tree, err) < 0) {
+		*passing = i->capture.passing;
 		crimg_tree_explain(&i->capture.tree, err);
 		drop(i);
 		return -1;
 	}
 	*out = i;
 	return 0;
+}
+
+// It goes on for a moment when what is in the way is over soon.
+static int take(pid_t pid, struct live_image **out, struct crimg_err *err)
+{
+	for (unsigned turn = 1;; turn++) {
+		struct crimg_err mine = CRIMG_ERR_INIT;
+		bool passing;
+		if (take_now(pid, out, &passing, &mine) == 0)
+			return 0;
+		if (!passing || turn == TURNS || (stopped != NULL && stopped())) {
+			*err = mine;
+			return -1;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = 1000000 * (long)turn}, NULL);
+	}
 }
 
 static int read_payload(const struct live_image *i, uint64_t payload, uint64_t offset, void *buf,

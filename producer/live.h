@@ -8,8 +8,10 @@
 #include "producer/tree.h"
 
 // Ends the freeze of the tree of pid now, in this way: no contents can be read any more. Nothing, when it
-// is not frozen.
-void crimg_live_thaw(pid_t pid, enum crimg_thaw how);
+// is not frozen. An error: it cannot be killed without its connections' other ends hearing of it; it stands.
+CRIMG_MUST_CHECK int crimg_live_thaw(pid_t pid, enum crimg_thaw how, struct crimg_err *err);
+// What is not in the image of pid, lines for the user; NULL: no reader of it is open.
+const struct crimg_buf *crimg_live_notes(pid_t pid);
 
 // The memory of the tree of pid as an image that pid:N names from now on, while its tasks run,
 // until crimg_live_predumped(): then pid:N is the tree again, and its image holds only pages that
@@ -30,6 +32,9 @@ void crimg_live_without_stats(void);
 // Trees taken from now on go on as soon as their contents lie in a file without a name in dir (borrowed), from
 // where they are read. stopped is asked now and then whether to give up; it may be NULL.
 void crimg_live_spool(const char *dir, bool (*stopped)(void));
+// Trees taken from now on are refused where something of these kinds (CRIMG_LEAK_…) is held outside them, too; found
+// is told each such thing.
+void crimg_live_enforce(unsigned kinds, void (*found)(void *context, const char *leak), void *context);
 // Images taken from now on are to be stored: what waits in terminals is read and put back, and files that cannot be found
 // get another name (capture_links.c), which goes with the image; unless the latter says, of the tree of pid, that it is.
 void crimg_live_thorough(void);

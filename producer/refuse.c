@@ -1,6 +1,7 @@
 // What no image of ours can hold, found in /proc before a process is touched. A table of reasons.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "format/together.h"
 #include "producer/devices.h"
 #include "producer/ns.h"
 #include "producer/proc.h"
+#include "producer/refuse_sockets.h"
 #include "producer/tree.h"
 
+#define PROCESSES_A_THREAD 32u
 #define VFORK_MS 2000u          // that we wait for a child to leave its parent's memory
 #define ENDING_MS 50u           // that we wait for a process to be a zombie
 #define PF_KTHREAD 0x200000u // in field 9 of stat
@@ -37,7 +41,8 @@ static int refuse_by_stat(pid_t pid, struct crimg_buf *text, struct crimg_err *e
 	return 0;
 }
 
-// Whether it stands in a system call that creates a process, and nothing can interrupt it.
+// Whether it stands in a system call that creates a process, and nothing can interrupt it. One that a control group
+// froze on its way out of such a call looks the same, but for where in the kernel it waits ("0": not told).
 static bool stands_in_vfork(pid_t pid, struct crimg_buf *text)
 {
 	struct crimg_err gone = CRIMG_ERR_INIT;
@@ -46,7 +51,11 @@ static bool stands_in_vfork(pid_t pid, struct crimg_buf *text)
 	    || crimg_proc_read(pid, "syscall", text, &gone) < 0)
 		return false;
 	long number = strtol((const char *)text->data, NULL, 10);
-	return number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
+	if ((number != SYS_vfork && number != SYS_clone && number != SYS_clone3)
+	    || crimg_proc_read(pid, "wchan", text, &gone) < 0)
+		return false;
+	const char *where = (const char *)text->data;
+	return strcmp(where, "0") == 0 || strstr(where, "clone") != NULL || strstr(where, "vfork") != NULL;
 }
 
 static int refuse_by_vfork(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
@@ -77,6 +86,39 @@ static int refuse_by_status(pid_t pid, struct crimg_buf *text, struct crimg_err 
 	if (features != NULL && strncmp(features, "shstk", 5) == 0)
 		return refuse(pid, "has a shadow stack", err);
 	return 0;
+}
+
+struct seccomp_walk {
+	pid_t pid;
+	struct crimg_buf *text;
+	struct crimg_err *err;
+};
+
+static int refuse_filter(void *context, int tid)
+{
+	const struct seccomp_walk *w = context;
+	struct crimg_err gone = CRIMG_ERR_INIT;
+	char name[64];
+	snprintf(name, sizeof name, "task/%d/status", tid);
+	if (crimg_proc_read(w->pid, name, w->text, &gone) < 0)
+		return 0; // it has ended
+	const char *mode = crimg_proc_field((const char *)w->text->data, "Seccomp");
+	if (mode == NULL || *mode == '0')
+		return 0;
+	return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+			  "task %d has filters of system calls (seccomp), which the kernel shows and suspends for "
+			  "CAP_SYS_ADMIN of the first user namespace alone: run crimg as root there", tid);
+}
+
+// Those would also hit the calls that the task makes for us.
+static int refuse_by_seccomp(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
+{
+	struct seccomp_walk w = {pid, text, err};
+	char path[64];
+	if (crimg_ns_capable_first(CAP_SYS_ADMIN))
+		return 0;
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	return crimg_each_number(path, refuse_filter, &w, err);
 }
 
 // What tells that it is not ours to look at: the link is hidden then.
@@ -124,7 +166,6 @@ static const struct {
 	{"anon_inode:kvm", "a virtual machine (KVM)"},
 	{"anon_inode:sync_file", "a fence"},
 	{"anon_inode:dmabuf", "a DMA buffer"},
-	{"socket:", "a socket"},
 	{"mnt:", "a namespace"}, {"net:", "a namespace"}, {"pid:", "a namespace"},
 	{"user:", "a namespace"}, {"uts:", "a namespace"}, {"ipc:", "a namespace"},
 	{"cgroup:", "a namespace"}, {"time:", "a namespace"},
@@ -201,6 +242,7 @@ static int refuse_one(pid_t pid, struct crimg_buf *text, struct crimg_err *err)
 	if (refuse_by_vfork(pid, text, err) < 0)
 		return -1;
 	if (refuse_by_status(pid, text, err) < 0 || refuse_by_exe(pid, err) < 0
+	    || refuse_by_seccomp(pid, text, err) < 0
 	    || refuse_by_namespaces(pid, err) < 0 || refuse_by_files(pid, err) < 0)
 		return -1;
 	return refuse_by_memory(pid, text, err);
@@ -216,11 +258,13 @@ int crimg_task_refuse(pid_t pid, struct crimg_err *err)
 
 struct tree_walk {
 	pid_t root;
+	int *pids;
+	size_t count, capacity;
 	struct crimg_err *err;
 };
 
 // The tree may have some namespaces of its own, but only one of each sort.
-static int refuse_by_root(const struct tree_walk *w, pid_t pid)
+static int refuse_by_root(pid_t root, pid_t pid, struct crimg_err *err)
 {
 	static const struct {
 		const char *root, *child, *sort;
@@ -229,10 +273,16 @@ static int refuse_by_root(const struct tree_walk *w, pid_t pid)
 		{"uts", "uts", "uts"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (!crimg_ns_shared(w->root, rows[i].root, pid, rows[i].child))
-			return crimg_fail(w->err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+		if (!crimg_ns_shared(root, rows[i].root, pid, rows[i].child))
+			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 					  "process %d, or its children, are in another %s namespace than "
-					  "process %d", (int)pid, rows[i].sort, (int)w->root);
+					  "process %d", (int)pid, rows[i].sort, (int)root);
+	return 0;
+}
+
+static int look_at_nothing(void *context, struct crimg_err *err)
+{
+	(void)context, (void)err;
 	return 0;
 }
 
@@ -245,15 +295,12 @@ static int refuse_by_entrance(pid_t root, struct crimg_err *err)
 	} rows[] = {{"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS}};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct crimg_err why = CRIMG_ERR_INIT;
-		int back;
 		if (crimg_ns_shared(root, rows[i].name, getpid(), rows[i].name))
 			continue;
-		if (crimg_ns_enter(root, rows[i].name, rows[i].type, &back, &why) < 0)
+		if (crimg_ns_visit(root, rows[i].name, rows[i].type, look_at_nothing, NULL, &why) < 0)
 			return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 					  "process %d has a namespace of its own, which only a privileged "
 					  "crimg can enter: %s", (int)root, rows[i].name);
-		if (crimg_ns_leave(back, rows[i].type, err) < 0)
-			return -1;
 	}
 	return 0;
 }
@@ -269,10 +316,9 @@ static bool has_ended(pid_t pid)
 }
 
 // A process that ends while we look is none, or a zombie.
-static int refuse_down(void *context, int pid)
+static int refuse_member(const struct tree_walk *w, pid_t pid, struct crimg_err *err)
 {
-	const struct tree_walk *w = context;
-	struct crimg_err *err = w->err, gone = CRIMG_ERR_INIT;
+	struct crimg_err gone = CRIMG_ERR_INIT;
 	if (pid == getpid())
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "the tree holds crimg itself (process %d)", (int)getpid());
@@ -286,17 +332,49 @@ static int refuse_down(void *context, int pid)
 		memset(&gone, 0, sizeof gone); // it is about to end, and hides already
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
-	if (refuse_by_root(w, pid) < 0)
+	return refuse_by_root(w->root, pid, err);
+}
+
+static int refuse_listed(void *context, size_t i, struct crimg_err *err)
+{
+	const struct tree_walk *w = context;
+	return refuse_member(w, w->pids[i], err);
+}
+
+static int list(void *context, int pid)
+{
+	struct tree_walk *w = context;
+	void *array = w->pids;
+	if (crimg_grow(&array, &w->capacity, w->count, sizeof *w->pids, w->err) < 0)
 		return -1;
-	return crimg_each_child(pid, refuse_down, context, &gone) < 0 && err->code != CRIMG_OK ? -1 : 0;
+	w->pids = array;
+	w->pids[w->count++] = pid;
+	return 0;
+}
+
+// The whole tree, as it is now.
+static int list_tree(struct tree_walk *w)
+{
+	int rc = list(w, w->root);
+	for (size_t i = 0; rc == 0 && i < w->count; i++) {
+		struct crimg_err gone = CRIMG_ERR_INIT;
+		if (crimg_each_child(w->pids[i], list, w, &gone) < 0 && w->err->code != CRIMG_OK)
+			rc = -1;
+	}
+	return rc;
 }
 
 int crimg_tree_refuse(pid_t root, struct crimg_err *err)
 {
+	struct tree_walk w = {.root = root, .err = err};
 	if (root <= 0)
 		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
 				  "there is no process %d", (int)root);
 	if (crimg_task_refuse(root, err) < 0 || refuse_by_entrance(root, err) < 0)
 		return -1;
-	return refuse_down(&(struct tree_walk){root, err}, root);
+	int rc = list_tree(&w);
+	if (rc == 0)
+		rc = crimg_together(1 + w.count / PROCESSES_A_THREAD, w.count, refuse_listed, &w, err);
+	free(w.pids);
+	return rc < 0 ? -1 : crimg_sockets_refuse(root, err);
 }

@@ -110,7 +110,8 @@ static struct user_regs_struct start_regs(const struct crimg_remote *r)
 	struct user_regs_struct regs = r->regs;
 	regs.cs = CRIMG_USER_CODE_64;
 	regs.rip = r->gate.start;
-	regs.rsp = r->context - (r->gate.syscall != 0 ? 16 : 0);
+	regs.rsp = r->lent_bytes != 0 ? r->detour + CRIMG_DETOUR_LEAD_BYTES : r->context;
+	regs.rsp -= r->gate.syscall != 0 ? 16 : 0;
 	regs.eflags &= ~(unsigned long long)TRAP_AND_RESUME_FLAGS;
 	regs.orig_rax = (unsigned long long)-1;
 	return regs;
@@ -127,8 +128,10 @@ static int read_state(struct crimg_remote *r, struct crimg_err *err)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "task %d runs in a code segment of its own: 0x%llx", (int)r->tid,
 				  r->regs.cs);
-	r->call = (long)r->regs.orig_rax;
-	if (r->regs.cs == CRIMG_USER_CODE_64 && r->call == SYS_restart_syscall)
+	bool again = r->regs.cs == CRIMG_USER_CODE_64 && (long)r->regs.orig_rax == SYS_restart_syscall;
+	if (!again)
+		r->call = (long)r->regs.orig_rax;
+	else if (r->call < 0)
 		r->call = crimg_wait_restarted(r->tid, r->regs.rip);
 	r->xstate_bytes = crimg_remote_xstate_bytes(r->xstate, xstate.iov_len);
 	return 0;
@@ -193,6 +196,7 @@ static int lay_frame(struct crimg_remote *r, uint64_t top, struct crimg_err *err
 	}
 	r->low = r->data = f.data;
 	r->context = f.context;
+	r->detour = f.detour;
 	r->saved = saved;
 	r->saved_bytes = bytes;
 	return 0;
@@ -251,10 +255,11 @@ static void release(struct crimg_remote *r)
 	r->xstate = NULL;
 }
 
-int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid, struct crimg_remote_gate gate,
+int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid, struct crimg_remote_gate gate, long call,
 			  uint64_t top, struct crimg_err *err)
 {
-	*r = (struct crimg_remote){.tid = tid, .gate = gate, .xstate = calloc(1, XSTATE_MAX_BYTES)};
+	*r = (struct crimg_remote){.tid = tid, .gate = gate, .call = call,
+				    .xstate = calloc(1, XSTATE_MAX_BYTES)};
 	if (r->xstate == NULL)
 		return crimg_fail_nomem(err, XSTATE_MAX_BYTES);
 	if (begin(r, top, err) == 0)
@@ -268,9 +273,9 @@ int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid, struct crimg_remote
 int crimg_remote_begin(struct crimg_remote *r, pid_t tid, struct crimg_err *err)
 {
 	struct crimg_remote_gate gate;
-	if (crimg_remote_find_gate(tid, &gate, err) < 0)
+	if (crimg_remote_find_gate(tid, NULL, &gate, err) < 0)
 		return -1;
-	return crimg_remote_begin_at(r, tid, gate, 0, err);
+	return crimg_remote_begin_at(r, tid, gate, -1, 0, err);
 }
 
 int crimg_remote_call(struct crimg_remote *r, long nr, const uint64_t args[6], int64_t *result,
@@ -291,6 +296,50 @@ int crimg_remote_call(struct crimg_remote *r, long nr, const uint64_t args[6], i
 	return 0;
 }
 
+// `syscall; ret` unmaps, and returns to the gate, on the frame proper.
+static int lay_detour(struct crimg_remote *r, uint64_t syscall_ret, uint64_t start, uint64_t bytes,
+		      struct crimg_err *err)
+{
+	uint8_t detour[CRIMG_DETOUR_BYTES];
+	struct user_regs_struct regs = start_regs(r);
+	// Where `ret` finds the gate: in front of what the gate wants.
+	uint64_t back = r->context - (r->gate.syscall != 0 ? 16 : 0) - 8;
+	regs.rip = syscall_ret;
+	regs.rax = SYS_munmap;
+	regs.rdi = start;
+	regs.rsi = bytes;
+	regs.rsp = back;
+	crimg_remote_detour_fill(&r->gate, &regs, detour);
+	return crimg_proc_put(r->tid, back, &r->gate.start, sizeof r->gate.start, err) < 0
+		       ? -1 : crimg_proc_put(r->tid, r->detour, detour, sizeof detour - 8, err);
+}
+
+int crimg_remote_lend(struct crimg_remote *r, uint64_t start, uint64_t bytes, struct crimg_err *err)
+{
+	uint64_t syscall_ret;
+	if (crimg_remote_find_return(r->tid, &syscall_ret, err) < 0)
+		return -1;
+	if (syscall_ret == 0)
+		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
+				  "task %d: its text has no `syscall; ret`: nothing can be mapped for us",
+				  (int)r->tid);
+	if (lay_detour(r, syscall_ret, start, bytes, err) < 0)
+		return -1;
+	r->lent_start = start;
+	r->lent_bytes = bytes;
+	return 0;
+}
+
+int crimg_remote_unlend(struct crimg_remote *r, struct crimg_err *err)
+{
+	const uint64_t args[6] = {r->lent_start, r->lent_bytes};
+	int64_t result = 0;
+	int rc = crimg_remote_call(r, SYS_munmap, args, &result, err);
+	r->lent_bytes = 0;
+	return rc < 0 || result == 0
+		       ? rc : crimg_fail_sys(err, (int)-result, NULL, "task %d: unmapping", (int)r->tid);
+}
+
 // From the end of a system call into a stop where the kernel still looks at what the registers say of a
 // system call to restart.
 static int leave_syscall(struct crimg_remote *r, struct crimg_err *err)
@@ -308,8 +357,8 @@ static int leave_syscall(struct crimg_remote *r, struct crimg_err *err)
 
 int crimg_remote_end(struct crimg_remote *r, struct crimg_err *err)
 {
-	int rc = 0;
-	if (r->entered)
+	int rc = r->lent_bytes != 0 ? crimg_remote_unlend(r, err) : 0;
+	if (r->entered && rc == 0)
 		rc = leave_syscall(r, err);
 	if (r->armed && rc == 0)
 		rc = set_mask(r, r->mask, err);

@@ -45,6 +45,8 @@ struct crimg_remote {
 
 	// Private.
 	uint64_t low, context;        // the memory that was written begins here; the frame
+	uint64_t detour;              // room for another frame, in front of that one
+	uint64_t lent_start, lent_bytes; // 0 bytes: nothing is lent
 	uint8_t *saved;               // what was there
 	size_t saved_bytes;
 	void *xstate;
@@ -54,16 +56,20 @@ struct crimg_remote {
 	bool entered;                 // in a syscall-stop
 };
 
-// Looks for them. CRIMG_E_UNSUPPORTED: the text has no way back.
-CRIMG_MUST_CHECK int crimg_remote_find_gate(pid_t tid, struct crimg_remote_gate *out,
-                                            struct crimg_err *err);
+// The address of a `syscall; ret` in its text; 0: there is none.
+CRIMG_MUST_CHECK int crimg_remote_find_return(pid_t tid, uint64_t *out, struct crimg_err *err);
+// Looks for them, first where another process of the program has its own (like; NULL: nothing is known).
+// CRIMG_E_UNSUPPORTED: the text has no way back.
+CRIMG_MUST_CHECK int crimg_remote_find_gate(pid_t tid, const struct crimg_remote_gate *like,
+                                            struct crimg_remote_gate *out, struct crimg_err *err);
 
 // Takes the task over. After an error the task is as it was (unless it died), and there is nothing to end.
 CRIMG_MUST_CHECK int crimg_remote_begin(struct crimg_remote *r, pid_t tid, struct crimg_err *err);
-// The same, with a gate that is known. top: the frame is laid below this address (at most 16 KiB, writable,
+// The same, with a gate that is known. call: the one that it waits in, as its program made it, where that was seen; -1:
+// it was not. top: the frame is laid below this address (at most 16 KiB, writable,
 // nobody's); 0: where the task keeps nothing.
 CRIMG_MUST_CHECK int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid,
-                                           struct crimg_remote_gate gate, uint64_t top,
+                                           struct crimg_remote_gate gate, long call, uint64_t top,
                                            struct crimg_err *err);
 
 // The task makes system call nr. *result is what the kernel returned: -4095 … -1 are errors of that call,
@@ -71,6 +77,13 @@ CRIMG_MUST_CHECK int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid,
 // signal that cannot be blocked hit it (then crimg_remote_end still puts it right).
 CRIMG_MUST_CHECK int crimg_remote_call(struct crimg_remote *r, long nr, const uint64_t args[6],
                                        int64_t *result, struct crimg_err *err);
+
+// From now on until crimg_remote_unlend, [start, start + bytes), where the task has nothing, may be mapped by remote
+// calls: on its way back the task unmaps it, should we die. CRIMG_E_UNSUPPORTED: its text has no `syscall; ret`.
+CRIMG_MUST_CHECK int crimg_remote_lend(struct crimg_remote *r, uint64_t start, uint64_t bytes,
+                                       struct crimg_err *err);
+// Unmaps it. crimg_remote_end does so, too.
+CRIMG_MUST_CHECK int crimg_remote_unlend(struct crimg_remote *r, struct crimg_err *err);
 
 // Puts everything back; the task is in PTRACE_EVENT_STOP (or in the delivery of r->signal, which
 // PTRACE_DETACH must be given). Call it exactly once after begin succeeded, also after errors.

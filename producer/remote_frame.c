@@ -51,7 +51,8 @@ struct crimg_remote_frame crimg_remote_frame_make(uint64_t top, size_t xstate_by
 	f.xstate = (top - xstate_bytes - FP_XSTATE_MAGIC2_SIZE) & ~UINT64_C(63);
 	f.context = (f.xstate - CONTEXT_BYTES) & ~UINT64_C(15);
 	f.lead = f.context - 16;
-	f.data = (f.lead - CRIMG_REMOTE_DATA_BYTES) & ~UINT64_C(63);
+	f.data = (f.lead - CRIMG_DETOUR_BYTES - CRIMG_REMOTE_DATA_BYTES) & ~UINT64_C(63);
+	f.detour = f.data + CRIMG_REMOTE_DATA_BYTES;
 	return f;
 }
 
@@ -85,21 +86,44 @@ static void fill_xstate(const uint8_t *xstate, size_t bytes, uint8_t *out)
 	crimg_put_u32(out + bytes, FP_XSTATE_MAGIC2);
 }
 
+static ucontext_t make_context(const struct user_regs_struct *regs, unsigned long flags)
+{
+	ucontext_t c = {
+		.uc_flags = flags | HAS_STACK_SEGMENT | STRICT_STACK_SEGMENT,
+		.uc_stack = {.ss_flags = NO_SUCH_FLAGS},
+	};
+	fill_registers(c.uc_mcontext.gregs, regs);
+	return c;
+}
+
+static void fill_lead(const struct crimg_remote_gate *gate, uint8_t *out)
+{
+	crimg_put_u64(out, 15); // rt_sigreturn, for `pop %rax`
+	crimg_put_u64(out + 8, gate->syscall);
+}
+
+void crimg_remote_detour_fill(const struct crimg_remote_gate *gate, const struct user_regs_struct *regs,
+			      uint8_t out[CRIMG_DETOUR_BYTES])
+{
+	_Static_assert(CRIMG_DETOUR_LEAD_BYTES + CONTEXT_BYTES + 8 <= CRIMG_DETOUR_BYTES, "detour");
+	ucontext_t c = make_context(regs, 0);
+	uint64_t mask = UINT64_MAX;
+	memcpy(&c.uc_sigmask, &mask, sizeof mask);
+	memset(out, 0, CRIMG_DETOUR_BYTES);
+	fill_lead(gate, out);
+	memcpy(out + CRIMG_DETOUR_LEAD_BYTES, &c, CONTEXT_BYTES);
+}
+
 void crimg_remote_frame_fill(const struct crimg_remote_frame *f, const struct crimg_remote_gate *gate,
 			     const struct user_regs_struct *regs, uint64_t mask,
 			     const uint8_t *xstate, size_t xstate_bytes, uint8_t *out)
 {
 	_Static_assert(offsetof(ucontext_t, uc_sigmask) + sizeof mask == CONTEXT_BYTES, "frame");
-	ucontext_t c = {
-		.uc_flags = HAS_XSTATE | HAS_STACK_SEGMENT | STRICT_STACK_SEGMENT,
-		.uc_stack = {.ss_flags = NO_SUCH_FLAGS},
-	};
-	fill_registers(c.uc_mcontext.gregs, regs);
+	ucontext_t c = make_context(regs, HAS_XSTATE);
 	c.uc_mcontext.fpregs = (fpregset_t)(uintptr_t)f->xstate; // NOLINT: an address in the task
 	memcpy(&c.uc_sigmask, &mask, sizeof mask);
 	memset(out, 0, f->top - f->data);
 	memcpy(out + (f->context - f->data), &c, CONTEXT_BYTES);
 	fill_xstate(xstate, xstate_bytes, out + (f->xstate - f->data));
-	crimg_put_u64(out + (f->lead - f->data), 15); // rt_sigreturn, for `pop %rax`
-	crimg_put_u64(out + (f->lead - f->data) + 8, gate->syscall);
+	fill_lead(gate, out + (f->lead - f->data));
 }

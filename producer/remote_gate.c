@@ -16,7 +16,9 @@
 
 // What the search has met so far: a restorer ends it, the other two together do as well.
 struct search {
-	uint64_t restorer, pop, syscall;
+	uint64_t restorer, pop, syscall, syscall_ret;
+	uint64_t hint; // where another process has a restorer, or 0
+	bool returns;  // a `syscall; ret` is looked for
 	bool in_files; // look at programs and libraries, else at what was made at run time
 };
 
@@ -24,6 +26,7 @@ static const uint8_t restorer64[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05
 static const uint8_t restorer32[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
 static const uint8_t pop_ret[] = {0x58, 0xc3};
 static const uint8_t syscall_only[] = {0x0f, 0x05};
+static const uint8_t syscall_ret[] = {0x0f, 0x05, 0xc3};
 
 static const struct pattern {
 	const uint8_t *bytes;
@@ -33,6 +36,7 @@ static const struct pattern {
 	{restorer32, sizeof restorer32, offsetof(struct search, restorer)},
 	{pop_ret, sizeof pop_ret, offsetof(struct search, pop)},
 	{syscall_only, sizeof syscall_only, offsetof(struct search, syscall)},
+	{syscall_ret, sizeof syscall_ret, offsetof(struct search, syscall_ret)},
 };
 
 static void look(const uint8_t *data, size_t length, uint64_t address, struct search *s)
@@ -49,7 +53,20 @@ static void look(const uint8_t *data, size_t length, uint64_t address, struct se
 
 static bool is_found(const struct search *s)
 {
-	return s->restorer != 0;
+	return s->returns ? s->syscall_ret != 0 : s->restorer != 0;
+}
+
+// Whether the place that another process has is one here, too.
+static void look_at(pid_t tid, uint64_t start, uint64_t end, uint64_t place, struct search *s)
+{
+	uint8_t there[LONGEST];
+	struct crimg_err ignored = CRIMG_ERR_INIT;
+	if (place < start || place > end - LONGEST
+	    || crimg_proc_get(tid, place, there, LONGEST, &ignored) < 0)
+		return;
+	if (memcmp(there, restorer64, sizeof restorer64) == 0
+	    || memcmp(there, restorer32, sizeof restorer32) == 0)
+		s->restorer = place;
 }
 
 // What cannot be read (a file cut short behind its mapping) is passed over.
@@ -83,8 +100,12 @@ static void look_at_area(pid_t tid, const char *line, uint8_t *chunk, struct sea
 	// Text that nobody may write; the vsyscall page only looks like it.
 	bool of_file = line[path] == '/' || strncmp(line + path, "[vdso]", 6) == 0;
 	if (!is_found(s) && strncmp(perms, "r-x", 3) == 0 && of_file == s->in_files
-	    && strncmp(line + path, "[vsyscall]", 10) != 0)
-		look_through(tid, start, end, chunk, s);
+	    && strncmp(line + path, "[vsyscall]", 10) != 0) {
+		if (s->hint != 0)
+			look_at(tid, start, end, s->hint, s);
+		else
+			look_through(tid, start, end, chunk, s);
+	}
 }
 
 static void search_maps(pid_t tid, const char *maps, uint8_t *chunk, struct search *s,
@@ -110,24 +131,44 @@ static int choose(pid_t tid, const struct search *s, struct crimg_remote_gate *g
 	return 0;
 }
 
-int crimg_remote_find_gate(pid_t tid, struct crimg_remote_gate *out, struct crimg_err *err)
+static int search_text(pid_t tid, struct search *s, struct crimg_remote_gate *gate, struct crimg_err *err)
 {
 	struct crimg_buf maps = CRIMG_BUF_INIT;
-	struct search s = {.in_files = true};
-	struct crimg_remote_gate gate = {0};
 	uint8_t *chunk = malloc(CHUNK_BYTES);
-	int rc = chunk == NULL ? crimg_fail_nomem(err, CHUNK_BYTES)
-			       : crimg_proc_read(tid, "maps", &maps, err);
-	if (rc == 0) {
-		search_maps(tid, (const char *)maps.data, chunk, &s, &gate);
-		s.in_files = false;
-		if (s.pop == 0 || s.syscall == 0)
-			search_maps(tid, (const char *)maps.data, chunk, &s, &gate);
-		rc = choose(tid, &s, &gate, err);
-	}
+	int rc = chunk == NULL ? crimg_fail_nomem(err, CHUNK_BYTES) : crimg_proc_read(tid, "maps", &maps, err);
+	const char *text = (const char *)maps.data;
+	s->in_files = true;
 	if (rc == 0)
-		*out = gate;
+		search_maps(tid, text, chunk, s, gate);
+	if (rc == 0 && s->hint != 0 && !is_found(s)) {
+		s->hint = 0;
+		search_maps(tid, text, chunk, s, gate);
+	}
+	s->in_files = false;
+	if (rc == 0 && !is_found(s) && (s->returns || s->pop == 0 || s->syscall == 0))
+		search_maps(tid, text, chunk, s, gate);
 	crimg_buf_fini(&maps);
 	free(chunk);
 	return rc;
+}
+
+int crimg_remote_find_gate(pid_t tid, const struct crimg_remote_gate *like, struct crimg_remote_gate *out,
+                           struct crimg_err *err)
+{
+	struct search s = {.hint = like != NULL && like->syscall == 0 ? like->start : 0};
+	struct crimg_remote_gate gate = {0};
+	if (search_text(tid, &s, &gate, err) < 0 || choose(tid, &s, &gate, err) < 0)
+		return -1;
+	*out = gate;
+	return 0;
+}
+
+int crimg_remote_find_return(pid_t tid, uint64_t *out, struct crimg_err *err)
+{
+	struct search s = {.returns = true};
+	struct crimg_remote_gate ignored = {0};
+	if (search_text(tid, &s, &ignored, err) < 0)
+		return -1;
+	*out = s.syscall_ret;
+	return 0;
 }

@@ -16,6 +16,7 @@
 #include "format/output.h"
 #include "format/terminal.h"
 #include "producer/restart_birth.h"
+#include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
 #include "producer/restart_watches.h"
@@ -32,6 +33,9 @@ static const char usage[] =
 	"                   the tasks' file NAME (as `crimg inspect IMAGE files` calls it, or its\n"
 	"                   number there) is what crimg has open as FD\n"
 	"  --sysroot DIR    the tasks find their files under DIR, which is their root\n"
+	"  --tcp-established  connections of TCP whose other end is not in the image are put together\n"
+	"                   again: it must still be there, and this machine have their address\n"
+	"  --tcp-close      they are closed\n"
 	"  -f FORMAT        do not probe the format (`crimg formats` lists them)\n"
 	"  -h, --help       this text\n\n"
 	"Prints the number of the root, unless it waits. Exit: 0 they run (with --wait: the root\n"
@@ -44,7 +48,7 @@ static void on_signal(int number)
 	stopped = number;
 }
 
-enum { OPT_WAIT = 256, OPT_STOPPED, OPT_PIDFILE, OPT_INHERIT, OPT_NEW_PIDS, OPT_SYSROOT };
+enum { OPT_WAIT = 256, OPT_STOPPED, OPT_PIDFILE, OPT_INHERIT, OPT_NEW_PIDS, OPT_SYSROOT, OPT_ESTABLISHED, OPT_CLOSE };
 
 static const struct option long_options[] = {
 	{ "wait", no_argument, NULL, OPT_WAIT },
@@ -53,6 +57,8 @@ static const struct option long_options[] = {
 	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
 	{ "inherit", required_argument, NULL, OPT_INHERIT },
 	{ "sysroot", required_argument, NULL, OPT_SYSROOT },
+	{ "tcp-established", no_argument, NULL, OPT_ESTABLISHED },
+	{ "tcp-close", no_argument, NULL, OPT_CLOSE },
 	{ "format", required_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -117,6 +123,8 @@ static int take_option(struct crimg_restart_options *o, int option, bool *help,
 	case OPT_STOPPED: o->stopped = true; return 0;
 	case OPT_NEW_PIDS: o->new_pids = true; return 0;
 	case OPT_PIDFILE: o->pidfile = optarg; return 0;
+	case OPT_ESTABLISHED: o->tcp_established = true; return 0;
+	case OPT_CLOSE: o->tcp_close = true; return 0;
 	case OPT_SYSROOT: o->sysroot = optarg; return 0;
 	case OPT_INHERIT: return add_inherit(o, optarg, err);
 	case 'f': o->format = optarg; return 0;
@@ -162,7 +170,7 @@ static int creds_of_all(struct crimg_restart *r, struct crimg_actor *a, struct c
 
 static int make(struct crimg_restart *r, struct crimg_err *err)
 {
-	if (crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0
+	if (crimg_restart_prepare(r, err) < 0 || crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0
 	    || crimg_restart_open_pidfds(r, err) < 0)
 		return -1;
 	if (crimg_restart_seal_segments(r, err) < 0 || crimg_restart_seal_namespaces(r, err) < 0)
@@ -251,7 +259,8 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 	tell("", &r->refused);
 	if (rc < 0)
 		return -1;
-	if (make(r, err) < 0 || write_pidfile(r, err) < 0) {
+	crimg_interrupt_catch(on_signal);
+	if (make(r, err) < 0 || write_pidfile(r, err) < 0 || crimg_restart_release_connections(r, err) < 0) {
 		crimg_restart_kill(r);
 		return -1;
 	}
@@ -274,7 +283,7 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 static int restart(const struct crimg_restart_options *options, struct crimg_err *err)
 {
 	struct crimg_restart r = { .options = options, .gate = -1, .gate_in = -1 };
-	crimg_interrupt_catch(on_signal);
+	crimg_interrupt_catch(SIG_DFL); // nothing is made yet, and a large archive takes its time
 	signal(SIGCHLD, SIG_DFL); // ignored, ends would not be told
 	int rc = run(&r, err);
 	crimg_restart_close(&r);

@@ -1,8 +1,9 @@
 // The birth of the root, with or without namespaces around it, and the end of tasks that must be dead.
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/prctl.h>
+#include <sys/prctl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,7 +54,8 @@ static char await_gate(int gate)
 static _Noreturn void wait_at_gate(const struct crimg_restart *r, bool keeper,
                                    const struct crimg_clocks *clocks)
 {
-	if (!keeper || await_gate(r->gate) != 'm') {
+	// The keeper has crimg's descriptors for now, and would not see that nobody is at the gate's other end.
+	if (!keeper || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || await_gate(r->gate) != 'm') {
 		await_gate(r->gate);
 		_exit(127);
 	}
@@ -129,7 +131,8 @@ static int create(struct crimg_restart *r, uint64_t flags, uint32_t number, bool
 		(void)crimg_clocks_set(&clocks);
 	long pid = clone_patiently(flags | CLONE_CLEAR_SIGHAND, number);
 	if (pid == 0) {
-		close(r->gate_in);
+		if (!keeper)
+			close(r->gate_in);
 		wait_at_gate(r, keeper, has_clocks ? &clocks : NULL);
 	}
 	int error = errno;
@@ -167,42 +170,76 @@ static int drop_rseq(struct crimg_puppet *p, struct crimg_err *err)
 	return crimg_puppet_flush(p, err);
 }
 
-// Process 1, which has its /proc and its children's clocks when this returns.
+// Process 1 tells that it is set up; or it ends.
+static bool await_set_up(pid_t pid, int pipe)
+{
+	struct pollfd p[2] = { { .fd = pipe, .events = POLLIN }, { .events = POLLIN } };
+	p[1].fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	while (poll(p, 2, -1) < 0 && errno == EINTR)
+		continue;
+	if (p[1].fd >= 0)
+		close(p[1].fd);
+	return (p[0].revents & POLLIN) != 0 && await_gate(pipe) == 's';
+}
+
+// Process 1, which has its /proc and its children's clocks when this returns, and crimg's descriptors.
 static int create_keeper(struct crimg_restart *r, struct crimg_err *err)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return crimg_fail_sys(err, errno, NULL, "a pipe");
 	r->set_up = ends[1];
-	int rc = create(r, namespaces(r) | CLONE_NEWNS, 0, true, &r->keeper, err);
-	close(ends[1]);
-	if (rc == 0 && (write(r->gate_in, "m", 1) != 1 || await_gate(ends[0]) != 's'))
+	int rc = create(r, namespaces(r) | CLONE_NEWNS | CLONE_FILES, 0, true, &r->keeper, err);
+	if (rc == 0 && (write(r->gate_in, "m", 1) != 1 || !await_set_up(r->keeper, ends[0])))
 		rc = crimg_fail(err, CRIMG_E_IO, NULL, CRIMG_NO_OFFSET, "process 1 of the pid namespace ended");
 	close(ends[0]);
-	return rc;
+	close(ends[1]);
+	if (rc < 0)
+		return -1;
+	r->first = (struct crimg_puppet){ .shown = 1, .name = "process 1 of crimg" };
+	if (seize(r, &r->first, r->keeper, err) < 0)
+		return -1;
+	return ptrace(PTRACE_GETREGS, r->first.tid, NULL, &r->first_regs) == 0
+		? 0 : crimg_fail_sys(err, errno, NULL, "reading the registers of process 1");
 }
 
-// The keeper bears the root, and goes back to where it was.
+static bool has_keeper(const struct crimg_restart *r)
+{
+	return r->new_pids && r->actors[0].task->pid != 1;
+}
+
+int crimg_restart_prepare(struct crimg_restart *r, struct crimg_err *err)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return crimg_fail_sys(err, errno, NULL, "a pipe");
+	r->gate = fcntl(ends[0], F_DUPFD_CLOEXEC, 3); // above those that the keeper replaces
+	r->gate_in = ends[1];
+	close(ends[0]);
+	if (r->gate < 0)
+		return crimg_fail_sys(err, errno, NULL, "a pipe");
+	return has_keeper(r) ? create_keeper(r, err) : 0;
+}
+
+// The keeper bears the root, with what crimg has open by now, and goes back to where it was.
 static int bear_by_keeper(struct crimg_restart *r, struct crimg_puppet *root, struct crimg_err *err)
 {
-	struct crimg_puppet keeper = { .shown = 1, .name = "process 1 of crimg" };
-	struct user_regs_struct regs;
-	if (create_keeper(r, err) < 0)
+	struct crimg_puppet *keeper = &r->first;
+	if (CRIMG_DO(keeper, err, "having descriptors of its own", NULL, SYS_unshare, CLONE_FILES) < 0
+	    || CRIMG_DO(keeper, err, "outliving crimg", NULL, SYS_prctl, PR_SET_PDEATHSIG, 0) < 0
+	    || CRIMG_DO(keeper, err, "closing", NULL, SYS_close, (uint64_t)r->gate_in) < 0
+	    || crimg_puppet_flush(keeper, err) < 0)
 		return -1;
-	if (seize(r, &keeper, r->keeper, err) < 0)
-		return -1;
-	if (ptrace(PTRACE_GETREGS, keeper.tid, NULL, &regs) < 0)
-		return crimg_fail_sys(err, errno, NULL, "reading the registers of process 1");
-	if (crimg_restart_bear(&keeper, 0, root->shown, root, err) < 0)
+	if (crimg_restart_bear(keeper, 0, root->shown, root, err) < 0)
 		return -1;
 	// An end of a pipe that it kept would keep the pipe.
 	uint64_t gate = (uint64_t)r->gate;
-	if (CRIMG_DO(&keeper, err, "closing", NULL, SYS_close_range, 3, gate - 1) < 0
-	    || CRIMG_DO(&keeper, err, "closing", NULL, SYS_close_range, gate + 1, UINT32_MAX) < 0
-	    || crimg_puppet_flush(&keeper, err) < 0)
+	if (CRIMG_DO(keeper, err, "closing", NULL, SYS_close_range, 3, gate - 1) < 0
+	    || CRIMG_DO(keeper, err, "closing", NULL, SYS_close_range, gate + 1, UINT32_MAX) < 0
+	    || crimg_puppet_flush(keeper, err) < 0)
 		return -1;
-	if (ptrace(PTRACE_SETREGS, keeper.tid, NULL, &regs) < 0
-	    || ptrace(PTRACE_DETACH, keeper.tid, NULL, NULL) < 0)
+	if (ptrace(PTRACE_SETREGS, keeper->tid, NULL, &r->first_regs) < 0
+	    || ptrace(PTRACE_DETACH, keeper->tid, NULL, NULL) < 0)
 		return crimg_fail_sys(err, errno, NULL, "letting process 1 go");
 	return 0;
 }
@@ -211,17 +248,9 @@ int crimg_restart_first(struct crimg_restart *r, struct crimg_err *err)
 {
 	struct crimg_actor *a = &r->actors[0];
 	struct crimg_puppet *p = &a->puppets[0];
-	int ends[2];
 	p->shown = a->task->pid;
 	p->name = crimg_task_comm(a->task);
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return crimg_fail_sys(err, errno, NULL, "a pipe");
-	r->gate = fcntl(ends[0], F_DUPFD_CLOEXEC, 3); // above those that the keeper replaces
-	r->gate_in = ends[1];
-	close(ends[0]);
-	if (r->gate < 0)
-		return crimg_fail_sys(err, errno, NULL, "a pipe");
-	if (r->new_pids && p->shown != 1) {
+	if (has_keeper(r)) {
 		if (bear_by_keeper(r, p, err) < 0)
 			return -1;
 		r->root = p->tid;

@@ -15,6 +15,8 @@ CRIMG_MUST_CHECK int crimg_restart_bear_helper(struct crimg_restart *r, struct c
 // Ends a child that was borne so, and nothing of it is left.
 CRIMG_MUST_CHECK int crimg_restart_end_child(struct crimg_puppet *mother, struct crimg_puppet *child,
                                              struct crimg_err *err);
+// Before anything is opened: process 1 of a new pid namespace, where one is wanted, and the gate that tasks wait at.
+CRIMG_MUST_CHECK int crimg_restart_prepare(struct crimg_restart *r, struct crimg_err *err);
 // Creates the root, as a child of crimg, or of process 1 of a new pid namespace.
 CRIMG_MUST_CHECK int crimg_restart_first(struct crimg_restart *r, struct crimg_err *err);
 // Ends a puppet, so that its parent finds this wait status.

@@ -146,9 +146,13 @@ static int set_caps(struct crimg_restart *r, const struct crimg_actor *a, struct
 		note_lacking(r, p, wanted & ~own.prm);
 	if (drop_bounds(p, bnd, own.bnd, err) < 0)
 		return -1;
-	bool changed = !same_user(c) || prctl(PR_GET_SECUREBITS) != (int)c->secbits;
-	if (changed && CRIMG_DO(p, err, "its securebits", NULL, SYS_prctl, PR_SET_SECUREBITS,
-	                        c->secbits) < 0)
+	uint32_t bits = (uint32_t)prctl(PR_GET_SECUREBITS);
+	bool changed = !same_user(c) || bits != c->secbits;
+	// This one bit everybody may change.
+	bool keeps_alone = same_user(c) && (bits ^ c->secbits) == SECBIT_KEEP_CAPS;
+	if (changed && CRIMG_DO(p, err, "its securebits", NULL, SYS_prctl,
+	                        keeps_alone ? PR_SET_KEEPCAPS : PR_SET_SECUREBITS,
+	                        keeps_alone ? (c->secbits & SECBIT_KEEP_CAPS) != 0 : c->secbits) < 0)
 		return -1;
 	if (!changed && own.inh == inh && own.prm == prm && own.eff == eff)
 		return 0;

@@ -3,12 +3,13 @@
 // with all of them is what remains when no demand is left.
 #include "producer/restart_family.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STEPS_MAX (UINT64_C(1) << 28) // of a plan: a hostile image may have any tree
 #define TRIES 64u
-#define NUMBER_MAX (UINT32_C(1) << 22)
+#define USUAL_NUMBERS 32768u
 
 struct plan {
 	struct crimg_family *f;
@@ -230,6 +231,18 @@ static void list_kin(struct crimg_family *f, const struct crimg_tasks *tasks)
 		}
 }
 
+// Numbers are below it.
+static uint32_t number_limit(void)
+{
+	unsigned long limit = 0;
+	FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
+	if (file != NULL && fscanf(file, "%lu", &limit) != 1)
+		limit = 0;
+	if (file != NULL)
+		fclose(file);
+	return limit > 0 && limit <= UINT32_MAX ? (uint32_t)limit : USUAL_NUMBERS;
+}
+
 static void list_numbers(struct crimg_family *f, const struct crimg_tasks *tasks)
 {
 	for (size_t i = 0; i < tasks->count; i++) {
@@ -239,7 +252,7 @@ static void list_numbers(struct crimg_family *f, const struct crimg_tasks *tasks
 	for (size_t i = 0; i < tasks->thread_count; i++)
 		f->used[f->used_count++] = tasks->threads[i].id;
 	qsort(f->used, f->used_count, sizeof *f->used, by_number);
-	f->spare = 1; // process 1 has it
+	f->spare = number_limit();
 }
 
 void crimg_family_list_children(struct crimg_family *f)
@@ -291,13 +304,15 @@ int crimg_family_plan(struct crimg_family *f, const struct crimg_tasks *tasks, s
 	                  tasks->list[*who].ppid, tasks->list[*who].sid);
 }
 
+// From the top: low numbers are those that other images begin with.
 uint32_t crimg_family_spare(struct crimg_family *f)
 {
-	do
-		f->spare++;
-	while (f->spare < NUMBER_MAX
-	       && bsearch(&f->spare, f->used, f->used_count, sizeof *f->used, by_number) != NULL);
-	return f->spare < NUMBER_MAX ? f->spare : 0;
+	while (f->spare > 2) {
+		f->spare--;
+		if (bsearch(&f->spare, f->used, f->used_count, sizeof *f->used, by_number) == NULL)
+			return f->spare;
+	}
+	return 0;
 }
 
 void crimg_family_fini(struct crimg_family *f)

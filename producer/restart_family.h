@@ -39,7 +39,7 @@ struct crimg_family {
 	size_t session_count;
 	uint32_t *used; // numbers that the image has, sorted
 	size_t used_count;
-	uint32_t spare; // number that was given to a helper last
+	uint32_t spare; // number that was given to a helper last, or the first above all
 };
 
 // Of an image of one tree. CRIMG_E_UNSUPPORTED, with *who the first task that nobody can bear.
@@ -48,7 +48,7 @@ CRIMG_MUST_CHECK int crimg_family_plan(struct crimg_family *f, const struct crim
 // Whom each bears, and whom early, from who their bearers are.
 void crimg_family_list_children(struct crimg_family *f);
 void crimg_family_fini(struct crimg_family *f);
-// A number that is nobody's in the image, another each time; 0: none is left.
+// A number that is nobody's in the image, another each time, from the highest down; 0: none is left.
 uint32_t crimg_family_spare(struct crimg_family *f);
 
 #endif

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "format/limits.h"
+#include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
+#include "producer/restart_unix.h"
 #include "producer/restart_watches.h"
 
 // What F_SETFL can set; O_ASYNC is the business of the task that the descriptor is of.
@@ -182,7 +184,8 @@ static const struct {
 	{ FD_TYPES__FIFO, crimg_restart_open_pipe }, { FD_TYPES__EVENTFD, open_eventfd },
 	{ FD_TYPES__EVENTPOLL, open_eventpoll }, { FD_TYPES__SIGNALFD, open_signalfd },
 	{ FD_TYPES__TIMERFD, open_timerfd },     { FD_TYPES__TTY, open_terminal },
-	{ FD_TYPES__MEMFD, open_memfd },         { FD_TYPES__UNIXSK, crimg_restart_open_pair },
+	{ FD_TYPES__INETSK, crimg_restart_open_inet }, { FD_TYPES__NETLINKSK, crimg_restart_open_netlink },
+	{ FD_TYPES__PACKETSK, crimg_restart_open_packet }, { FD_TYPES__MEMFD, open_memfd },
 	{ FD_TYPES__INOTIFY, crimg_restart_open_inotify }, { FD_TYPES__PIDFD, crimg_restart_open_pidfd },
 };
 
@@ -200,7 +203,7 @@ static int open_file(struct crimg_restart *r, const struct crimg_file *file, str
 	                  file->id);
 }
 
-static int need_file(struct crimg_restart *r, uint32_t id, struct crimg_err *err)
+int crimg_restart_need_file(struct crimg_restart *r, uint32_t id, struct crimg_err *err)
 {
 	const struct crimg_file *file = crimg_files_find(&r->files, id);
 	struct crimg_handle handle = { .sort = CRIMG_HANDLE_FILE, .id = id };
@@ -221,20 +224,22 @@ static int open_of_task(struct crimg_restart *r, const struct crimg_task *t, str
 	if (crimg_task_list(r->image, t, CRIMG_PART_FDS, &fds, err) < 0)
 		return -1;
 	for (size_t i = 0; i < fds.count; i++)
-		if (need_file(r, ((const FdinfoEntry *)fds.items[i])->id, err) < 0)
+		if (crimg_restart_need_file(r, ((const FdinfoEntry *)fds.items[i])->id, err) < 0)
 			return -1;
 	if (t->fs == NULL)
 		return 0;
-	if (need_file(r, t->fs->cwd_id, err) < 0)
+	if (crimg_restart_need_file(r, t->fs->cwd_id, err) < 0)
 		return -1;
-	return need_file(r, t->fs->root_id, err);
+	return crimg_restart_need_file(r, t->fs->root_id, err);
 }
 
 int crimg_restart_open_files(struct crimg_restart *r, struct crimg_err *err)
 {
+	if (crimg_restart_make_unix(r, err) < 0)
+		return -1;
 	for (size_t i = 0; i < r->tasks.count; i++)
 		if (r->tasks.list[i].state != CRIMG_TASK_DEAD
 		    && open_of_task(r, &r->tasks.list[i], err) < 0)
 			return -1;
-	return 0;
+	return crimg_restart_fill_unix(r, err) < 0 ? -1 : crimg_restart_settle_inet(r, err);
 }

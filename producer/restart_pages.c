@@ -1,6 +1,7 @@
 // The pages of one task, from the image into their places. Where the kernel can read them from a file, the
-// task reads them itself, many runs a call: no byte passes through crimg. Else (compressed, in an archive)
-// crimg expands them and writes them in; pages of zeros stay untouched where memory is anonymous.
+// task reads them itself, many runs a call; of many, a thread of crimg carries some meanwhile: what takes the
+// time is making new pages, which two processors can do. Else (compressed, in an archive) crimg expands them
+// and writes them in; pages of zeros stay untouched where memory is anonymous.
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,11 @@
 #include "format/checked.h"
 #include "format/limits.h"
 #include "producer/restart_memory.h"
+#include "producer/restart_second.h"
 
-#define BATCH_RUNS 1024u                     // of one preadv
-#define BATCH_BYTES (UINT64_C(256) << 20)    // the same; a signal is heard in between
+#define BATCH_RUNS CRIMG_SECOND_RUNS         // of one preadv
+#define BATCH_BYTES (UINT64_C(8) << 20)      // the same; a signal is heard in between
+#define SHARED_FROM (UINT64_C(1) << 20)      // a batch so large is worth a stop, or a thread
 #define COPY_BYTES (1u << 20)
 
 struct crimg_feed {
@@ -31,22 +34,40 @@ struct crimg_feed {
 	uint64_t file_at;               // … are here
 	int file;                       // in this handle; -1: not to be had so
 	uint8_t *copy;                  // COPY_BYTES
+	struct crimg_second *second;    // takes large batches as well; made when there is one
 };
 
-static int send_batch(struct crimg_feed *f, struct crimg_err *err)
+static int read_itself(struct crimg_feed *f, struct crimg_err *err)
 {
 	struct crimg_puppet *p = &f->actor->puppets[0];
-	if (f->count == 0)
-		return 0;
 	struct crimg_call call = { .what = "reading pages", .object = f->r->options->path,
 		                   .number = SYS_preadv, .exact = true, .wanted = (int64_t)f->bytes };
 	call.args[0] = (uint64_t)f->fd;
 	call.args[1] = crimg_puppet_lend(p, f->batch, f->count * sizeof *f->batch);
 	call.args[2] = f->count;
 	call.args[3] = f->at;
+	return crimg_puppet_add(p, call, err);
+}
+
+// By whoever is free: the second hand, or the task. What was said to the task before is done by then.
+static int share_batch(struct crimg_feed *f, struct crimg_err *err)
+{
+	struct crimg_puppet *p = &f->actor->puppets[0];
+	if (crimg_puppet_flush(p, err) < 0)
+		return -1;
+	if (f->second == NULL)
+		f->second = crimg_second_open(p->tid, f->r->options->path);
+	if (f->second != NULL && crimg_second_take(f->second, f->fd, f->at, f->batch, f->count))
+		return 0;
+	return read_itself(f, err) < 0 ? -1 : crimg_puppet_flush(p, err);
+}
+
+static int send_batch(struct crimg_feed *f, struct crimg_err *err)
+{
+	int rc = f->count == 0 ? 0 : f->bytes >= SHARED_FROM ? share_batch(f, err) : read_itself(f, err);
 	f->count = 0;
 	f->bytes = 0;
-	return crimg_puppet_add(p, call, err);
+	return rc;
 }
 
 static int add_piece(struct crimg_feed *f, uint64_t address, uint64_t bytes, uint64_t at,
@@ -207,6 +228,8 @@ int crimg_restart_pages(struct crimg_restart *r, struct crimg_actor *a, struct c
 		rc = crimg_restart_settle(r, a, f, err);
 	if (rc == 0)
 		rc = send_batch(f, err);
+	if (crimg_second_close(f->second, err) < 0)
+		rc = -1;
 	free(f->copy);
 	free(f);
 	return rc;

@@ -3,7 +3,10 @@
 #ifndef CRIMG_PRODUCER_RESTART_PARTS_H
 #define CRIMG_PRODUCER_RESTART_PARTS_H
 
+#include <sys/user.h>
+
 #include "format/space.h"
+#include "producer/netlock.h"
 #include "producer/puppet.h"
 #include "producer/restart_family.h"
 
@@ -18,6 +21,7 @@ struct crimg_restart_options {
 	const char *path, *format, *tmpdir, *pidfile;
 	const char *sysroot; // where the tasks find their files; or NULL: where they were
 	bool wait, stopped, new_pids;
+	bool tcp_established, tcp_close; // what becomes of connections with an end outside the image
 	struct crimg_inherit *inherits;
 	size_t inherit_count;
 	volatile sig_atomic_t *stop;
@@ -43,7 +47,6 @@ enum crimg_handle_sort {
 	CRIMG_HANDLE_PIPE_IN, // id: pipe_id; the end to read from
 	CRIMG_HANDLE_PIPE_OUT,
 	CRIMG_HANDLE_PTY,     // id: number of the pair in the image; its master
-	CRIMG_HANDLE_SOCKET,  // id: file in the image; the other end of a pair that was made
 	CRIMG_HANDLE_CHANNEL, // id: 0 crimg's end of a pair of sockets, 1 the tasks' end
 	CRIMG_HANDLE_PAGES,   // id: inode of the image's file, more: its device
 };
@@ -86,6 +89,12 @@ struct crimg_sysv {
 	uint32_t mode; // with SHM_LOCKED, SHM_DEST
 };
 
+// The other ends of the image's connections of TCP.
+struct crimg_restart_network {
+	struct crimg_connection *ends; // of all connections in the image; sorted; NULL: not gathered yet
+	size_t count;
+};
+
 struct crimg_restart {
 	const struct crimg_restart_options *options;
 	struct crimg_image *image;
@@ -95,6 +104,8 @@ struct crimg_restart {
 	struct crimg_family family;   // who bears them
 	struct crimg_stage stage;
 	struct crimg_handles handles;
+	struct crimg_restart_network network;
+	struct crimg_unix_ends *ends; // of unix sockets: restart_unix.h
 	bool *watched;                // a file each: an epoll whose targets were told
 	struct crimg_lines refused;   // why nothing is done
 	struct crimg_lines notes;     // what is not as it was
@@ -105,6 +116,8 @@ struct crimg_restart {
 	bool new_user;                // and in a user namespace, where crimg may do what it may not here
 	pid_t root;                   // as crimg sees it
 	pid_t keeper;                 // process 1 of the new pid namespace; 0: there is none
+	struct crimg_puppet first;    // that process, until it has born the root
+	struct user_regs_struct first_regs; // where it goes on then
 	int set_up;                   // a pipe's write end: the keeper tells that it may bear children
 	int gate, gate_in;            // a pipe that new tasks wait at: its read end, its write end
 };
@@ -154,10 +167,8 @@ bool crimg_restart_is_linked(const RemapFilePathEntry *remap);
 void crimg_restart_drop_links(struct crimg_restart *r);
 CRIMG_MUST_CHECK int crimg_restart_open_pipe(struct crimg_restart *r, const struct crimg_file *file,
                                              struct crimg_err *err);
-// restart_pairs.c: unix sockets that socketpair() made, both ends in the image, nothing but bytes waiting.
-bool crimg_restart_is_pair(struct crimg_restart *r, const struct crimg_file *file);
-CRIMG_MUST_CHECK int crimg_restart_open_pair(struct crimg_restart *r, const struct crimg_file *file,
-                                             struct crimg_err *err);
+// The file of this number, open as a handle; opened now, if it was not.
+CRIMG_MUST_CHECK int crimg_restart_need_file(struct crimg_restart *r, uint32_t id, struct crimg_err *err);
 // What the image holds of contents, into fd at its position. Stops where a pipe is full.
 CRIMG_MUST_CHECK int crimg_restart_pour(struct crimg_image *image, struct crimg_payload_ref from,
                                         int fd, struct crimg_err *err);
@@ -196,10 +207,27 @@ CRIMG_MUST_CHECK int crimg_restart_fds(struct crimg_restart *r, struct crimg_act
 CRIMG_MUST_CHECK int crimg_restart_name(struct crimg_puppet *p, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_threads(struct crimg_restart *r, struct crimg_actor *a,
                                            struct crimg_err *err);
+// restart_cgroups.c: of a process, before its memory; of a thread that is elsewhere than its process.
+CRIMG_MUST_CHECK int crimg_restart_cgroup(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_thread_cgroup(struct crimg_restart *r, struct crimg_actor *a, size_t i,
+                                                 struct crimg_err *err);
+// restart_schedule.c, restart_extras.c: of one thread, when all of its process are there; of a process, before its
+// user changes; and what would be in the way before.
+CRIMG_MUST_CHECK int crimg_restart_schedule(struct crimg_restart *r, struct crimg_actor *a, size_t i,
+                                            struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_thread_extras(struct crimg_restart *r, struct crimg_actor *a, size_t i,
+                                                 struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_process_extras(struct crimg_restart *r, struct crimg_actor *a,
+                                                  struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_restart_seal_extras(struct crimg_restart *r, struct crimg_actor *a,
+                                               struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_creds(struct crimg_restart *r, struct crimg_actor *a, size_t i,
                                          struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_process(struct crimg_restart *r, struct crimg_actor *a,
                                            struct crimg_err *err);
+// A number into a file of /proc, when it says something else now; a note when that cannot be.
+void crimg_restart_tell_proc(struct crimg_restart *r, const struct crimg_actor *a, const char *name, int base,
+                             long value);
 CRIMG_MUST_CHECK int crimg_restart_after_creds(struct crimg_restart *r, struct crimg_actor *a,
                                                struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_restart_timers(struct crimg_restart *r, struct crimg_actor *a,

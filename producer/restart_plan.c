@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "format/filter.h"
-#include "producer/restart_parts.h"
+#include "producer/ns.h"
+#include "producer/restart_unix.h"
 
 #define TASKS_MAX 65536u // of one restart; each is looked for among all
 
@@ -139,14 +140,6 @@ static int load(struct crimg_restart *r, struct crimg_err *err)
 	return load_actors(r, err);
 }
 
-static void note_groups(struct crimg_restart *r)
-{
-	const CgroupEntry *cgroup = crimg_image_get(r->image, CRIMG_KIND_CGROUP, 0, NULL);
-	if (cgroup != NULL && cgroup->n_sets > 1)
-		crimg_lines_add(&r->notes, "the tasks stay in the control group of crimg: groups are "
-		                           "not restarted");
-}
-
 static bool taken(uint32_t number)
 {
 	char path[32];
@@ -169,18 +162,10 @@ static uint32_t first_taken(const struct crimg_restart *r)
 	return 0;
 }
 
-static bool has_capability(unsigned number)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { 0, 0, 0 } };
-	return syscall(SYS_capget, &head, data) == 0
-		&& (data[number / 32].effective >> number % 32 & 1) != 0;
-}
-
 static void choose_pids(struct crimg_restart *r)
 {
-	bool admin = has_capability(CAP_SYS_ADMIN);
-	bool may_choose = admin || (r->namespaces == 0 && has_capability(CAP_CHECKPOINT_RESTORE));
+	bool admin = crimg_ns_capable(CAP_SYS_ADMIN), owner = crimg_ns_owns_pids();
+	bool may_choose = owner && (admin || (r->namespaces == 0 && crimg_ns_capable(CAP_CHECKPOINT_RESTORE)));
 	bool own = r->options->new_pids || (r->namespaces & CLONE_NEWPID) != 0;
 	uint32_t number = own || !may_choose ? 0 : first_taken(r);
 	r->new_pids = own || !may_choose || number != 0;
@@ -188,7 +173,10 @@ static void choose_pids(struct crimg_restart *r)
 	if (number != 0)
 		crimg_lines_add(&r->notes, "number %u is taken here: the tasks are in a pid namespace of "
 		                "their own, where they have their numbers", number);
-	if (!may_choose)
+	if (!own && !owner)
+		crimg_lines_add(&r->notes, "the pid namespace is of another user namespace than crimg is in, so that no "
+		                "number may be chosen: the tasks are in a pid namespace of their own");
+	else if (!may_choose)
 		crimg_lines_add(&r->notes, "without %s the tasks are in a user and a "
 		                "pid namespace of their own, where they have their numbers",
 		                r->namespaces != 0 ? "CAP_SYS_ADMIN" : "CAP_CHECKPOINT_RESTORE");
@@ -255,7 +243,6 @@ int crimg_restart_plan(struct crimg_restart *r, struct crimg_err *err)
 	crimg_restart_refuse_files(r);
 	if (crimg_restart_births(r, err) < 0)
 		return -1;
-	note_groups(r);
 	if (r->refused.failed || r->notes.failed)
 		return crimg_fail_nomem(err, 0);
 	if (r->refused.count > 0)
@@ -282,7 +269,9 @@ void crimg_restart_close(struct crimg_restart *r)
 	free(r->actors);
 	crimg_family_fini(&r->family);
 	free(r->watched);
+	free(r->network.ends);
 	free(r->segments);
+	crimg_restart_unix_fini(r);
 	crimg_stage_close(&r->stage);
 	crimg_handles_close(&r->handles);
 	crimg_files_fini(&r->files);

@@ -38,20 +38,20 @@ static int register_barriers(struct crimg_puppet *p, uint32_t mask, struct crimg
 	return 0;
 }
 
-// Text into a file of /proc, when it says something else now.
-static void tell_proc(struct crimg_restart *r, const struct crimg_actor *a, const char *name, long value)
+void crimg_restart_tell_proc(struct crimg_restart *r, const struct crimg_actor *a, const char *name, int base,
+                             long value)
 {
 	char path[64], now[32] = "";
 	snprintf(path, sizeof path, "/proc/%d/%s", a->puppets[0].tid, name);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0 && read(fd, now, sizeof now - 1) > 0 && strtol(now, NULL, 10) == value) {
+	if (fd >= 0 && read(fd, now, sizeof now - 1) > 0 && strtol(now, NULL, base) == value) {
 		close(fd);
 		return;
 	}
-	int n = snprintf(now, sizeof now, "%ld", value);
+	int n = snprintf(now, sizeof now, base == 16 ? "0x%lx" : "%ld", value);
 	if (fd < 0 || pwrite(fd, now, (size_t)n, 0) != n)
-		crimg_lines_add(&r->notes, "task %u: %s is not %ld as it was: %s", a->task->pid, name,
-		                value, strerror(errno));
+		crimg_lines_add(&r->notes, "task %u: %s is not %s as it was: %s", a->task->pid, name,
+		                now, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }
@@ -71,9 +71,9 @@ int crimg_restart_process(struct crimg_restart *r, struct crimg_actor *a, struct
 	const TaskCoreEntry *tc = a->task->core->tc;
 	struct crimg_puppet *p = &a->puppets[0];
 	if (tc->has_oom_score_adj)
-		tell_proc(r, a, "oom_score_adj", tc->oom_score_adj);
+		crimg_restart_tell_proc(r, a, "oom_score_adj", 10, tc->oom_score_adj);
 	if (tc->has_loginuid && tc->loginuid != UINT32_MAX)
-		tell_proc(r, a, "loginuid", tc->loginuid);
+		crimg_restart_tell_proc(r, a, "loginuid", 10, tc->loginuid);
 	if (CRIMG_DO(p, err, "its personality", NULL, SYS_personality, personality_of(tc)) < 0)
 		return -1;
 	if (tc->has_child_subreaper && tc->child_subreaper
@@ -85,7 +85,7 @@ int crimg_restart_process(struct crimg_restart *r, struct crimg_actor *a, struct
 	if (tc->has_membarrier_registration_mask
 	    && register_barriers(p, tc->membarrier_registration_mask, err) < 0)
 		return -1;
-	if (set_limits(r, a, err) < 0)
+	if (crimg_restart_process_extras(r, a, err) < 0 || set_limits(r, a, err) < 0)
 		return -1;
 	return crimg_puppet_flush(p, err);
 }
@@ -110,14 +110,14 @@ int crimg_restart_after_creds(struct crimg_restart *r, struct crimg_actor *a, st
 {
 	const MmEntry *mm = a->task->mm;
 	struct crimg_puppet *p = &a->puppets[0];
-	if (mm->has_dumpable && (mm->dumpable == 0 || mm->dumpable == 1)
-	    && CRIMG_DO(p, err, "whether it may be looked into", NULL, SYS_prctl, PR_SET_DUMPABLE,
-	                (uint64_t)mm->dumpable) < 0)
+	// What only the kernel says, 2 (for root alone), nobody may ask for.
+	if (mm->has_dumpable && CRIMG_DO(p, err, "whether it may be looked into", NULL, SYS_prctl, PR_SET_DUMPABLE,
+	                                 mm->dumpable == 1) < 0)
 		return -1;
 	if (crimg_puppet_flush(p, err) < 0)
 		return -1;
 	for (size_t i = 0; i < a->count; i++)
 		if (set_death_signal(r, a, i, err) < 0 || crimg_puppet_flush(&a->puppets[i], err) < 0)
 			return -1;
-	return 0;
+	return crimg_restart_seal_extras(r, a, err);
 }

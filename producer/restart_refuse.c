@@ -25,8 +25,6 @@ static void refuse_objects(struct crimg_restart *r)
 		enum crimg_kind kind;
 		const char *what, *advice;
 	} rows[] = {
-		{ CRIMG_KIND_TCP_STREAM, "TCP connections",
-		  "close them before the checkpoint, or use criu restore --tcp-established" },
 		{ CRIMG_KIND_BPFMAP_DATA, "BPF maps", "criu restore brings them back" },
 		{ CRIMG_KIND_AUTOFS, "autofs mounts", "criu restore brings them back" },
 	};

@@ -3,20 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "format/file_words.h"
 #include "format/names.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
+#include "producer/restart_unix.h"
 #include "producer/restart_watches.h"
 
 // Files of these types are made; all others are refused.
 static const FdTypes made[] = {
 	FD_TYPES__REG, FD_TYPES__PIPE, FD_TYPES__FIFO, FD_TYPES__EVENTFD, FD_TYPES__EVENTPOLL,
-	FD_TYPES__SIGNALFD, FD_TYPES__TIMERFD, FD_TYPES__MEMFD, FD_TYPES__TTY,
+	FD_TYPES__SIGNALFD, FD_TYPES__TIMERFD, FD_TYPES__MEMFD, FD_TYPES__TTY, FD_TYPES__INETSK,
+	FD_TYPES__NETLINKSK, FD_TYPES__PACKETSK, FD_TYPES__UNIXSK,
 	FD_TYPES__INOTIFY, FD_TYPES__PIDFD,
 };
 
@@ -135,11 +138,40 @@ static void mark_wanted(struct crimg_restart *r, const struct crimg_actor *a, bo
 			mark(r, a->space.areas[i].vma->shmid, wanted);
 }
 
+static void mark_rights(struct crimg_restart *r, const SkPacketEntry *packet, const ScmEntry *scm, bool *wanted)
+{
+	for (size_t i = 0; i < scm->n_rights; i++) {
+		if (crimg_files_find(&r->files, scm->rights[i]) == NULL) {
+			crimg_lines_add(&r->refused, "file %u is on its way to file %u, and missing in the image: take "
+			                "a whole image", scm->rights[i], packet->id_for);
+			return;
+		}
+		mark(r, scm->rights[i], wanted);
+	}
+}
+
+// Files that are on their way through a socket.
+static void mark_in_flight(struct crimg_restart *r, bool *wanted)
+{
+	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_SK_QUEUES);
+	struct crimg_err err = CRIMG_ERR_INIT;
+	const SkPacketEntry *e;
+	while ((e = crimg_image_walk(r->image, &walk, &err)) != NULL)
+		for (size_t i = 0; i < e->n_scm; i++) {
+			if (e->scm[i]->type != SCM_RIGHTS)
+				crimg_lines_add(&r->refused, "a packet for file %u brings what is unknown: %u",
+						e->id_for, e->scm[i]->type);
+			mark_rights(r, e, e->scm[i], wanted);
+		}
+	if (err.code != CRIMG_OK)
+		crimg_lines_add(&r->refused, "what waits in sockets cannot be read: %s", err.text);
+}
+
 static void refuse_file(struct crimg_restart *r, const struct crimg_file *file)
 {
 	if (crimg_restart_inherited(r, file) != NULL)
 		return;
-	if (file->message == NULL || (!is_made(file->type) && !crimg_restart_is_pair(r, file))) {
+	if (file->message == NULL || !is_made(file->type)) {
 		refuse(r, file, "not restarted yet: close it before the checkpoint, or use criu restore");
 		return;
 	}
@@ -148,6 +180,7 @@ static void refuse_file(struct crimg_restart *r, const struct crimg_file *file)
 		refuse_regular(r, file);
 	if (pidfd != NULL && crimg_tasks_find(&r->tasks, (uint32_t)pidfd->nspid) == NULL)
 		refuse(r, file, "of a thread, or of a process outside the image: not restarted yet");
+	crimg_restart_refuse_inet(r, file, refuse);
 	if (file->type == FD_TYPES__TTY && !crimg_restart_has_master(r, file) && crimg_restart_terminal() < 0)
 		refuse(r, file, "a terminal, and crimg has none: --inherit brings one along, or run it "
 		                "in a terminal");
@@ -195,6 +228,7 @@ void crimg_restart_refuse_files(struct crimg_restart *r)
 	for (size_t i = 0; i < r->tasks.count; i++)
 		if (r->tasks.list[i].state != CRIMG_TASK_DEAD)
 			mark_wanted(r, &r->actors[i], wanted);
+	mark_in_flight(r, wanted);
 	for (size_t i = 0; i < r->files.count; i++)
 		if (wanted[i])
 			refuse_file(r, &r->files.list[i]);
@@ -203,6 +237,7 @@ void crimg_restart_refuse_files(struct crimg_restart *r)
 		if (r->tasks.list[i].state != CRIMG_TASK_DEAD)
 			refuse_descriptors(r, &r->tasks.list[i]);
 	refuse_locks(r);
+	crimg_restart_refuse_unix(r);
 	for (size_t i = 0; i < r->options->inherit_count; i++) {
 		const struct crimg_inherit *n = &r->options->inherits[i];
 		if (!n->used)

@@ -49,8 +49,8 @@ static int fill(struct crimg_restart *r, uint64_t id, uint8_t *memory, uint64_t 
 	return 0;
 }
 
-// A descriptor of the nameless file behind shared anonymous memory, where the kernel gives one: then
-// tasks see what they saw. Else a memory file does the same.
+// A descriptor of the nameless file behind shared anonymous memory, where the kernel gives one: then tasks see what they
+// saw. Else a memory file of that name does the same.
 static int anonymous_file(const void *memory, uint64_t size)
 {
 	char path[80];
@@ -67,7 +67,7 @@ static int make_anonymous(struct crimg_restart *r, uint64_t id, uint64_t size, s
 	int fd = anonymous_file(memory, size);
 	if (fd < 0) {
 		munmap(memory, size);
-		fd = memfd_create("zero", MFD_CLOEXEC);
+		fd = memfd_create(ANONYMOUS, MFD_CLOEXEC);
 		if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
 			return crimg_fail_sys(err, errno, NULL, "shared memory of %" PRIu64 " bytes", size);
 		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

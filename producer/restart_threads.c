@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "format/limits.h"
@@ -23,19 +22,6 @@ int crimg_restart_name(struct crimg_puppet *p, struct crimg_err *err)
 	snprintf(comm, sizeof comm, "%s", p->name);
 	return CRIMG_DO(p, err, "its name", NULL, SYS_prctl, PR_SET_NAME,
 	                crimg_puppet_lend(p, comm, sizeof comm));
-}
-
-static int set_schedule(struct crimg_puppet *p, const ThreadCoreEntry *t, struct crimg_err *err)
-{
-	int priority = (int)t->sched_prio;
-	if (t->has_sched_policy && (int)t->sched_policy != sched_getscheduler(0)
-	    && CRIMG_DO(p, err, "how it is scheduled", NULL, SYS_sched_setscheduler, 0,
-	                t->sched_policy, crimg_puppet_lend(p, &priority, sizeof priority)) < 0)
-		return -1;
-	if (!t->has_sched_nice || t->sched_nice == getpriority(PRIO_PROCESS, 0))
-		return 0;
-	return CRIMG_DO(p, err, "its niceness", NULL, SYS_setpriority, PRIO_PROCESS, 0,
-	                (uint64_t)(int64_t)t->sched_nice);
 }
 
 static int set_altstack(struct crimg_puppet *p, const ThreadSasEntry *sas, struct crimg_err *err)
@@ -77,14 +63,11 @@ static int set_thread(struct crimg_puppet *p, const CoreEntry *core, struct crim
 	if (set_pointers(p, core, err) < 0
 	    || set_altstack(p, t != NULL ? t->sas : NULL, err) < 0 || crimg_restart_name(p, err) < 0)
 		return -1;
-	if (t != NULL && set_schedule(p, t, err) < 0)
-		return -1;
 	return crimg_puppet_flush(p, err);
 }
 
 int crimg_restart_threads(struct crimg_restart *r, struct crimg_actor *a, struct crimg_err *err)
 {
-	(void)r;
 	for (size_t i = 0; i < a->task->thread_count; i++) {
 		const struct crimg_thread *t = &a->task->threads[i];
 		struct crimg_puppet *p = &a->puppets[i];
@@ -97,5 +80,9 @@ int crimg_restart_threads(struct crimg_restart *r, struct crimg_actor *a, struct
 		if (set_thread(p, t->core, err) < 0)
 			return -1;
 	}
+	for (size_t i = 0; i < a->count; i++)
+		if (crimg_restart_thread_cgroup(r, a, i, err) < 0 || crimg_restart_thread_extras(r, a, i, err) < 0
+		    || crimg_restart_schedule(r, a, i, err) < 0)
+			return -1;
 	return 0;
 }

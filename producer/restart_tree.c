@@ -163,7 +163,8 @@ static int bear_all_of(struct crimg_restart *r, size_t i, struct crimg_err *err)
 	struct crimg_actor *a = i < r->tasks.count ? &r->actors[i] : NULL;
 	struct crimg_puppet *p = puppet_of(r, i);
 	bool has_memory = (r->family.kin[i].shares & CLONE_VM) != 0;
-	if (a != NULL && a->task->mm != NULL && !has_memory && crimg_restart_memory(r, a, err) < 0)
+	if (a != NULL && a->task->mm != NULL
+	    && (crimg_restart_cgroup(r, a, err) < 0 || (!has_memory && crimg_restart_memory(r, a, err) < 0)))
 		return -1;
 	if (bear_children(r, i, true, err) < 0)
 		return -1;

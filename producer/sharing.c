@@ -34,8 +34,8 @@ static int insert(struct crimg_sharing *s, size_t at, struct crimg_shared what, 
 	return 0;
 }
 
-int crimg_sharing_id(struct crimg_sharing *s, pid_t pid, int fd, uint32_t *id, bool *fresh,
-		     struct crimg_err *err)
+// Where the object stands (1), or would (0).
+static int search(const struct crimg_sharing *s, pid_t pid, int fd, size_t *at, struct crimg_err *err)
 {
 	size_t low = 0, high = s->count;
 	while (low < high) {
@@ -43,20 +43,39 @@ int crimg_sharing_id(struct crimg_sharing *s, pid_t pid, int fd, uint32_t *id, b
 		int order = compare(s, pid, fd, &s->sorted[middle], err);
 		if (order < 0)
 			return -1;
-		if (order == SAME) {
-			*id = s->sorted[middle].id;
-			*fresh = false;
-			return 0;
-		}
+		*at = middle;
+		if (order == SAME)
+			return 1;
 		if (order == BELOW)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	if (insert(s, low, (struct crimg_shared){pid, fd, s->last + 1}, err) < 0)
+	*at = low;
+	return 0;
+}
+
+int crimg_sharing_id(struct crimg_sharing *s, pid_t pid, int fd, uint32_t *id, bool *fresh,
+		     struct crimg_err *err)
+{
+	size_t at;
+	int found = search(s, pid, fd, &at, err);
+	if (found < 0
+	    || (found == 0 && insert(s, at, (struct crimg_shared){pid, fd, s->last + 1}, err) < 0))
 		return -1;
-	*id = ++s->last;
-	*fresh = true;
+	*fresh = found == 0;
+	*id = *fresh ? ++s->last : s->sorted[at].id;
+	return 0;
+}
+
+int crimg_sharing_find(const struct crimg_sharing *s, pid_t pid, int fd,
+		       const struct crimg_shared **holder, struct crimg_err *err)
+{
+	size_t at;
+	int found = search(s, pid, fd, &at, err);
+	if (found < 0)
+		return -1;
+	*holder = found == 1 ? &s->sorted[at] : NULL;
 	return 0;
 }
 

@@ -22,6 +22,9 @@ struct crimg_sharing {
 // The number of what task pid has (at fd); *fresh: nobody had it before, and it got the next number.
 CRIMG_MUST_CHECK int crimg_sharing_id(struct crimg_sharing *s, pid_t pid, int fd, uint32_t *id,
                                       bool *fresh, struct crimg_err *err);
+// Whom the kernel calls the same object; *holder NULL: nobody's. Valid until the next one is numbered.
+CRIMG_MUST_CHECK int crimg_sharing_find(const struct crimg_sharing *s, pid_t pid, int fd,
+                                        const struct crimg_shared **holder, struct crimg_err *err);
 void crimg_sharing_fini(struct crimg_sharing *s);
 
 #endif

@@ -58,7 +58,7 @@ static int move(struct spooling *s, bool (*stopped)(void), struct crimg_err *err
 int crimg_shelf_spool(struct crimg_shelf *shelf, const char *dir, bool (*stopped)(void),
 		      struct crimg_err *err)
 {
-	struct spooling s = {.shelf = shelf, .fd = crimg_spool_open(dir, err)};
+	struct spooling s = {.shelf = shelf, .fd = crimg_spool_file(dir, err)};
 	if (s.fd < 0 || crimg_shelf_keep(shelf, s.fd, err) < 0
 	    || crimg_source_make(&payload_ops, "contents", &s, &s.source, err) < 0)
 		return -1;

@@ -108,6 +108,18 @@ long crimg_wait_restarted(pid_t tid, uint64_t ip)
 	return -1;
 }
 
+// Where the kernel sleeps in them. A clock is a small number, and a time's address is none.
+static long restarted_by_place(pid_t tid, const uint64_t args[6])
+{
+	char text[TEXT_BYTES];
+	if (!read_text(tid, "wchan", text))
+		return -1;
+	if (strstr(text, "nanosleep") != NULL)
+		return args[0] < TEXT_BYTES ? SYS_clock_nanosleep : SYS_nanosleep;
+	return strstr(text, "futex") != NULL  ? SYS_futex
+	       : strstr(text, "poll") != NULL ? SYS_poll : -1;
+}
+
 // "230 0x0 0x0 0x7ffd1e895800 …": of one that is not in a system call, or runs, there is less.
 static bool read_call(pid_t tid, struct crimg_wait *w)
 {
@@ -118,6 +130,8 @@ static bool read_call(pid_t tid, struct crimg_wait *w)
 		      &a[5], &ip) != 8)
 		return false;
 	w->number = w->told == SYS_restart_syscall ? crimg_wait_restarted(tid, ip) : w->told;
+	if (w->number < 0)
+		w->number = restarted_by_place(tid, a);
 	return true;
 }
 
@@ -144,7 +158,7 @@ void crimg_wait_look(pid_t tid, struct crimg_wait *out)
 {
 	char text[TEXT_BYTES];
 	uint64_t limit, now, since;
-	*out = (struct crimg_wait){.timed = false};
+	*out = (struct crimg_wait){.number = -1};
 	if (!read_call(tid, out) || !limit_of(tid, out, &limit) || !go_to_cpu(tid)
 	    || !read_text((pid_t)syscall(SYS_gettid), "sched", text) || !field(text, "se.exec_start", &now)
 	    || !read_text(tid, "sched", text) || !field(text, "se.exec_start", &since)
@@ -160,11 +174,15 @@ void crimg_wait_confirm(pid_t tid, const struct user_regs_struct *regs, struct c
 	char text[TEXT_BYTES];
 	uint64_t switches;
 	const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
+	// The calls of 32-bit code have other numbers.
+	bool same = regs->cs == CRIMG_USER_CODE_64 && (long)regs->orig_rax == w->told
+		    && memcmp(args, w->args, sizeof args) == 0;
+	if (!same)
+		w->number = -1;
 	if (!w->timed)
 		return;
-	// It went to sleep once more: to stand. The calls of 32-bit code have other numbers.
-	w->timed = regs->cs == CRIMG_USER_CODE_64 && (long)regs->orig_rax == w->told && memcmp(args, w->args, sizeof args) == 0
-		   && read_text(tid, "sched", text) && field(text, "nr_voluntary_switches", &switches)
+	// It went to sleep once more: to stand.
+	w->timed = same && read_text(tid, "sched", text) && field(text, "nr_voluntary_switches", &switches)
 		   && switches == w->switches + MS_NS;
 }
 

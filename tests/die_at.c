@@ -1,10 +1,11 @@
 // Stands between crimg and the C library, and kills crimg (or process DIE_PID, with DIE_SIGNAL if
-// that is given) before the call number DIE_AT to what touches another task, or a control group.
+// that is given) before the call number DIE_AT to what touches another task, its sockets, or a control group.
 // Tells how many there were when it gets through.
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -74,6 +75,24 @@ ssize_t write(int fd, const void *data, size_t size)
 		step();
 	}
 	return real(fd, data, size);
+}
+
+int setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+{
+	static int (*real)(int, int, int, const void *, socklen_t);
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "setsockopt");
+	step();
+	return real(fd, level, option, value, length);
+}
+
+ssize_t recv(int fd, void *data, size_t size, int flags)
+{
+	static ssize_t (*real)(int, void *, size_t, int);
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "recv");
+	step();
+	return real(fd, data, size, flags);
 }
 
 #define TRANSFER(name)                                                                               \

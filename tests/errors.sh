@@ -81,6 +81,7 @@ fails "the digest of" "$crimg" convert flip.crimg target
 "$crimg" convert img good.tar.zst
 head -c 9000 good.tar.zst >cut.tar.zst
 fails "cut.tar.zst" "$crimg" convert cut.tar.zst target
+fails "cut.tar.zst" "$crimg" restart cut.tar.zst
 mkdir full && touch full/file
 fails "full" "$crimg" convert img full
 fails "no format is called foo" "$crimg" convert -f foo img target
@@ -100,6 +101,12 @@ if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=64k none small 2>
 		fails "No space left on device" "$crimg" convert img "$target"
 		[ -z "$(ls -A small)" ] && ok || not_ok "$target: $(ls -A small) is left on the full disk"
 	done
+	# A restart unpacks an archive first, where there is room; others may read it again instead.
+	head -c 2000000 /dev/urandom >img/large && tar -czf large.tar.gz img && rm img/large
+	fails "in small (TMPDIR names another place): cannot be written: No space left on device" \
+		env TMPDIR=small "$crimg" restart large.tar.gz
+	claim "reading archives without room" env TMPDIR=small "$crimg" diff large.tar.gz large.tar.gz
+	[ -z "$(ls -A small)" ] && ok || not_ok "$(ls -A small) is left where archives are unpacked"
 	umount small
 else
 	skip "a full disk needs root and a tmpfs"

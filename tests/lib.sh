@@ -1,7 +1,11 @@
 # Shared by the test scripts: counting, and a working folder that goes away.
-# A script sources this, calls ok or not_ok once a claim, and ends with finish.
+# A script sets in_memory=1 when its folder should be on no disk; sources this, calls ok or not_ok once a claim, and ends with finish.
 set -u
 passed=0 failed=0 skipped=0
+if [ -n "${in_memory:-}" ] && cp /bin/true "/dev/shm/crimg-try.$$" 2>/dev/null; then
+	"/dev/shm/crimg-try.$$" 2>/dev/null && export TMPDIR=/dev/shm # programs may run there
+	rm -f "/dev/shm/crimg-try.$$"
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/crimg-test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 ok() { passed=$((passed + 1)); }

@@ -42,7 +42,12 @@ refuses aio 'asynchronous I/O in progress'
 refuses traced 'is traced already, by process'
 refuses shm 'System V shared memory'
 refuses hugetlb 'huge pages of hugetlbfs'
-refuses socket 'descriptor 3 is a socket'
+refuses socket 'descriptor 3 is a vsock socket'
+refuses outside 'descriptor 3 is a socket connected to socket .* which process .* (refused) has as descriptor 4, outside'
+refuses urgent 'urgent data in it (MSG_OOB)' touched
+refuses unseen 'with data in a connection that nobody has accepted yet' touched
+refuses gone 'whose other end is closed already' touched
+refuses astray 'in a directory that is not its process.s any more' touched
 refuses fanotify 'descriptor 3 is fanotify marks'
 refuses pidfd 'is a pidfd of process .*, outside the tree' touched
 refuses net 'has a namespace of its own: net'
@@ -93,4 +98,28 @@ altered() { # TEXT FILE SED-SCRIPT
 }
 altered '7 bytes found, 8 wanted' pipe-packets.img 's/"length": ?\[3, ?5\]/"length":[3,4]/'
 altered '5000 bytes found, at most 4096 wanted' pipe-packets.img 's/"length": ?\[3, ?5\]/"length":[3,5000]/'
+
+# Unix sockets that no kernel makes.
+cc -O1 -w -o "$work/unixsockets" "$here/../samples/programs/unixsockets.c" || exit 2
+mkdir "$work/unix" && cd "$work/unix" || exit 2
+(setsid sh -c 'echo $$ >pid; exec "$1"' sh "$work/unixsockets" </dev/null >out 2>&1 &)
+for _ in $(seq 500); do grep -qs ready out && break || sleep 0.01; done
+claim "a checkpoint with sockets" "$crimg" checkpoint -q -t criu "$(cat pid)" image
+altered 'file 99999 is on its way to file .*, and missing in the image' sk-queues.img 's/"rights": ?\[[0-9]+/"rights":[99999/'
+altered 'brings what is unknown: 7' sk-queues.img 's/"type": ?1, ?"rights"/"type":7,"rights"/'
+altered 'its other end is not in the image' files.img 's/"peer": ?[1-9][0-9]+/"peer":77/'
+altered 'of an unknown type' files.img 's/"type": ?5, ?"state"/"type":3,"state"/g'
+"$(command -v python3)" -c '
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+open("bound", "w").close()
+time.sleep(60)' "$work/unix/post2" &
+other=$!
+for _ in $(seq 500); do [ -e bound ] && break || sleep 0.01; done
+mv post2 listens
+timeout 10 "$crimg" restart image >said 2>&1
+[ $? = 2 ] && grep -q "its name is taken: socket [0-9]*, which process $other (python3) has" said && [ -S listens ] && ok || not_ok "a name that somebody has: $(cat said)"
+kill "$other"
 finish

@@ -6,8 +6,9 @@ at all it has. Run as process 1 of a pid namespace.
     fresh      each round begins the program anew: who may not choose numbers gets a pid namespace for the tasks, of
                which nobody outside can take a checkpoint
     PROGRAM    a command; in front of it, "still:" (what /proc tells of it is the same before and after), "own:" (the
-               peer does not take it, or not bring it back), "undumped:" (the peer does not take it as it should), "late:"
-               (taken after some seconds, and tried twice: a busy machine may not tell how long a thread has slept)
+               peer does not take it, or not bring it back), "tcp:" (which the peer takes when it is asked to), "undumped:" (the peer does not take it as it should), "late:"
+               (taken after some seconds, and tried twice: a busy machine may not tell how long a thread has slept), "large:" (not left
+               running first, since that takes as long again)
 Prints a line for every claim that does not hold, and last how many were made."""
 import glob
 import os
@@ -18,8 +19,9 @@ import sys
 import threading
 import time
 
-PATIENCE = 40
+PATIENCE = 120
 LATE = 2.5
+PEAK_KIB = 64 << 10  # of crimg, whatever the size of its tasks
 # How each round takes the tree (by, form, options), and who brings it back.
 ROUNDS = [
     ("crimg", "", ["-t", "criu"], "criu"),
@@ -39,7 +41,7 @@ STATUS = re.compile(r"^(Name|Umask|Tgid|Ngid|Pid|PPid|NS\w+|[UG]id|Groups|Thread
 
 crimg = criu = root = None
 lock = threading.Condition()
-ended, claims = {}, {True: 0, False: 0}
+ended, peak, claims = {}, {}, {True: 0, False: 0}
 
 
 def claim(good, text):
@@ -53,12 +55,13 @@ def claim(good, text):
 def reap():
     while True:
         try:
-            pid, status = os.waitpid(-1, 0)
+            pid, status, used = os.wait4(-1, 0)
         except ChildProcessError:
             time.sleep(0.005)
             continue
         with lock:
             ended[pid] = os.waitstatus_to_exitcode(status)
+            peak[pid] = used.ru_maxrss
             lock.notify_all()
 
 
@@ -85,7 +88,12 @@ def spawn(command, cwd, out, session=False):
 
 
 def run(command, cwd, out):
-    return wait(spawn(command, cwd, out))
+    pid = spawn(command, cwd, out)
+    code = wait(pid)
+    used = peak.pop(pid, 0)
+    if command[0] == crimg and code == 0 and used > PEAK_KIB:  # a failed restart has waited for its tasks
+        claim(False, f"{' '.join(command)}: {used} KiB of memory, at most {PEAK_KIB} wanted")
+    return code
 
 
 def text(path):
@@ -138,7 +146,7 @@ def areas(maps):
 def shape(pid):
     """What /proc tells of a tree that stands still, as lines."""
     lines = []
-    for p in tree(pid):
+    for p in sorted(tree(pid)):  # who of siblings stands first means nothing
         at = f"/proc/{p}/"
         lines += [f"{p} {name} {link(at + name)}" for name in ("exe", "cwd", "root")]
         lines += [f"{p} {name} {text(at + name)!r}" for name in ("cmdline", "personality", "oom_score_adj")]
@@ -167,6 +175,12 @@ def waiting(line, status):
     return f"{name} {int(mask, 16) & blocked:016x}"
 
 
+def own_kib(pid):
+    """Memory of a tree that no file has; what tasks share is counted once."""
+    return sum(int(kib) for p in tree(pid)
+               for kib in re.findall(r"Pss_(?:Anon|Shmem):\s*(\d+)", text(f"/proc/{p}/smaps_rollup")))
+
+
 def differences(before, after):
     return "\n".join([f"  was {line}" for line in before if line not in after][:4]
                      + [f"  now {line}" for line in after if line not in before][:4])
@@ -174,10 +188,11 @@ def differences(before, after):
 
 class Program:
     def __init__(self, words, which):
-        flags, self.command = re.match(r"((?:still:|own:|undumped:|late:)*)(.*)", words).groups()
+        flags, self.command = re.match(r"((?:still:|own:|undumped:|late:|large:|tcp:)*)(.*)", words).groups()
         self.command = self.command.split()
         self.still, self.own = "still:" in flags, "own:" in flags or criu is None
-        self.late = "late:" in flags
+        self.late, self.large = "late:" in flags, "large:" in flags
+        self.tcp = ["--tcp-established"] if "tcp:" in flags else []
         self.undumped = self.own or "undumped:" in flags
         self.name = os.path.basename([word for word in self.command if "/" in word][-1])
         self.base = f"{root}/{which}.{self.name}"
@@ -212,17 +227,21 @@ class Program:
 
     def take(self, by, form, options):
         self.image = f"{self.base}.{self.round}{form or '.image'}"
+        pids = tree(self.pid)
         if by == "criu" and not self.undumped:
             os.makedirs(self.image)
             code = run([criu, "dump", "-t", str(self.pid), "-D", self.image, "-o", "dump.log", "--file-locks",
-                        "--link-remap"],
-                       self.folder, self.log)
+                        "--link-remap"]
+                       + self.tcp + (["--network-lock", "nftables"] if self.tcp else []), self.folder, self.log)
             told = [line for line in text(self.image + "/dump.log").splitlines() if "Error" in line]
         else:
             code = run([crimg, "checkpoint", "-q", *options, str(self.pid), self.image], self.folder, self.log)
             told = text(self.log)
         if claim(code == 0, self.say(f"checkpoint by {by}: {told}")):
             wait(self.pid)
+            until = time.monotonic() + PATIENCE
+            while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < until:
+                time.sleep(0.005)  # their numbers are free then
             return True
         code = ended.get(self.pid)
         if code is not None:
@@ -251,7 +270,7 @@ class Program:
     def bring_back(self, by):
         if by == "criu" and not self.own:
             code = run([criu, "restore", "-d", "-D", self.image, "-o", "restore.log", "--file-locks", "--pidfile",
-                        self.folder + "/pid"], self.folder, self.log)
+                        self.folder + "/pid"] + self.tcp, self.folder, self.log)
             told = [line for line in text(self.image + "/restore.log").splitlines() if "Error" in line]
         else:
             code = run([crimg, "restart", "--pidfile", self.folder + "/pid", self.image], self.folder,
@@ -274,8 +293,8 @@ class Program:
 
     def one_round(self):
         by, form, options, back = ROUNDS[self.round % len(ROUNDS)]
-        before = self.settled() if self.still else []
-        if self.round % len(ROUNDS) in LEFT_RUNNING:
+        before, kib = (self.settled(), own_kib(self.pid)) if self.still else ([], 0)
+        if self.round % len(ROUNDS) in LEFT_RUNNING and not self.large:
             self.leave_running()
             if self.still:
                 after = self.settled()
@@ -286,6 +305,8 @@ class Program:
             after = self.settled()
             claim(before == after, self.say(f"restarted by {back}, it is not what it was:\n"
                                             + differences(before, after)))
+            now = own_kib(self.pid)
+            claim(now < kib * 1.02 + 1024, self.say(f"restarted by {back}, its memory grew from {kib} to {now} KiB"))
         self.drop_image()
         return True
 

@@ -21,9 +21,8 @@ chmod 711 "$work"
 cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
-sed '/stream\|datagrams/d' "$programs/openfiles.c" >"$work/plainfiles.c" # without its sockets, which are refused
-for p in calls chain churn common counter family forks guards heap identity naps plainfiles rarefiles removed sharers terminals timers tree9 unread watchers \
-	vectors blocked8; do
+for p in calls chain churn common counter extras family forks guards heap hidden identity inetsockets naps openfiles rarefiles removed \
+	sharers talk terminals timers tree9 unixsockets unread vectors watchers blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
 
@@ -41,36 +40,66 @@ rounds() { # HOW CRIU ROUNDS [UNSHARE…] -- PROGRAM…
 	echo "${good:-0} ${bad:-1}" >>"$work/counted"
 	rm -rf "$folder"
 }
-scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py")
+# Of connections that nobody has accepted yet criu takes none with data in them.
+scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py" "undumped:$python $w/squares.py")
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# [R-0212] [R-0213] [R-0214]
+# [R-0212] [R-0213] [R-0219] [R-0215] [R-0216] [R-0217] [R-0218]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
-# orphans, a time that is left, nor a terminal whose group in front has ended.
-rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,plainfiles,timers,vectors} "still:$w/heap 16" \
-	"still:$w/rarefiles plain" "$w/counter numbers" "still:own:$w/"{identity,rarefiles,tree9} "still:own:$w/family 5" "still:own:$w/sharers" "still:$w/sharers natural" \
-	"$w/"{blocked8,chain,churn,forks,removed} "own:$w/watchers" "own:$w/watchers lost" "$w/watchers plain" "undumped:$w/calls" \
-	"own:$w/naps 5 30" "${scripts[@]}" &
-# Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers.
+# orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
+# of accepted ones; of shared memory not what nobody has mapped.
+rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
+	"still:$w/"{hidden,rarefiles,unixsockets}" plain" "$w/counter numbers" \
+	"still:own:$w/"{hidden,identity,rarefiles,sharers,tree9,unixsockets} "still:own:$w/family 5" "still:$w/sharers natural" \
+	"$w/"{blocked8,chain,churn,removed} "own:$w/watchers" "own:$w/watchers lost" "$w/watchers plain" "undumped:$w/calls" \
+	"own:$w/naps 5 30" "still:own:$w/extras all" "${scripts[@]}" &
+# Who forks all the time comes round to every number there is, also to one that is just to be restarted.
+rounds chain "$criu" 10 $apart -- "$w/forks" &
+# Terminals have numbers, which nobody else may take meanwhile: each such program has them for itself.
+own_terminals=(sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
+terminals=($apart "${own_terminals[@]}")
+prompt=()
+if command -v script >/dev/null; then prompt=("own:/bin/bash $w/prompt.sh")
+else skip "there is no script(1) to make a terminal with"; fi
+# Nobody's privileges: the tasks get a user and a pid namespace of their own. And in one where they may choose numbers. All
+# programs; of identity and naps what the kernel gives to nobody.
+all=("still:$w/"{common,guards,hidden,openfiles,timers,vectors,rarefiles,tree9,unixsockets} "still:$w/identity plain" "$w/heap 16"
+	"$w/"{blocked8,calls,chain,churn,extras,removed,sharers} "$w/counter numbers" "${scripts[@]}")
 nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
+within="unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child"
+container="unshare --user --map-root-user --pid --fork --mount-proc --kill-child"
 if $nobody unshare --user true 2>/dev/null; then
-	rounds fresh none 10 $apart $nobody -- "$w/"{blocked8,calls,chain,churn,common,guards,plainfiles,timers,vectors} \
-		"$w/counter numbers" "${scripts[@]}"
+	rounds fresh none 10 $apart $nobody -- "${all[@]}" "$w/forks"
+	rounds fresh none 10 "${terminals[@]}" $nobody -- "still:$w/terminals" &
+	rounds fresh none 10 "${terminals[@]}" $nobody -- "${prompt[@]}" &
 	rounds fresh none 1 $apart $nobody -- "late:$w/naps 4 2"
-	rounds chain none 10 $nobody unshare --user --map-current-user --keep-caps --pid --fork --mount-proc --kill-child -- \
-		"still:$w/"{plainfiles,timers,vectors} "$w/"{blocked8,chain,churn} "${scripts[@]}"
+	rounds chain none 10 $nobody $within -- "${all[@]}" "own:$w/naps 5 30" "$w/family 5" &
+	rounds chain none 10 $nobody $within -- "$w/forks" &
+	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "still:$w/terminals" &
+	rounds chain none 10 $nobody $within "${own_terminals[@]}" -- "${prompt[@]}" &
+	# As in a container: root, of a user namespace.
+	rounds chain none 2 $container -- "${all[@]}"
+	rounds chain none 2 $container -- "$w/forks"
 else
 	skip "no user namespace can be made here"
 fi
-# Terminals have numbers, which nobody else may take meanwhile.
-terminals=($apart sh -c 'mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && exec "$@"' sh)
-rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals"
-rounds chain "$criu" 10 "${terminals[@]}" -- "still:own:$w/unread"
+rounds chain "$criu" 10 "${terminals[@]}" -- "still:$w/terminals" &
+rounds chain "$criu" 10 "${terminals[@]}" -- "${prompt[@]}" &
+rounds chain "$criu" 10 "${terminals[@]}" -- "still:own:$w/unread" &
 rounds chain "$criu" 10 "${terminals[@]}" -- "$w/unread plain"
-if command -v script >/dev/null; then rounds chain "$criu" 10 "${terminals[@]}" -- "own:/bin/bash $w/prompt.sh"
-else skip "there is no script(1) to make a terminal with"; fi
-rounds fresh none 1 $apart -- "$w/heap 1024" "late:$w/naps 4 2"
+rounds fresh none 1 $apart -- "late:$w/naps 4 2"
+rounds chain "$criu" 10 $apart -- "large:still:$w/heap 1024"
+# Sockets, in network namespaces of their own. [R-0220]
+if unshare --net true 2>/dev/null; then
+	rounds chain "$criu" 10 $apart --net -- "still:tcp:$w/inetsockets plain"
+	rounds chain none 10 $apart --net -- "still:$w/inetsockets"
+	rounds chain "$criu" 10 $apart --net -- "tcp:$w/talk both 7100"
+	if $nobody unshare --user true 2>/dev/null; then # as in a container that nobody runs
+		rounds chain none 2 $nobody $container --net -- "still:$w/inetsockets"
+		rounds chain none 2 $nobody $container --net -- "$w/talk both 7100"
+	fi
+else skip "no network namespace can be made here"; fi
 wait
 while read -r good bad; do
 	passed=$((passed + good)) failed=$((failed + bad))

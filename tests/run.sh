@@ -62,10 +62,12 @@ with_peer() {
 	script peer_validate $apart "$here/peer_validate.sh" "$build/crimg" "$peer"
 	script host "$here/host.sh" "$build/crimg" "$peer"
 	script checkpoint "$here/checkpoint.sh" "$build/crimg" "$peer"
+	script fields "$here/fields.sh" "$build/crimg" "$peer"
 	script incremental "$here/incremental.sh" "$build/crimg" "$peer"
 	script meddle "$here/meddle.sh" "$build/crimg"
 	script freezer "$here/freezer.sh" "$build/crimg"
 	script restart "$here/restart.sh" "$build/crimg" "$peer" "$build"
+	script connections "$here/connections.sh" "$build/crimg" "$peer"
 	script restart_vdso "$here/restart_vdso.sh" "$build/crimg" "$build"
 	script families "$here/families.sh" "$build/crimg" "$peer"
 	script rounds "$here/rounds.sh" "$build/crimg" "$peer"
@@ -93,6 +95,9 @@ alone() {
 	script report_page "$here/report.sh" "$build/crimg" "$samples" page
 	script damage "$here/damage.sh" "$asan" "$samples"
 	script refused "$here/refused.sh" "$build/crimg"
+	script leaks "$here/leaks.sh" "$build/crimg"
+	script unprivileged "$here/unprivileged.sh" "$build/crimg"
+	script undisturbed "$here/undisturbed.sh" "$build/crimg"
 	script fuzz_replay "$here/../fuzz/replay.sh" "$asan" "$samples"
 }
 with_peer &

@@ -103,6 +103,7 @@ struct way {
 	unsigned version;            // filter
 	const char *sysroot;         // with it what a kernel stream needs for criu
 	struct crimg_pages_options pages;
+	bool amends;                 // the statistics come again
 	bool compare;                // target must equal dir when it was made
 	bool check;                  // validate instead
 	bool plan;                   // see whether it could be restarted, instead
@@ -115,6 +116,19 @@ static bool go_on(void *context, uint64_t done, uint64_t total)
 	(void)done;
 	(void)total;
 	return true;
+}
+
+static int say_again(void *context, struct crimg_writer *writer, struct crimg_err *err)
+{
+	// A StatsEntry: frozen_time 300,000,000 us.
+	static const uint8_t message[] = { 0x0a, 8, 0x08, 0, 0x10, 0x80, 0xc6, 0x86, 0x8f, 0x01 };
+	struct crimg_object object = { .kind = CRIMG_KIND_STATS_DUMP, .name = "" };
+	const struct crimg_record record = {
+		.type = CRIMG_RECORD_MESSAGE, .object = &object, .data = message, .length = sizeof message,
+		.payload = { .number = CRIMG_NO_PAYLOAD },
+	};
+	const bool *amends = context;
+	return *amends ? writer->driver->put(writer, &record, err) : 0;
 }
 
 static void path_of(const char *name, char out[128])
@@ -144,9 +158,11 @@ static int open_output(const char *path, struct crimg_output **out, struct crimg
 static int write_all(struct crimg_reader *reader, const struct way *way, struct crimg_output *out,
                      struct crimg_ledger *ledger, struct crimg_err *err)
 {
-	struct crimg_progress progress = { go_on, NULL };
+	bool amends = way->amends;
+	struct crimg_progress progress = { go_on, NULL, say_again, &amends };
 	struct crimg_writer_options options = {
-		.compress = way->compress, .single_object = reader->single_object, .ledger = ledger
+		.compress = way->compress, .single_object = reader->single_object, .ledger = ledger,
+		.amends = amends,
 	};
 	struct crimg_writer writer = { .driver = crimg_writer_by_name(way->to), .output = out };
 	if (writer.driver->open(&writer, &options, err) < 0)
@@ -347,6 +363,7 @@ static void test_criu_to_crimg(void)
 {
 	deny_each(&(struct way){ .to = "crimg", .target = "x.crimg" }, true);
 	deny_each(&(struct way){ .to = "crimg", .target = "z.crimg", .compress = "zstd" }, true);
+	deny_each(&(struct way){ .to = "crimg", .target = "amended.crimg", .amends = true }, false);
 }
 
 static void test_criu_to_tar(void)
@@ -388,6 +405,7 @@ static void test_validate(void)
 static void test_plan(void)
 {
 	deny_each(&(struct way){ .plan = true }, false);
+	deny_each(&(struct way){ .plan = true, .source = "large.tar.gz" }, false);
 }
 
 static void test_single_file(void)
@@ -512,9 +530,10 @@ static int init(void)
 	         "cp -r '%s/criu/a-regs' '%s' && chmod -R u+w '%s' && cp '%s'/core-*.img '%s' && "
 	         "cp '%s/cores/kernel32.core' '%s/a.core' && cp '%s/linux-cr/r5-shm.ckpt' '%s/a.ckpt' && "
 	         "cp '%s/cpt/snajpa-64.cpt' '%s/a.cpt' && "
-	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s/criu-early-2012' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s'",
+	         "cp '%s/kstate/full.kstate' '%s' && cp -r '%s/criu-early' '%s/criu-early-2012' '%s' && cp -r '%s/criu/m-diff-1' '%s/criu/m-diff-2' '%s' && "
+	         "cd '%s' && head -c 1100000 /dev/urandom >large && tar -czf large.tar.gz large -C dir .",
 	         samples, dir, dir, dir, single, samples, work, samples, work, samples, work, samples, work, samples,
-	         samples, work, samples, samples, work);
+	         samples, work, samples, samples, work, work);
 	return system(command) == 0 && __real_malloc != NULL ? 0 : -1;
 }
 

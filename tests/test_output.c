@@ -589,7 +589,7 @@ static void test_tar(void)
 		struct crimg_err err = CRIMG_ERR_INIT;
 		char command[200];
 		write_tar(cases[i].path, cases[i].filter);
-		CU_ASSERT_EQUAL_FATAL(crimg_store_open_tar(open_source(cases[i].path), &store, &err), 0);
+		CU_ASSERT_EQUAL_FATAL(crimg_store_open_tar(open_source(cases[i].path), NULL, false, &store, &err), 0);
 		CU_ASSERT_EQUAL(store->count, 5);
 		check_member(store, "d/a.img", 0, noise, 2000000);
 		check_member(store, "d/empty", 0, noise, 0);

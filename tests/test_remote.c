@@ -364,7 +364,7 @@ static uint64_t given_top;
 static int begin(struct crimg_remote *r, pid_t pid, struct crimg_err *err)
 {
 	return given_gate == NULL ? crimg_remote_begin(r, pid, err)
-				  : crimg_remote_begin_at(r, pid, *given_gate, given_top, err);
+				  : crimg_remote_begin_at(r, pid, *given_gate, -1, given_top, err);
 }
 
 // The whole way of a tracer. 0: good.

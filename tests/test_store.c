@@ -71,13 +71,17 @@ static void put(struct archive *a, const char *name, unsigned type, const void *
 	archive_entry_free(e);
 }
 
+// How archives are opened: where they may be unpacked to, and whether all contents are wanted.
+static const char *tmpdir;
+static bool wanted_all;
+
 static int open_path(const char *path, struct crimg_store **store, struct crimg_err *err)
 {
 	struct crimg_source *source;
 	*err = CRIMG_ERR_INIT;
 	if (crimg_source_open_file(AT_FDCWD, path, path, true, &source, err) < 0)
 		return -1;
-	if (crimg_store_open_tar(source, store, err) < 0) {
+	if (crimg_store_open_tar(source, tmpdir, wanted_all, store, err) < 0) {
 		crimg_source_close(source);
 		return -1;
 	}
@@ -211,6 +215,64 @@ static void test_honest(void)
 	}
 }
 
+static bool is_empty(const char *dir)
+{
+	return rmdir(dir) == 0 && mkdir(dir, 0700) == 0;
+}
+
+static void test_wanted(void)
+{
+	struct crimg_store *store;
+	struct crimg_err err;
+	wanted_all = true;
+	for (size_t i = 0; i < KINDS; i++) {
+		tmpdir = "kept";
+		CU_ASSERT_EQUAL_FATAL(open_path(kinds[i].name, &store, &err), 0);
+		CU_ASSERT_TRUE(is_empty("kept"));
+		check_list(store);
+		check_place(store, true);
+		check_reads(store);
+		crimg_store_close(store);
+		tmpdir = "nowhere";
+		if (i >= 4)
+			check_refused(kinds[i].name, CRIMG_E_IO,
+			              "nowhere: no temporary file can be made here (TMPDIR names another "
+			              "place): No such file or directory");
+	}
+	// Small members need no file.
+	struct archive *a = begin(&kinds[5], "small.tar.zst");
+	put(a, "a", AE_IFREG, pattern, 3000, NULL);
+	end(a);
+	CU_ASSERT_EQUAL_FATAL(open_path("small.tar.zst", &store, &err), 0);
+	crimg_store_close(store);
+	wanted_all = false;
+	tmpdir = NULL;
+}
+
+// The first step back unpacks everything; without a place for it each step back begins anew.
+static void test_going_back(void)
+{
+	static const char *const dirs[] = { "kept", "nowhere" };
+	for (size_t i = 0; i < 2 * KINDS; i++) {
+		struct crimg_store *store;
+		struct crimg_err err;
+		bool plain = i / 2 < 4, room = i % 2 == 0;
+		tmpdir = dirs[i % 2];
+		CU_ASSERT_EQUAL_FATAL(open_path(kinds[i / 2].name, &store, &err), 0);
+		struct crimg_source *one = member(store, "checkpoint/pages-1.img");
+		check_bytes(one, 0, pattern, LARGE);
+		check_place(store, plain); // all forwards
+		check_bytes(one, 4096, pattern + 4096, 8192);
+		check_place(store, plain || room);
+		check_bytes(one, LARGE - 9, pattern + LARGE - 9, 9);
+		check_reads(store);
+		CU_ASSERT_TRUE(is_empty("kept"));
+		crimg_source_close(one);
+		crimg_store_close(store);
+	}
+	tmpdir = NULL;
+}
+
 static void test_is_tar(void)
 {
 	static const struct {
@@ -243,7 +305,7 @@ static void test_is_tar(void)
 }
 
 // A member of which the archive keeps the blocks that are not zero.
-static void test_sparse(void)
+static void check_sparse(void)
 {
 	static const char *const makes[] = {
 		"tar -S --format=gnu -cf s.tar holes", "tar -S --format=posix -cf s.tar holes",
@@ -273,6 +335,14 @@ static void test_sparse(void)
 		crimg_store_close(store);
 	}
 	free(whole);
+}
+
+static void test_sparse(void)
+{
+	check_sparse();
+	tmpdir = "kept";
+	check_sparse();
+	tmpdir = NULL;
 }
 
 // The sizes that octal headers cannot hold: the header is written, the data is a hole.
@@ -506,7 +576,7 @@ static void test_damaged(void)
 					(uint8_t)random();
 			CU_ASSERT_EQUAL_FATAL(crimg_source_open_memory(damaged, (size_t)n, "d", &s, &err),
 			                      0);
-			if (crimg_store_open_tar(s, &store, &err) == 0)
+			if (crimg_store_open_tar(s, NULL, false, &store, &err) == 0)
 				crimg_store_close(store);
 			else
 				crimg_source_close(s);
@@ -551,6 +621,11 @@ static void test_bomb(void)
 	double start = seconds();
 	check_bomb("bomb.tar.zst", "pages-1.img", 5ull << 30);
 	CU_ASSERT(seconds() - start < 1.0);
+	tmpdir = "kept";
+	wanted_all = true;
+	check_bomb("bomb.tar.zst", "pages-1.img", 5ull << 30);
+	tmpdir = NULL;
+	wanted_all = false;
 	unlink("bomb.tar.zst");
 	free(zeros);
 }
@@ -571,7 +646,7 @@ static void test_pipe(void)
 	struct crimg_store *store;
 	CU_ASSERT_EQUAL(pipe(ends), 0);
 	CU_ASSERT_EQUAL_FATAL(crimg_source_open_fd(ends[0], "pipe", &s, &err), 0);
-	CU_ASSERT_EQUAL(crimg_store_open_tar(s, &store, &err), -1);
+	CU_ASSERT_EQUAL(crimg_store_open_tar(s, NULL, false, &store, &err), -1);
 	check_error(&err, CRIMG_E_USAGE, "pipe: an archive is read at any offset, a pipe cannot be");
 	crimg_source_close(s);
 	close(ends[1]);
@@ -639,7 +714,8 @@ static void test_memory(void)
 
 static int set_up(void)
 {
-	if (mkdtemp(work) == NULL || chdir(work) < 0 || (pattern = malloc(LARGE + 1)) == NULL)
+	if (mkdtemp(work) == NULL || chdir(work) < 0 || mkdir("kept", 0700) < 0
+	    || (pattern = malloc(LARGE + 1)) == NULL)
 		return -1;
 	uint32_t x = 1;
 	for (size_t i = 0; i < LARGE + 1; i++) { // half noise, so that it compresses a little
@@ -661,6 +737,8 @@ int main(void)
 {
 	static const struct suite_test tests[] = {
 		{ "honest archives", test_honest },
+		{ "all contents wanted", test_wanted },
+		{ "going back", test_going_back },
 		{ "is_tar", test_is_tar },
 		{ "sparse members", test_sparse },
 		{ "huge sizes", test_huge_sizes },

@@ -1,8 +1,11 @@
 // Host: this CPU against the one of the image: the instructions that cpuinfo.img lists, the extended state that
 // threads hold.
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "format/names.h"
+#include "format/number_set.h"
 #include "format/x86_cpuid.h"
 #include "validate/host.h"
 
@@ -62,12 +65,52 @@ static uint64_t components_of(const UserX86XsaveEntry *x)
 		| (x->n_pkru > 0 ? 1u << 9 : 0);
 }
 
+// "0-1,4" of /sys, as words.
+static bool read_online(uint64_t *words, size_t count)
+{
+	char text[4096], *p = text;
+	FILE *f = fopen("/sys/devices/system/cpu/online", "re");
+	bool read = f != NULL && fgets(text, sizeof text, f) != NULL;
+	if (f != NULL)
+		fclose(f);
+	while (read && *p >= '0' && *p <= '9') {
+		unsigned long from = strtoul(p, &p, 10), to = *p == '-' ? strtoul(p + 1, &p, 10) : from;
+		for (unsigned long i = from; i <= to && i < count * 64; i++)
+			words[i / 64] |= UINT64_C(1) << i % 64;
+		p += *p == ',';
+	}
+	return read;
+}
+
+// Where threads of an image of ours were bound to.
+static void check_bound(struct crimg_checker *c)
+{
+	uint64_t online[1024] = { 0 };
+	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_THREAD_EXTRAS);
+	const ThreadExtraEntry *e;
+	char wanted[256], here[256];
+	if (!read_online(online, sizeof online / sizeof online[0]))
+		return;
+	crimg_number_set_text(online, sizeof online / sizeof online[0], here, sizeof here);
+	while ((e = crimg_image_walk(c->image, &walk, NULL)) != NULL) {
+		bool missing = false;
+		for (size_t i = 0; i < e->n_cpus; i++)
+			missing |= (e->cpus[i] & ~(i < 1024 ? online[i] : 0)) != 0;
+		if (!missing)
+			continue;
+		struct crimg_place at = crimg_place_message(c, e, "cpus");
+		CRIMG_FIND(c, HOST_CPUS, &at, "thread %u is bound to CPUs %s; here are %s", e->tid,
+		           crimg_number_set_text(e->cpus, e->n_cpus, wanted, sizeof wanted), here);
+	}
+}
+
 void crimg_host_cpu(struct crimg_checker *c)
 {
 	const CpuinfoEntry *info = crimg_image_get(c->image, CRIMG_KIND_CPUINFO, 0, NULL);
 	struct crimg_image_walk walk = crimg_image_walk_make(CRIMG_KIND_CORE);
 	const CoreEntry *core;
 	struct crimg_x86_cpu here;
+	check_bound(c);
 	if (!crimg_x86_cpu_here(&here))
 		return; // images of x86 do not restore on another machine: crimg_host_machine()
 			// tells

@@ -57,6 +57,6 @@ void crimg_numbered_free(struct crimg_numbered *r); // NULL is allowed
 // The steps, in order; each in a file of its own (refs_*.c).
 typedef void crimg_ref_step(struct crimg_numbered *r);
 crimg_ref_step crimg_refs_tasks, crimg_refs_fds, crimg_refs_files, crimg_refs_sockets,
-	crimg_refs_mappings, crimg_refs_namespaces;
+	crimg_refs_mappings, crimg_refs_namespaces, crimg_refs_extras;
 
 #endif

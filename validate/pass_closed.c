@@ -3,7 +3,9 @@
 // traces: namespaces that are the dumper's, leaders and peers that are not in the image, files declared external.
 // What leaves no trace is named as not judged.
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "format/checked.h"
 #include "format/layout_linuxcr.h"
@@ -122,19 +124,40 @@ static bool kernel_counted(struct crimg_checker *c)
 		&& (crimg_get_u32(header->payload.data + CRIMG_LCR_HEADER_UFLAGS) & CRIMG_LCR_SUBTREE) == 0;
 }
 
+// What leaves no trace outside, by the kind that crimg checkpoint --enforce knows.
+static const struct {
+	const char *kind, *what;
+} traceless[] = {
+	{ "mm", "address spaces" }, { "files", "descriptor tables and open files" }, { "fs", "working directories" },
+	{ "sighand", "signal handlers" }, { "pipes", "pipes" }, { "sockets", "sockets" },
+};
+
+static bool maker_counted(const MakerEntry *maker, const char *kind)
+{
+	for (size_t i = 0; maker != NULL && i < maker->n_closed; i++)
+		if (strcmp(maker->closed[i], kind) == 0)
+			return true;
+	return false;
+}
+
 static void name_the_unjudged(struct crimg_checker *c)
 {
 	const KernelOriginEntry *origin = crimg_image_origin(c->image);
-	if (origin != NULL && origin->closed)
-		return; // the kernel counted, and wrote it
-	struct crimg_place at = crimg_place_image(c);
+	const MakerEntry *maker = crimg_image_get(c->image, CRIMG_KIND_MAKER, 0, NULL);
 	bool stream = crimg_image_find(c->image, CRIMG_KIND_KERNEL_RECORDS, 0) != NULL;
-	if (kernel_counted(c))
-		return;
-	CRIMG_FIND(c, NOT_JUDGED, &at,
-	           "whether address spaces, descriptor tables, signal handlers, open files and pipes "
-	           "have holders outside: %s%s do not record it", stream ? "streams of a subtree" : c->image->format,
-	           stream ? "" : " images");
+	char list[160] = "";
+	if ((origin != NULL && origin->closed) || kernel_counted(c))
+		return; // the kernel counted, and wrote it
+	for (size_t i = 0; i < sizeof traceless / sizeof traceless[0]; i++) {
+		size_t length = strlen(list);
+		if (!maker_counted(maker, traceless[i].kind))
+			snprintf(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "",
+				 traceless[i].what);
+	}
+	struct crimg_place at = crimg_place_image(c);
+	if (list[0] != '\0')
+		CRIMG_FIND(c, NOT_JUDGED, &at, "whether these have holders outside: %s: %s%s do not record it", list,
+			   stream ? "streams of a subtree" : c->image->format, stream ? "" : " images");
 }
 
 // The ends of one pipe.

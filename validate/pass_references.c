@@ -300,7 +300,8 @@ void crimg_pass_references(struct crimg_checker *c)
 {
 	static crimg_ref_step *const steps[] = { crimg_refs_tasks,    crimg_refs_fds,
 		                                 crimg_refs_files,    crimg_refs_sockets,
-		                                 crimg_refs_mappings, crimg_refs_namespaces };
+		                                 crimg_refs_mappings, crimg_refs_namespaces,
+		                                 crimg_refs_extras };
 	// A skeleton names neither descriptors nor directories.
 	size_t count = c->skeleton ? 1 : sizeof steps / sizeof steps[0];
 	if (c->tasks.count == 0)

@@ -2,6 +2,7 @@
 #include "writers/crimg_out.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 #include "format/checked.h"
 #include "format/limits.h"
@@ -40,24 +41,22 @@ static int put_header(struct crimg_out *o, bool zstd, struct crimg_err *err)
 int crimg_out_open(struct crimg_out *o, struct crimg_output *output, bool zstd,
                    struct crimg_err *err)
 {
-	o->sums = XXH3_createState();
-	if (o->sums == NULL)
-		return crimg_fail_nomem(err, 0);
-	XXH3_64bits_reset(o->sums);
 	if (crimg_sink_create(output, "", CRIMG_SIZE_UNKNOWN, &o->sink, err) < 0)
 		return -1;
 	o->open = true;
 	return put_header(o, zstd, err);
 }
 
-int crimg_out_frame(struct crimg_out *o, enum crimg_frame_type type, uint8_t *frame, uint64_t body,
-                    size_t covered, struct crimg_err *err)
+// Completes the header; its checksum is its last field.
+static int seal(enum crimg_frame_type type, uint64_t number, uint8_t *frame, uint64_t body,
+                size_t covered, struct crimg_err *err)
 {
+	bool ignorable = type == CRIMG_FRAME_DIGESTS || type == CRIMG_FRAME_PADDING;
 	memset(frame, 0, CRIMG_F_BYTES);
 	crimg_put_u32(frame + CRIMG_F_MAGIC, CRIMG_FRAME_MAGIC);
 	crimg_put_u16(frame + CRIMG_F_TYPE, (uint16_t)type);
-	crimg_put_u16(frame + CRIMG_F_FLAGS, type == CRIMG_FRAME_DIGESTS ? CRIMG_FRAME_IGNORABLE : 0);
-	crimg_put_u64(frame + CRIMG_F_NUMBER, o->frames);
+	crimg_put_u16(frame + CRIMG_F_FLAGS, ignorable ? CRIMG_FRAME_IGNORABLE : 0);
+	crimg_put_u64(frame + CRIMG_F_NUMBER, number);
 	crimg_put_u64(frame + CRIMG_F_BODY, body);
 	crimg_put_u32(frame + CRIMG_F_COVERED, (uint32_t)covered);
 	XXH3_state_t *x = XXH3_createState();
@@ -68,7 +67,15 @@ int crimg_out_frame(struct crimg_out *o, enum crimg_frame_type type, uint8_t *fr
 	XXH3_64bits_update(x, frame + CRIMG_F_BYTES, covered);
 	crimg_put_u64(frame + CRIMG_F_CHECKSUM, XXH3_64bits_digest(x));
 	XXH3_freeState(x);
-	XXH3_64bits_update(o->sums, frame + CRIMG_F_CHECKSUM, 8);
+	return 0;
+}
+
+int crimg_out_frame(struct crimg_out *o, enum crimg_frame_type type, uint8_t *frame, uint64_t body,
+                    size_t covered, struct crimg_err *err)
+{
+	if (seal(type, o->frames, frame, body, covered, err) < 0
+	    || crimg_buf_append(&o->sums, frame + CRIMG_F_CHECKSUM, 8, err) < 0)
+		return -1;
 	o->frames++;
 	return crimg_sink_append(&o->sink, frame, CRIMG_F_BYTES + covered, err);
 }
@@ -84,13 +91,24 @@ int crimg_out_buf(struct crimg_out *o, enum crimg_frame_type type, struct crimg_
 	return crimg_out_frame(o, type, buf->data, body, body, err);
 }
 
+int crimg_out_again(struct crimg_out *o, uint64_t number, uint64_t at, enum crimg_frame_type type,
+                    struct crimg_buf *buf, struct crimg_err *err)
+{
+	size_t length = buf->length, body = length - CRIMG_F_BYTES;
+	buf->length = 0;
+	if (seal(type, number, buf->data, body, body, err) < 0)
+		return -1;
+	memcpy(o->sums.data + 8 * number, buf->data + CRIMG_F_CHECKSUM, 8);
+	return crimg_sink_write(&o->sink, at, buf->data, length, err);
+}
+
 int crimg_out_end(struct crimg_out *o, uint64_t index_at, struct crimg_err *err)
 {
 	uint8_t frame[CRIMG_END_BYTES], *body = frame + CRIMG_F_BYTES;
 	crimg_put_u64(body, index_at);
 	crimg_put_u64(body + 8, o->frames);
 	crimg_put_u64(body + 16, o->sink.at + CRIMG_END_BYTES);
-	crimg_put_u64(body + 24, XXH3_64bits_digest(o->sums));
+	crimg_put_u64(body + 24, XXH3_64bits(o->sums.data, o->sums.length));
 	if (crimg_out_frame(o, CRIMG_FRAME_END, frame, CRIMG_END_BODY, CRIMG_END_BODY, err) < 0)
 		return -1;
 	o->open = false;
@@ -102,5 +120,5 @@ void crimg_out_fini(struct crimg_out *o)
 	struct crimg_err ignored = CRIMG_ERR_INIT;
 	if (o->open && crimg_sink_end(&o->sink, &ignored) < 0)
 		o->open = false;
-	XXH3_freeState(o->sums);
+	crimg_buf_fini(&o->sums);
 }

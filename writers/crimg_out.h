@@ -3,8 +3,6 @@
 #ifndef CRIMG_WRITERS_CRIMG_OUT_H
 #define CRIMG_WRITERS_CRIMG_OUT_H
 
-#include <xxhash.h>
-
 #include "format/buf.h"
 #include "format/layout_crimg.h"
 #include "format/output.h"
@@ -12,7 +10,7 @@
 struct crimg_out {
 	struct crimg_sink sink; // sink.at is the offset of the next frame
 	bool open;
-	XXH3_state_t *sums;     // over the frames' checksums
+	struct crimg_buf sums;  // the frames' checksums
 	uint64_t frames;
 };
 
@@ -26,6 +24,11 @@ CRIMG_MUST_CHECK int crimg_out_frame(struct crimg_out *o, enum crimg_frame_type 
 // A frame whose header and body, all covered, are in buf, which is empty afterwards.
 CRIMG_MUST_CHECK int crimg_out_buf(struct crimg_out *o, enum crimg_frame_type type,
                                    struct crimg_buf *buf, struct crimg_err *err);
+// Writes a frame anew, whose header and body, all covered, are in buf: in the place of the number-th, which began at
+// at and was as long. The sink must be one that is written at offsets.
+CRIMG_MUST_CHECK int crimg_out_again(struct crimg_out *o, uint64_t number, uint64_t at,
+                                     enum crimg_frame_type type, struct crimg_buf *buf,
+                                     struct crimg_err *err);
 // Writes the END frame and completes the stream. index_at: offset of the INDEX frame.
 CRIMG_MUST_CHECK int crimg_out_end(struct crimg_out *o, uint64_t index_at, struct crimg_err *err);
 void crimg_out_fini(struct crimg_out *o); // one that is zeroed is allowed

@@ -10,6 +10,7 @@
 #include "writers/writers.h"
 #include "format/limits.h"
 #include "writers/chunk_plan.h"
+#include "writers/crimg_room.h"
 #include "writers/crimg_tables.h"
 
 #define ENTRIES_FLUSH_BYTES ((size_t)256 << 10)
@@ -19,6 +20,9 @@ struct crimg_stream {
 	struct crimg_out out;
 	struct crimg_tables tables;
 	uint64_t objects, entries, payloads, payload_bytes;
+
+	bool amends;                   // the statistics come once more, behind the contents
+	struct crimg_room room;        // where they are
 
 	struct crimg_buf batch;        // ENTRIES being gathered: frame header, body
 	uint32_t batch_count;
@@ -38,12 +42,17 @@ struct crimg_stream {
 	size_t packed_capacity;
 };
 
+static void end_batch(struct crimg_stream *s)
+{
+	crimg_put_u32(s->batch.data + CRIMG_F_BYTES + CRIMG_E_COUNT, s->batch_count);
+	s->batch_count = 0;
+}
+
 static int flush_batch(struct crimg_stream *s, struct crimg_err *err)
 {
 	if (s->batch_count == 0)
 		return 0;
-	crimg_put_u32(s->batch.data + CRIMG_F_BYTES + CRIMG_E_COUNT, s->batch_count);
-	s->batch_count = 0;
+	end_batch(s);
 	return crimg_out_buf(&s->out, CRIMG_FRAME_ENTRIES, &s->batch, err);
 }
 
@@ -92,7 +101,7 @@ static int begin_batch(struct crimg_stream *s, uint64_t first, struct crimg_err 
 	return crimg_buf_append(&s->batch, fixed, sizeof fixed, err);
 }
 
-static int put_message(struct crimg_stream *s, const struct crimg_record *r, struct crimg_err *err)
+static int add_message(struct crimg_stream *s, const struct crimg_record *r, struct crimg_err *err)
 {
 	bool payload = r->payload.number != CRIMG_NO_PAYLOAD;
 	uint8_t head[24];
@@ -106,9 +115,31 @@ static int put_message(struct crimg_stream *s, const struct crimg_record *r, str
 	    || crimg_buf_append(&s->batch, r->data, r->length, err) < 0)
 		return -1;
 	s->batch_count++;
+	return 0;
+}
+
+static int put_message(struct crimg_stream *s, const struct crimg_record *r, struct crimg_err *err)
+{
+	if (add_message(s, r, err) < 0)
+		return -1;
 	s->entries++;
 	count_payload(s, r->payload);
+	if (s->amends && r->object->kind == CRIMG_KIND_STATS_DUMP) {
+		end_batch(s);
+		return crimg_room_leave(&s->room, &s->out, &s->batch, err);
+	}
 	return s->batch.length >= ENTRIES_FLUSH_BYTES ? flush_batch(s, err) : 0;
+}
+
+// Behind the contents.
+static int put_again(struct crimg_stream *s, const struct crimg_record *r, struct crimg_err *err)
+{
+	if (s->room.bytes == 0)
+		return 0;
+	if (add_message(s, r, err) < 0)
+		return -1;
+	end_batch(s);
+	return crimg_room_fill(&s->room, &s->out, &s->batch, err);
 }
 
 static int end_metadata(struct crimg_stream *s, struct crimg_err *err)
@@ -323,6 +354,8 @@ static int stream_put(struct crimg_writer *writer, const struct crimg_record *r,
 	struct crimg_stream *s = writer->state;
 	if (r->type == CRIMG_RECORD_CONTENT)
 		return put_content(s, r, err);
+	if (s->content_begun)
+		return put_again(s, r, err);
 	if (crimg_chunk_plan_note(&s->plan, r, err) < 0)
 		return -1;
 	return r->type == CRIMG_RECORD_OBJECT ? put_object(s, r, err) : put_message(s, r, err);
@@ -384,6 +417,7 @@ static int stream_open(struct crimg_writer *writer, const struct crimg_writer_op
 	if (s == NULL)
 		return crimg_fail_nomem(err, sizeof *s);
 	s->payload = CRIMG_NO_PAYLOAD;
+	s->amends = options->amends && writer->output->at_offsets;
 	s->frame = malloc(FRAME_ROOM + CRIMG_CONTENT_MAX);
 	s->table = malloc((size_t)CRIMG_CONTENT_CHUNKS_MAX * CRIMG_K_BYTES);
 	int rc = s->frame == NULL || s->table == NULL

@@ -17,6 +17,9 @@
 #include <sys/ptrace.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -96,10 +99,63 @@ static int in_vfork(void)
 	return 0;
 }
 
-static int socket_pair(void)
+static int machine_socket(void)
+{
+	return socket(AF_VSOCK, SOCK_STREAM, 0);
+}
+
+// Somebody who is no descendant has the other end.
+static int outside(void)
+{
+	int ends[2], status;
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+		return -1;
+	pid_t child = fork();
+	if (child == 0) {
+		if (fork() == 0)
+			for (close(ends[0]);;)
+				pause();
+		_exit(0);
+	}
+	close(ends[1]);
+	return waitpid(child, &status, 0) == child ? 0 : -1;
+}
+
+static int urgent(void)
 {
 	int ends[2];
-	return socketpair(AF_INET, SOCK_STREAM, 0, ends) == 0 ? 0 : socket(AF_INET, SOCK_DGRAM, 0);
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0 && send(ends[0], "now", 3, MSG_OOB) == 3 ? 0 : -1;
+}
+
+static int connect_to(const char *name)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	strcpy(a.sun_path + 1, name);
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&a, sizeof a) != 0 || listen(listener, 1) != 0)
+		return -1;
+	return connect(client, (struct sockaddr *)&a, sizeof a) == 0 ? client : -1;
+}
+
+// Sent into a connection that nobody accepts.
+static int unseen(void)
+{
+	int client = connect_to("crimg refused unseen");
+	return client >= 0 && write(client, "x", 1) == 1 ? 0 : -1;
+}
+
+static int gone(void)
+{
+	return close(connect_to("crimg refused gone"));
+}
+
+// Its name was removed, and began in a directory that its process has left.
+static int astray(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "../astray" };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	return mkdir("astray.d", 0700) == 0 && chdir("astray.d") == 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0
+			&& chdir("..") == 0 && unlink("astray") == 0 && rmdir("astray.d") == 0 ? 0 : -1;
 }
 
 static int fanotify(void)
@@ -133,16 +189,24 @@ static int renamed(void)
 	return fd < 0 || link("first name", "other name") != 0 || unlink("first name") != 0 ? -1 : 0;
 }
 
+static int dispatch(void)
+{
+	static char switched; // SYSCALL_DISPATCH_FILTER_ALLOW
+	return prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0, 0, &switched);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(void);
 } things[] = {
 	{ "io_uring", uring },         { "perf", perf },       { "userfaultfd", fault },
 	{ "aio", aio },                { "traced", traced },   { "shm", shared_memory },
-	{ "hugetlb", huge },           { "vfork", in_vfork },   { "socket", socket_pair },
+	{ "hugetlb", huge },           { "vfork", in_vfork },   { "socket", machine_socket },
 	{ "fanotify", fanotify }, { "pidfd", pid },
 	{ "semaphore", semaphore },    { "net", net },         { "device", kernel_memory },
-	{ "renamed", renamed },
+	{ "renamed", renamed },       { "outside", outside },   { "urgent", urgent },
+	{ "unseen", unseen },         { "gone", gone },         { "astray", astray },
+	{ "dispatch", dispatch },
 };
 
 int main(int argc, char **argv)

@@ -34,7 +34,8 @@ static void holds(int fd, const char *text)
 static _Noreturn void live_in_nowhere(int go)
 {
 	char c, path[4096];
-	PROVE(mkdir("gone", 0700) == 0 && mkdir("gone/deeper", 0700) == 0 && chdir("gone/deeper") == 0);
+	PROVE(mkdir("made", 0700) == 0 && mkdir("made/deeper", 0700) == 0 && rename("made", "gone") == 0);
+	PROVE(chdir("gone/deeper") == 0);
 	PROVE(rmdir("../deeper") == 0);
 	while (read(go, &c, 1) < 0 && errno == EINTR)
 		continue;

@@ -92,3 +92,9 @@ def memory_of_a_datacentre(image):
 @host(711, "g-ns", exit_code=None)
 def files_of_a_container(image):
     """As the sample is: it has a mount namespace of its own."""
+
+
+@host(712, "a-regs", exit_code=None)
+def bound_to_a_cpu_of_a_giant(image):
+    tid = image.load("pstree.img")["entries"][0]["pid"]
+    image.store("thread-extras.img", {"magic": "THREAD_EXTRAS", "entries": [{"tid": tid, "cpus": [1, 0, 1 << 40]}]})

@@ -369,3 +369,23 @@ def cgroups_changed(image):
         document["entries"][0]["thread_core"]["cg_set"] = NOBODY
 
     image.edit("core-*.img", change)
+
+
+# [R-0215]
+@damaged(306, "a-regs", exit_code=0)
+def extra_of_nobody(image):
+    image.store("thread-extras.img", {"magic": "THREAD_EXTRAS", "entries": [{"tid": NOBODY, "any_cpu": True}]})
+
+
+@damaged(302, "a-regs")
+def extra_twice(image):
+    tid = image.load("pstree.img")["entries"][0]["pid"]
+    image.store("thread-extras.img", {"magic": "THREAD_EXTRAS", "entries": [{"tid": tid}, {"tid": tid}]})
+
+
+# [R-0216]
+@damaged(306, "a-regs", exit_code=0)
+def name_of_no_area(image):
+    pid = image.load("pstree.img")["entries"][0]["pid"]
+    image.store("process-extras.img", {"magic": "PROCESS_EXTRAS", "entries": [
+        {"pid": pid, "names": [{"start": 4096, "end": 8192, "name": "nothing"}]}]})
