@@ -273,6 +273,11 @@ CRIMG_MUST_CHECK int crimg_capture_pty(struct crimg_capture *c, const struct cri
                                        TtyFileEntry *e, struct crimg_err *err);
 // What waits in those that the tree has both ends of: read, and put back at once.
 CRIMG_MUST_CHECK int crimg_capture_tty_queues(struct crimg_capture *c, struct crimg_err *err);
+// What watches: fills the entry.
+CRIMG_MUST_CHECK int crimg_capture_inotify(struct crimg_capture *c, const struct crimg_open_file *f,
+                                           FileEntry *e, struct crimg_err *err);
+CRIMG_MUST_CHECK int crimg_capture_pidfd(struct crimg_capture *c, const struct crimg_open_file *f,
+                                         FileEntry *e, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_locks(struct crimg_capture *c, const struct crimg_open_file *f,
                                          bool fresh, bool fresh_in_process, struct crimg_err *err);
 CRIMG_MUST_CHECK int crimg_capture_pipe(struct crimg_capture *c, const struct crimg_open_file *f,

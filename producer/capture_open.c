@@ -202,6 +202,18 @@ static int put_epoll(struct crimg_capture *c, const struct crimg_open_file *f, s
 	return put(c, f, &e, FD_TYPES__EVENTPOLL, err);
 }
 
+static int put_inotify(struct crimg_capture *c, const struct crimg_open_file *f, struct crimg_err *err)
+{
+	FileEntry e = FILE_ENTRY__INIT;
+	return crimg_capture_inotify(c, f, &e, err) < 0 ? -1 : put(c, f, &e, FD_TYPES__INOTIFY, err);
+}
+
+static int put_pidfd(struct crimg_capture *c, const struct crimg_open_file *f, struct crimg_err *err)
+{
+	FileEntry e = FILE_ENTRY__INIT;
+	return crimg_capture_pidfd(c, f, &e, err) < 0 ? -1 : put(c, f, &e, FD_TYPES__PIDFD, err);
+}
+
 static bool is_memory_device(const struct crimg_open_file *f)
 {
 	return crimg_is_memory_device(f->rdev);
@@ -257,6 +269,9 @@ static const struct {
 	{0, "anon_inode:[eventpoll]", NULL, FD_TYPES__EVENTPOLL, put_epoll},
 	{0, "anon_inode:[signalfd]", NULL, FD_TYPES__SIGNALFD, put_signalfd},
 	{0, "anon_inode:[timerfd]", NULL, FD_TYPES__TIMERFD, put_timerfd},
+	{0, "anon_inode:inotify", NULL, FD_TYPES__INOTIFY, put_inotify},
+	{0, "anon_inode:[pidfd]", NULL, FD_TYPES__PIDFD, put_pidfd},
+	{0, "pidfd:", NULL, FD_TYPES__PIDFD, put_pidfd},
 };
 
 int crimg_capture_open_file(struct crimg_capture *c, const struct crimg_open_file *f, FdTypes *type,

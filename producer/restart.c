@@ -19,6 +19,7 @@
 #include "producer/restart_inet.h"
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
+#include "producer/restart_watches.h"
 
 static const char usage[] =
 	"usage: crimg restart [options] IMAGE\n\n"
@@ -169,7 +170,8 @@ static int creds_of_all(struct crimg_restart *r, struct crimg_actor *a, struct c
 
 static int make(struct crimg_restart *r, struct crimg_err *err)
 {
-	if (crimg_restart_prepare(r, err) < 0 || crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0)
+	if (crimg_restart_prepare(r, err) < 0 || crimg_handles_open(r, err) < 0 || crimg_restart_create(r, err) < 0
+	    || crimg_restart_open_pidfds(r, err) < 0)
 		return -1;
 	if (crimg_restart_seal_segments(r, err) < 0 || crimg_restart_seal_namespaces(r, err) < 0)
 		return -1;
@@ -204,9 +206,10 @@ static int write_pidfile(const struct crimg_restart *r, struct crimg_err *err)
 }
 
 // From here on they run: what fails now fails because somebody killed one of them.
-static void let_go(struct crimg_restart *r)
+static void let_go(struct crimg_restart *r, struct crimg_hushed *hushed)
 {
 	crimg_handles_close(&r->handles); // an end of a pipe that crimg kept would keep the pipe
+	crimg_restart_hushed(hushed);
 	for (size_t i = 0; i < r->tasks.count; i++) {
 		struct crimg_actor *a = &r->actors[i];
 		if (a->count > 0 && (r->options->stopped || a->task->state == CRIMG_TASK_STOPPED))
@@ -263,13 +266,15 @@ static int run(struct crimg_restart *r, struct crimg_err *err)
 	}
 	crimg_restart_drop_links(r);
 	crimg_restart_seal_ptys(r);
+	struct crimg_hushed hushed;
+	crimg_restart_hush(r, &hushed);
 	tell("note: ", &r->notes);
 	if (!r->options->wait)
 		printf("%d\n", r->root);
 	fflush(stdout);
 	struct crimg_lent_terminal terminal;
 	crimg_restart_lend_terminal(r, &terminal);
-	let_go(r);
+	let_go(r, &hushed);
 	rc = r->options->wait ? await_root(r, err) : 0;
 	crimg_restart_take_terminal(&terminal);
 	return rc;

@@ -259,6 +259,7 @@ int crimg_restart_first(struct crimg_restart *r, struct crimg_err *err)
 			return -1;
 	}
 	a->count = 1;
+	a->number = r->root;
 	crimg_restart_note_clocks(r, r->root);
 	return drop_rseq(p, err);
 }

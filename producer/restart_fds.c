@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "producer/restart_ptys.h"
+#include "producer/restart_watches.h"
 
 enum { FLOCK_LOCK = 2, OPEN_FILE_LOCK = 4, LEASE = 8 }; // file_lock_entry.flag; else one of POSIX
 
@@ -63,6 +64,8 @@ static int place(struct crimg_restart *r, struct crimg_puppet *p, const FdinfoEn
                  struct crimg_err *err)
 {
 	int from = crimg_handles_find(&r->handles, CRIMG_HANDLE_FILE, fd->id, 0);
+	if (crimg_restart_pidfd(crimg_files_find(&r->files, fd->id)) != NULL)
+		return crimg_restart_receive(r, p, from, fd, err);
 	return CRIMG_DO(p, err, "a descriptor of", file_name(r, fd->id), SYS_dup3, (uint64_t)from,
 	                fd->fd, (fd->flags & 1) != 0 ? O_CLOEXEC : 0);
 }

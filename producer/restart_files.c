@@ -19,6 +19,7 @@
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
 #include "producer/restart_unix.h"
+#include "producer/restart_watches.h"
 
 // What F_SETFL can set; O_ASYNC is the business of the task that the descriptor is of.
 #define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
@@ -185,6 +186,7 @@ static const struct {
 	{ FD_TYPES__TIMERFD, open_timerfd },     { FD_TYPES__TTY, open_terminal },
 	{ FD_TYPES__INETSK, crimg_restart_open_inet }, { FD_TYPES__NETLINKSK, crimg_restart_open_netlink },
 	{ FD_TYPES__PACKETSK, crimg_restart_open_packet }, { FD_TYPES__MEMFD, open_memfd },
+	{ FD_TYPES__INOTIFY, crimg_restart_open_inotify }, { FD_TYPES__PIDFD, crimg_restart_open_pidfd },
 };
 
 static int open_file(struct crimg_restart *r, const struct crimg_file *file, struct crimg_err *err)
@@ -205,7 +207,7 @@ int crimg_restart_need_file(struct crimg_restart *r, uint32_t id, struct crimg_e
 {
 	const struct crimg_file *file = crimg_files_find(&r->files, id);
 	struct crimg_handle handle = { .sort = CRIMG_HANDLE_FILE, .id = id };
-	if (crimg_handles_find(&r->handles, CRIMG_HANDLE_FILE, id, 0) >= 0)
+	if (crimg_handles_find(&r->handles, CRIMG_HANDLE_FILE, id, 0) >= 0 || crimg_restart_pidfd(file) != NULL)
 		return 0;
 	if (file == NULL)
 		return crimg_fail(err, CRIMG_E_NOTFOUND, r->options->path, CRIMG_NO_OFFSET,

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "format/search.h"
-#include "producer/restart_parts.h"
+#include "producer/restart_watches.h"
 
 // Of a file's flags those that were for its first opening, and O_ASYNC, which open() would note and not do.
 #define NOT_AGAIN (O_CREAT | O_EXCL | O_TRUNC | O_ASYNC)
@@ -203,7 +203,7 @@ static int choose_base(struct crimg_restart *r, struct crimg_err *err)
 int crimg_handles_open(struct crimg_restart *r, struct crimg_err *err)
 {
 	if (choose_base(r, err) < 0 || crimg_restart_open_segments(r, err) < 0
-	    || crimg_restart_open_files(r, err) < 0)
+	    || crimg_restart_open_files(r, err) < 0 || crimg_restart_open_channel(r, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->tasks.count; i++)
 		if (open_of_task(r, &r->actors[i], err) < 0)

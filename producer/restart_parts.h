@@ -47,6 +47,7 @@ enum crimg_handle_sort {
 	CRIMG_HANDLE_PIPE_IN, // id: pipe_id; the end to read from
 	CRIMG_HANDLE_PIPE_OUT,
 	CRIMG_HANDLE_PTY,     // id: number of the pair in the image; its master
+	CRIMG_HANDLE_CHANNEL, // id: 0 crimg's end of a pair of sockets, 1 the tasks' end
 	CRIMG_HANDLE_PAGES,   // id: inode of the image's file, more: its device
 };
 
@@ -72,6 +73,7 @@ struct crimg_actor {
 	struct crimg_space space;
 	struct crimg_puppet *puppets; // a thread each, the leader first; one of a zombie
 	size_t count;                 // of those that exist
+	pid_t number;                 // as crimg sees it, also of one that is a zombie by now
 	const struct crimg_actor *mother; // whose memory it had at birth; NULL of the root
 	bool vdso_32;                 // the vDSO that it has is that of 32-bit tasks
 	// Where this kernel's vDSO is while the image's, of another kernel, is bridged to it; 0: it is not. The

@@ -13,12 +13,14 @@
 #include "producer/restart_outside.h"
 #include "producer/restart_ptys.h"
 #include "producer/restart_unix.h"
+#include "producer/restart_watches.h"
 
 // Files of these types are made; all others are refused.
 static const FdTypes made[] = {
 	FD_TYPES__REG, FD_TYPES__PIPE, FD_TYPES__FIFO, FD_TYPES__EVENTFD, FD_TYPES__EVENTPOLL,
 	FD_TYPES__SIGNALFD, FD_TYPES__TIMERFD, FD_TYPES__MEMFD, FD_TYPES__TTY, FD_TYPES__INETSK,
 	FD_TYPES__NETLINKSK, FD_TYPES__PACKETSK, FD_TYPES__UNIXSK,
+	FD_TYPES__INOTIFY, FD_TYPES__PIDFD,
 };
 
 static bool is_made(FdTypes type)
@@ -173,8 +175,11 @@ static void refuse_file(struct crimg_restart *r, const struct crimg_file *file)
 		refuse(r, file, "not restarted yet: close it before the checkpoint, or use criu restore");
 		return;
 	}
+	const PidfdEntry *pidfd = crimg_restart_pidfd(file);
 	if (file->type == FD_TYPES__REG)
 		refuse_regular(r, file);
+	if (pidfd != NULL && crimg_tasks_find(&r->tasks, (uint32_t)pidfd->nspid) == NULL)
+		refuse(r, file, "of a thread, or of a process outside the image: not restarted yet");
 	crimg_restart_refuse_inet(r, file, refuse);
 	if (file->type == FD_TYPES__TTY && !crimg_restart_has_master(r, file) && crimg_restart_terminal() < 0)
 		refuse(r, file, "a terminal, and crimg has none: --inherit brings one along, or run it "

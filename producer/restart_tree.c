@@ -128,6 +128,7 @@ static int bear_task(struct crimg_restart *r, size_t bearer, size_t i, struct cr
 	if (crimg_restart_bear(mother, flags, k->number, &a->puppets[0], err) < 0)
 		return -1;
 	a->count = 1;
+	a->number = a->puppets[0].tid;
 	a->mother = mother_of(r, bearer);
 	if ((flags & CLONE_VM) != 0) {
 		a->bridge = a->mother->bridge;

@@ -48,9 +48,8 @@ refuses urgent 'urgent data in it (MSG_OOB)' touched
 refuses unseen 'with data in a connection that nobody has accepted yet' touched
 refuses gone 'whose other end is closed already' touched
 refuses astray 'in a directory that is not its process.s any more' touched
-refuses inotify 'descriptor 3 is inotify watches'
 refuses fanotify 'descriptor 3 is fanotify marks'
-refuses pidfd 'descriptor 3 is a pidfd'
+refuses pidfd 'is a pidfd of process .*, outside the tree' touched
 refuses net 'has a namespace of its own: net'
 refuses device 'is a device: /dev/kmsg'
 refuses semaphore 'counts like a semaphore' touched

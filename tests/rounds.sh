@@ -22,7 +22,7 @@ cp "$crimg" "$work/crimg"
 cp "$programs"/* "$here/rounds.py" "$work"
 chmod -R a+rX "$work"
 for p in calls chain churn common counter extras family forks guards heap hidden identity inetsockets naps openfiles rarefiles removed \
-	sharers talk terminals timers tree9 unixsockets unread vectors blocked8; do
+	sharers talk terminals timers tree9 unixsockets unread vectors watchers blocked8; do
 	cc -O1 -w -pthread -o "$work/$p" "$work/$p.c" || exit 2
 done
 
@@ -45,14 +45,14 @@ scripts=("/bin/bash $w/pipeline.sh" "$python $w/sums.py" "own:$python $w/squares
 if command -v sqlite3 >/dev/null; then scripts+=("/bin/bash $w/database.sh")
 else skip "there is no sqlite3"; fi
 
-# [R-0212] [R-0213] [R-0215] [R-0216] [R-0217] [R-0218]
+# [R-0212] [R-0213] [R-0219] [R-0215] [R-0216] [R-0217] [R-0218]
 # criu takes no personality, no pipe in packet mode, and ends calls such as poll with EINTR; it does not bring back all
 # orphans, a time that is left, nor a terminal whose group in front has ended; of unix sockets not who sent what, nor names
 # of accepted ones; of shared memory not what nobody has mapped.
 rounds chain "$criu" 10 $apart -- "still:$w/"{common,guards,openfiles,timers,vectors} "still:$w/heap 16" \
 	"still:$w/"{hidden,rarefiles,unixsockets}" plain" "$w/counter numbers" \
 	"still:own:$w/"{hidden,identity,rarefiles,sharers,tree9,unixsockets} "still:own:$w/family 5" "still:$w/sharers natural" \
-	"$w/"{blocked8,chain,churn,removed} "undumped:$w/calls" \
+	"$w/"{blocked8,chain,churn,removed} "own:$w/watchers" "own:$w/watchers lost" "$w/watchers plain" "undumped:$w/calls" \
 	"own:$w/naps 5 30" "still:own:$w/extras all" "${scripts[@]}" &
 # Who forks all the time comes round to every number there is, also to one that is just to be restarted.
 rounds chain "$criu" 10 $apart -- "$w/forks" &

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
-#include <sys/inotify.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -159,11 +158,6 @@ static int astray(void)
 			&& chdir("..") == 0 && unlink("astray") == 0 && rmdir("astray.d") == 0 ? 0 : -1;
 }
 
-static int inotify(void)
-{
-	return inotify_init1(0);
-}
-
 static int fanotify(void)
 {
 	return fanotify_init(FAN_CLASS_NOTIF, O_RDONLY);
@@ -171,7 +165,7 @@ static int fanotify(void)
 
 static int pid(void)
 {
-	return (int)syscall(SYS_pidfd_open, getpid(), 0);
+	return (int)syscall(SYS_pidfd_open, getppid(), 0);
 }
 
 static int semaphore(void)
@@ -208,7 +202,7 @@ static const struct {
 	{ "io_uring", uring },         { "perf", perf },       { "userfaultfd", fault },
 	{ "aio", aio },                { "traced", traced },   { "shm", shared_memory },
 	{ "hugetlb", huge },           { "vfork", in_vfork },   { "socket", machine_socket },
-	{ "inotify", inotify },        { "fanotify", fanotify }, { "pidfd", pid },
+	{ "fanotify", fanotify }, { "pidfd", pid },
 	{ "semaphore", semaphore },    { "net", net },         { "device", kernel_memory },
 	{ "renamed", renamed },       { "outside", outside },   { "urgent", urgent },
 	{ "unseen", unseen },         { "gone", gone },         { "astray", astray },
