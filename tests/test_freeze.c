@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
+#include <sys/fanotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -361,14 +361,14 @@ static void with_device(void)
 
 static void with_socket(void)
 {
-	if (socket(AF_INET, SOCK_STREAM, 0) >= 0)
-		wait_forever();
+	shared->missing = socket(AF_VSOCK, SOCK_STREAM, 0) < 0;
+	wait_forever();
 }
 
-static void with_inotify(void)
+static void with_fanotify(void)
 {
-	if (inotify_init1(0) >= 0)
-		wait_forever();
+	shared->missing = fanotify_init(FAN_CLASS_NOTIF, O_RDONLY) < 0;
+	wait_forever();
 }
 
 static void with_sysv(void)
@@ -402,12 +402,12 @@ static const struct refusal {
 	{with_perf, "perf_event_open"},
 	{with_userfaultfd, "a userfaultfd"},
 	{with_aio, "asynchronous I/O"},
-	{with_socket, "is a socket"},
+	{with_socket, "is a vsock socket"},
 	{with_device, "is a device: /dev/"},
-	{with_inotify, "inotify"},
+	{with_fanotify, "fanotify"},
 	{with_sysv, "System V shared memory"},
 	{with_namespace, "a namespace of its own: net"},
-	{with_child_that_has_a_socket, "is a socket"},
+	{with_child_that_has_a_socket, "is a vsock socket"},
 };
 
 static void test_refused(void)
