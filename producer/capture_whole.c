@@ -70,7 +70,7 @@ static int map(struct crimg_whole *v, const struct crimg_hidden_map *m, uint64_t
 		return -1;
 	if (v->start == 0)
 		return 0;
-	if (crimg_remote_lend(&v->remote, v->start, bytes, &why) < 0) {
+	if (crimg_remote_promise(&v->remote, SYS_munmap, v->start, bytes, &why) < 0) {
 		if (why.code == CRIMG_E_UNSUPPORTED)
 			return 0;
 		*err = why;
@@ -87,7 +87,7 @@ static int map(struct crimg_whole *v, const struct crimg_hidden_map *m, uint64_t
 		v->bytes = bytes;
 		return 1;
 	}
-	return crimg_remote_unlend(&v->remote, err);
+	return crimg_remote_keep(&v->remote, err);
 }
 
 // The first page that cannot be read, between one that can and one that cannot. Holes on the way are read.
@@ -116,7 +116,7 @@ static int map_whole(struct crimg_whole *v, const struct crimg_hidden_map *m, ui
 	}
 	while (rc > 0 && can_read(v, v->bytes - CRIMG_PAGE_BYTES)) {
 		known = v->bytes;
-		if (crimg_remote_unlend(&v->remote, err) < 0)
+		if (crimg_remote_keep(&v->remote, err) < 0)
 			return -1;
 		rc = map(v, m, known * 2, err);
 	}

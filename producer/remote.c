@@ -110,7 +110,7 @@ static struct user_regs_struct start_regs(const struct crimg_remote *r)
 	struct user_regs_struct regs = r->regs;
 	regs.cs = CRIMG_USER_CODE_64;
 	regs.rip = r->gate.start;
-	regs.rsp = r->lent_bytes != 0 ? r->detour + CRIMG_DETOUR_LEAD_BYTES : r->context;
+	regs.rsp = r->promised ? r->detour + CRIMG_DETOUR_LEAD_BYTES : r->context;
 	regs.rsp -= r->gate.syscall != 0 ? 16 : 0;
 	regs.eflags &= ~(unsigned long long)TRAP_AND_RESUME_FLAGS;
 	regs.orig_rax = (unsigned long long)-1;
@@ -296,48 +296,55 @@ int crimg_remote_call(struct crimg_remote *r, long nr, const uint64_t args[6], i
 	return 0;
 }
 
-// `syscall; ret` unmaps, and returns to the gate, on the frame proper.
-static int lay_detour(struct crimg_remote *r, uint64_t syscall_ret, uint64_t start, uint64_t bytes,
-		      struct crimg_err *err)
+// `syscall; ret` makes the call, and returns to the gate, on the frame proper.
+static int lay_detour(struct crimg_remote *r, uint64_t syscall_ret, struct crimg_err *err)
 {
 	uint8_t detour[CRIMG_DETOUR_BYTES];
 	struct user_regs_struct regs = start_regs(r);
 	// Where `ret` finds the gate: in front of what the gate wants.
 	uint64_t back = r->context - (r->gate.syscall != 0 ? 16 : 0) - 8;
 	regs.rip = syscall_ret;
-	regs.rax = SYS_munmap;
-	regs.rdi = start;
-	regs.rsi = bytes;
+	regs.rax = (unsigned long long)r->promise;
+	regs.rdi = r->promise_args[0];
+	regs.rsi = r->promise_args[1];
 	regs.rsp = back;
 	crimg_remote_detour_fill(&r->gate, &regs, detour);
 	return crimg_proc_put(r->tid, back, &r->gate.start, sizeof r->gate.start, err) < 0
 		       ? -1 : crimg_proc_put(r->tid, r->detour, detour, sizeof detour - 8, err);
 }
 
-int crimg_remote_lend(struct crimg_remote *r, uint64_t start, uint64_t bytes, struct crimg_err *err)
+int crimg_remote_promise(struct crimg_remote *r, long nr, uint64_t first, uint64_t second,
+			 struct crimg_err *err)
 {
 	uint64_t syscall_ret;
 	if (crimg_remote_find_return(r->tid, &syscall_ret, err) < 0)
 		return -1;
 	if (syscall_ret == 0)
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
-				  "task %d: its text has no `syscall; ret`: nothing can be mapped for us",
+				  "task %d: its text has no `syscall; ret`: it could not take back what it does for us",
 				  (int)r->tid);
-	if (lay_detour(r, syscall_ret, start, bytes, err) < 0)
+	r->promise = nr;
+	r->promise_args[0] = first;
+	r->promise_args[1] = second;
+	if (lay_detour(r, syscall_ret, err) < 0)
 		return -1;
-	r->lent_start = start;
-	r->lent_bytes = bytes;
+	r->promised = true;
 	return 0;
 }
 
-int crimg_remote_unlend(struct crimg_remote *r, struct crimg_err *err)
+int crimg_remote_keep(struct crimg_remote *r, struct crimg_err *err)
 {
-	const uint64_t args[6] = {r->lent_start, r->lent_bytes};
 	int64_t result = 0;
-	int rc = crimg_remote_call(r, SYS_munmap, args, &result, err);
-	r->lent_bytes = 0;
-	return rc < 0 || result == 0
-		       ? rc : crimg_fail_sys(err, (int)-result, NULL, "task %d: unmapping", (int)r->tid);
+	int rc = crimg_remote_call(r, r->promise, r->promise_args, &result, err);
+	r->promised = false;
+	return rc < 0 || result == 0 ? rc
+		: crimg_fail_sys(err, (int)-result, NULL, "task %d: taking back what it did for us (system call %ld)",
+				 (int)r->tid, r->promise);
+}
+
+void crimg_remote_retract(struct crimg_remote *r)
+{
+	r->promised = false;
 }
 
 // From the end of a system call into a stop where the kernel still looks at what the registers say of a
@@ -357,7 +364,7 @@ static int leave_syscall(struct crimg_remote *r, struct crimg_err *err)
 
 int crimg_remote_end(struct crimg_remote *r, struct crimg_err *err)
 {
-	int rc = r->lent_bytes != 0 ? crimg_remote_unlend(r, err) : 0;
+	int rc = r->promised ? crimg_remote_keep(r, err) : 0;
 	if (r->entered && rc == 0)
 		rc = leave_syscall(r, err);
 	if (r->armed && rc == 0)

@@ -46,7 +46,9 @@ struct crimg_remote {
 	// Private.
 	uint64_t low, context;        // the memory that was written begins here; the frame
 	uint64_t detour;              // room for another frame, in front of that one
-	uint64_t lent_start, lent_bytes; // 0 bytes: nothing is lent
+	bool promised;                // the task makes promise on its way back, should we die
+	long promise;
+	uint64_t promise_args[6];
 	uint8_t *saved;               // what was there
 	size_t saved_bytes;
 	void *xstate;
@@ -78,12 +80,15 @@ CRIMG_MUST_CHECK int crimg_remote_begin_at(struct crimg_remote *r, pid_t tid,
 CRIMG_MUST_CHECK int crimg_remote_call(struct crimg_remote *r, long nr, const uint64_t args[6],
                                        int64_t *result, struct crimg_err *err);
 
-// From now on until crimg_remote_unlend, [start, start + bytes), where the task has nothing, may be mapped by remote
-// calls: on its way back the task unmaps it, should we die. CRIMG_E_UNSUPPORTED: its text has no `syscall; ret`.
-CRIMG_MUST_CHECK int crimg_remote_lend(struct crimg_remote *r, uint64_t start, uint64_t bytes,
-                                       struct crimg_err *err);
-// Unmaps it. crimg_remote_end does so, too.
-CRIMG_MUST_CHECK int crimg_remote_unlend(struct crimg_remote *r, struct crimg_err *err);
+// From now on until crimg_remote_keep the task makes system call nr on its way back, should we die: what takes back
+// what the calls for us do (munmap, close). CRIMG_E_UNSUPPORTED: its text has no `syscall; ret`.
+CRIMG_MUST_CHECK int crimg_remote_promise(struct crimg_remote *r, long nr, uint64_t first,
+                                          uint64_t second, struct crimg_err *err);
+// It makes it now; an error of that call is one here. crimg_remote_end does so, too.
+CRIMG_MUST_CHECK int crimg_remote_keep(struct crimg_remote *r, struct crimg_err *err);
+
+// There is nothing to take back: it makes no such call.
+void crimg_remote_retract(struct crimg_remote *r);
 
 // Puts everything back; the task is in PTRACE_EVENT_STOP (or in the delivery of r->signal, which
 // PTRACE_DETACH must be given). Call it exactly once after begin succeeded, also after errors.

@@ -42,32 +42,67 @@ static int read_born(pid_t pid, uint64_t *out, struct crimg_err *err)
 }
 
 // Takes a descriptor of the process over; *out is ours.
-static int fetch(struct crimg_remote *r, pid_t pid, int64_t theirs, int *out, struct crimg_err *err)
+static int fetch(pid_t pid, int64_t theirs, int *out, struct crimg_err *err)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	*out = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, (int)theirs, 0);
 	int number = errno;
 	if (pidfd >= 0)
 		close(pidfd);
-	const uint64_t args[6] = {(uint64_t)theirs};
-	int64_t ignored;
-	int rc = crimg_remote_call(r, SYS_close, args, &ignored, err);
-	if (*out < 0)
-		return crimg_fail_sys(err, number, NULL,
-				      "process %d: its userfaultfd cannot be taken over", (int)pid);
-	return rc;
+	return *out >= 0 ? 0 : crimg_fail_sys(err, number, NULL,
+					      "process %d: its userfaultfd cannot be taken over", (int)pid);
+}
+
+static int skip_taken(void *context, int fd)
+{
+	int *lowest = context;
+	return fd != *lowest || (*lowest)++ < 0; // they come in order
+}
+
+// The number that the process's next descriptor gets.
+static int find_lowest(pid_t pid, int *lowest, struct crimg_err *err)
+{
+	char path[64];
+	*lowest = 0;
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	return crimg_each_number(path, skip_taken, lowest, err) < 0 ? -1 : 0;
+}
+
+// The process closes it again, also should we die meanwhile, if its text lets it.
+static int make_theirs(struct crimg_remote *r, pid_t pid, int *out, struct crimg_err *err)
+{
+	const uint64_t args[6] = {O_CLOEXEC | USER_MODE_ONLY};
+	struct crimg_err why = CRIMG_ERR_INIT;
+	int64_t theirs = -1, ignored;
+	int lowest;
+	if (find_lowest(pid, &lowest, err) < 0)
+		return -1;
+	bool promised = crimg_remote_promise(r, SYS_close, (uint64_t)lowest, 0, &why) == 0;
+	if (!promised && why.code != CRIMG_E_UNSUPPORTED) {
+		*err = why;
+		return -1;
+	}
+	if (crimg_remote_call(r, SYS_userfaultfd, args, &theirs, err) < 0)
+		return -1;
+	if (theirs < 0) {
+		crimg_remote_retract(r);
+		return fail_old(err);
+	}
+	int rc = fetch(pid, theirs, out, err);
+	const uint64_t close_args[6] = {(uint64_t)theirs};
+	if (promised && theirs != lowest)
+		crimg_remote_retract(r);
+	if (!promised || theirs != lowest)
+		return crimg_remote_call(r, SYS_close, close_args, &ignored, err) < 0 ? -1 : rc;
+	return crimg_remote_keep(r, err) < 0 ? -1 : rc;
 }
 
 static int make_uffd(pid_t pid, int *out, struct crimg_err *err)
 {
 	struct crimg_remote r;
-	const uint64_t args[6] = {O_CLOEXEC | USER_MODE_ONLY};
-	int64_t theirs = -1;
 	if (crimg_remote_begin(&r, pid, err) < 0)
 		return -1;
-	int rc = crimg_remote_call(&r, SYS_userfaultfd, args, &theirs, err);
-	if (rc == 0)
-		rc = theirs < 0 ? fail_old(err) : fetch(&r, pid, theirs, out, err);
+	int rc = make_theirs(&r, pid, out, err);
 	if (crimg_remote_end(&r, err) < 0)
 		rc = -1;
 	if (r.signal != 0)
