@@ -32,7 +32,7 @@ begin() { # NAME COMMAND…: runs it in a folder of its own until it is ready; $
 	pid=$(cat pid)
 }
 end() { # the tree that begin began
-	kill -9 -- "-$pid" 2>/dev/null
+	kill_tree "$pid"
 	wait "$job" 2>/dev/null
 }
 proves() { # TEXT: the program goes on, and finds everything as it was

@@ -17,6 +17,15 @@ skip() {
 	skipped=$((skipped + 1))
 	printf 'SKIPPED %s: %s\n' "$(basename "$0")" "$*"
 }
+# kill_tree PID: a process and all its descendants, whatever sessions they lead.
+kill_tree() {
+	local pids=$1 next=$1
+	while [ -n "$next" ]; do
+		next=$(for p in $next; do cat "/proc/$p/task/"*/children; done 2>/dev/null)
+		pids+=" $next"
+	done
+	kill -KILL $pids 2>/dev/null
+}
 # claim TEXT COMMAND…: the command must succeed silently.
 claim() {
 	local text=$1 out

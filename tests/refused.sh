@@ -66,9 +66,9 @@ wait "$pid" 2>/dev/null
 rm -f out
 
 # A file that was removed and has other names gets one more by a checkpoint alone, and only by one that comes to be.
-cd "$work" && setsid "$work/refused" renamed </dev/null >out 2>&1 &
-pid=$!
 cd "$work" || exit 2
+setsid "$work/refused" renamed </dev/null >out 2>&1 &
+pid=$!
 for _ in $(seq 500); do grep -qs ready out && break || sleep 0.01; done
 "$crimg" inspect pid:$pid fds >said 2>&1
 [ $? = 2 ] && grep -q 'has other names: only crimg checkpoint' said && ok || not_ok "a look at it: $(cat said)"
