@@ -396,8 +396,8 @@ extern const struct crimg_reader_driver crimg_reader_live;
 const struct crimg_reader_driver crimg_reader_live = {
 	.name = "live",
 	.summary = "a running tree of processes, pid:N",
-	.keeps = "memory, registers, threads, signals, timers, pipes and files (README: what is refused)",
-	.loses = "CPU affinity, cgroups",
+	.keeps = "memory, registers, threads, signals, timers, files, sockets, identity, control groups (README: what is refused)",
+	.loses = "LSM labels, Landlock, keyrings, CPU time used (namespaces of mounts, network and users are refused)",
 	.probe = live_probe,
 	.open = live_open,
 	.next = live_next,
