@@ -88,9 +88,11 @@ try_group() { # KIND MOUNT
 	set_state thawed
 	claim "$kind: somebody else is in its group" take "$pid" q.crimg
 	kill "$sleeper"
+	wait "$sleeper" 2>/dev/null
 	touch go
 	wait "$pid" && ok || not_ok "$kind: $(cat out)"
-	rmdir "$inner" "$group" 2>/dev/null || not_ok "$kind: somebody is left in $group"
+	for _ in $(seq 500); do rmdir "$inner" "$group" 2>/dev/null; [ -e "$group" ] && sleep 0.01 || break; done
+	[ ! -e "$group" ] || not_ok "$kind: somebody is left in $group"
 }
 
 while read -r mount type options; do
