@@ -131,6 +131,9 @@ const void *crimg_image_walk(struct crimg_image *image, struct crimg_image_walk 
 CRIMG_MUST_CHECK int crimg_image_select(struct crimg_image *image, enum crimg_kind kind,
                                         const char *field, uint64_t value, struct crimg_list *out,
                                         struct crimg_err *err);
+// The first of them; NULL without error when there is none. err may be NULL.
+const void *crimg_image_select_one(struct crimg_image *image, enum crimg_kind kind,
+                                   const char *field, uint64_t value, struct crimg_err *err);
 // The same as entries, decoded: message is set, payload is theirs.
 CRIMG_MUST_CHECK int crimg_image_select_entries(struct crimg_image *image, enum crimg_kind kind,
                                                 const char *field, uint64_t value,

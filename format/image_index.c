@@ -122,6 +122,14 @@ int crimg_image_select(struct crimg_image *image, enum crimg_kind kind, const ch
 	return 0;
 }
 
+const void *crimg_image_select_one(struct crimg_image *image, enum crimg_kind kind,
+                                   const char *field, uint64_t value, struct crimg_err *err)
+{
+	struct crimg_list list;
+	return crimg_image_select(image, kind, field, value, &list, err) == 0 && list.count > 0
+		? list.items[0] : NULL;
+}
+
 int crimg_image_select_entries(struct crimg_image *image, enum crimg_kind kind, const char *field,
                                uint64_t value, struct crimg_entries *out, struct crimg_err *err)
 {

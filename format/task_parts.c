@@ -191,21 +191,12 @@ int crimg_task_environment(struct crimg_image *image, const struct crimg_task *t
 	                                         task->mm->mm_env_end, limit, out, cut, err);
 }
 
-static const void *one_of(struct crimg_image *image, enum crimg_kind kind, const char *field, uint32_t number,
-                          struct crimg_err *damage)
-{
-	struct crimg_list list = { NULL, 0 };
-	if (crimg_image_select(image, kind, field, number, &list, damage) < 0)
-		return NULL;
-	return list.count > 0 ? list.items[0] : NULL;
-}
-
 const ThreadExtraEntry *crimg_thread_extra(struct crimg_image *image, uint32_t tid, struct crimg_err *damage)
 {
-	return one_of(image, CRIMG_KIND_THREAD_EXTRAS, "tid", tid, damage);
+	return crimg_image_select_one(image, CRIMG_KIND_THREAD_EXTRAS, "tid", tid, damage);
 }
 
 const ProcessExtraEntry *crimg_process_extra(struct crimg_image *image, uint32_t pid, struct crimg_err *damage)
 {
-	return one_of(image, CRIMG_KIND_PROCESS_EXTRAS, "pid", pid, damage);
+	return crimg_image_select_one(image, CRIMG_KIND_PROCESS_EXTRAS, "pid", pid, damage);
 }

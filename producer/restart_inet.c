@@ -61,11 +61,7 @@ static bool has_address(const uint32_t *words, size_t count, uint32_t port)
 
 const LevelOptionsEntry *crimg_restart_level_options_of(struct crimg_restart *r, uint32_t id)
 {
-	struct crimg_list list = {NULL, 0};
-	struct crimg_err ignored = CRIMG_ERR_INIT;
-	if (crimg_image_select(r->image, CRIMG_KIND_LEVEL_OPTIONS, "id", id, &list, &ignored) < 0)
-		return NULL;
-	return list.count > 0 ? list.items[0] : NULL;
+	return crimg_image_select_one(r->image, CRIMG_KIND_LEVEL_OPTIONS, "id", id, NULL);
 }
 
 int crimg_restart_level_options(struct crimg_restart *r, const struct crimg_file *file, int fd, struct crimg_err *err)

@@ -11,11 +11,7 @@
 
 static const PipePacketsEntry *packets_of(struct crimg_restart *r, uint32_t pipe_id)
 {
-	struct crimg_list list = { NULL, 0 };
-	struct crimg_err ignored = CRIMG_ERR_INIT;
-	if (crimg_image_select(r->image, CRIMG_KIND_PIPE_PACKETS, "pipe_id", pipe_id, &list, &ignored) < 0)
-		return NULL;
-	return list.count > 0 ? list.items[0] : NULL;
+	return crimg_image_select_one(r->image, CRIMG_KIND_PIPE_PACKETS, "pipe_id", pipe_id, NULL);
 }
 
 // A write each, in packet mode: so they are packets again.

@@ -21,11 +21,7 @@ int ioctl(int fd, unsigned long request, ...);
 
 static const TtyInfoEntry *info_of(struct crimg_restart *r, uint32_t id)
 {
-	struct crimg_list list = { NULL, 0 };
-	struct crimg_err ignored = CRIMG_ERR_INIT;
-	if (crimg_image_select(r->image, CRIMG_KIND_TTY_INFO, "id", id, &list, &ignored) < 0)
-		return NULL;
-	return list.count > 0 ? list.items[0] : NULL;
+	return crimg_image_select_one(r->image, CRIMG_KIND_TTY_INFO, "id", id, NULL);
 }
 
 // CRIU numbers the ends of pair n 2n and, the master, 2n + 1.
@@ -56,11 +52,7 @@ bool crimg_restart_has_master(struct crimg_restart *r, const struct crimg_file *
 
 static const TtyDataEntry *data_of(struct crimg_restart *r, uint32_t id)
 {
-	struct crimg_list list = { NULL, 0 };
-	struct crimg_err ignored = CRIMG_ERR_INIT;
-	if (crimg_image_select(r->image, CRIMG_KIND_TTY_DATA, "tty_id", id, &list, &ignored) < 0)
-		return NULL;
-	return list.count > 0 ? list.items[0] : NULL;
+	return crimg_image_select_one(r->image, CRIMG_KIND_TTY_DATA, "tty_id", id, NULL);
 }
 
 static unsigned number_of(int master)

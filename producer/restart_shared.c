@@ -16,11 +16,7 @@
 
 const MemfdInodeEntry *crimg_restart_inode(struct crimg_restart *r, uint64_t inode_id)
 {
-	struct crimg_list found;
-	if (crimg_image_select(r->image, CRIMG_KIND_MEMFD_INODE, "inode_id", inode_id, &found, NULL) < 0
-	    || found.count == 0)
-		return NULL;
-	return found.items[0];
+	return crimg_image_select_one(r->image, CRIMG_KIND_MEMFD_INODE, "inode_id", inode_id, NULL);
 }
 
 // The pages of a segment, into memory that is mapped here.

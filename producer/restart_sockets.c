@@ -7,11 +7,7 @@
 
 const SkMoreEntry *crimg_restart_socket_more(struct crimg_restart *r, uint32_t id)
 {
-	struct crimg_list list = { NULL, 0 };
-	struct crimg_err ignored = CRIMG_ERR_INIT;
-	if (crimg_image_select(r->image, CRIMG_KIND_SK_MORE, "id", id, &list, &ignored) < 0)
-		return NULL;
-	return list.count > 0 ? list.items[0] : NULL;
+	return crimg_image_select_one(r->image, CRIMG_KIND_SK_MORE, "id", id, NULL);
 }
 
 int crimg_restart_socket_options(struct crimg_restart *r, const struct crimg_file *file, int fd,

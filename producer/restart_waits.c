@@ -13,11 +13,7 @@
 
 static const TimedWaitEntry *find(struct crimg_restart *r, uint32_t tid)
 {
-	struct crimg_list list = { NULL, 0 };
-	struct crimg_err ignored = CRIMG_ERR_INIT;
-	if (crimg_image_select(r->image, CRIMG_KIND_TIMED_WAITS, "tid", tid, &list, &ignored) < 0)
-		return NULL;
-	return list.count > 0 ? list.items[0] : NULL;
+	return crimg_image_select_one(r->image, CRIMG_KIND_TIMED_WAITS, "tid", tid, NULL);
 }
 
 // The call, with less time; false: none of those that the kernel goes on with.

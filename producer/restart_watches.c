@@ -109,10 +109,7 @@ int crimg_restart_open_inotify(struct crimg_restart *r, const struct crimg_file 
 
 static bool lost_events(struct crimg_restart *r, uint32_t id)
 {
-	struct crimg_list list = { NULL, 0 };
-	struct crimg_err ignored = CRIMG_ERR_INIT;
-	return crimg_image_select(r->image, CRIMG_KIND_LOST_EVENTS, "file_id", id, &list, &ignored) == 0
-		&& list.count > 0;
+	return crimg_image_select_one(r->image, CRIMG_KIND_LOST_EVENTS, "file_id", id, NULL) != NULL;
 }
 
 // Watches of a file that nobody else has come and go until the queue is full; of what the kernel says then, only the

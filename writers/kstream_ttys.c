@@ -18,11 +18,8 @@
 
 static const TtyInfoEntry *info_of(struct kstream *k, uint32_t id)
 {
-	struct crimg_list found = { .count = 0 };
-	if (kstream_failed(&k->out)
-	    || crimg_image_select(k->image, CRIMG_KIND_TTY_INFO, "id", id, &found, &k->out.err) < 0)
-		return NULL;
-	return found.count > 0 ? found.items[0] : NULL;
+	return kstream_failed(&k->out) ? NULL
+		: crimg_image_select_one(k->image, CRIMG_KIND_TTY_INFO, "id", id, &k->out.err);
 }
 
 static bool is_master(const TtyInfoEntry *e)
