@@ -220,6 +220,8 @@ CRIMG_MUST_CHECK int crimg_capture_shared_run(struct crimg_capture *c, uint64_t 
                                               struct crimg_err *err);
 
 #define CRIMG_DELETED " (deleted)" // behind the name that a mapping or link has
+// Whether it stands there; *length is that of the name without it, or all.
+bool crimg_name_is_deleted(const char *name, size_t *length);
 #define CRIMG_ANONYMOUS_SHARED "/dev/zero" CRIMG_DELETED
 // The files that crimg_capture_memory has noted, when all areas of the tree are known: those without a name
 // and a descriptor, whose link of map_files is closed to us.

@@ -43,12 +43,6 @@ static int name_link(struct crimg_capture *c, const char *link, const struct cri
 					: crimg_capture_named(c, link, id, err);
 }
 
-static bool ends_deleted(const char *name)
-{
-	size_t n = strlen(name), tail = strlen(CRIMG_DELETED);
-	return n > tail && strcmp(name + n - tail, CRIMG_DELETED) == 0;
-}
-
 // "36 35 0:33 / /dev/shm rw - tmpfs tmpfs rw": whether the file system of that number keeps its files in memory.
 static int is_in_memory(struct crimg_capture *c, pid_t pid, const struct crimg_live_area *a, bool *out,
 			struct crimg_err *err)
@@ -153,6 +147,7 @@ static int name_hidden(struct crimg_capture *c, pid_t pid, const struct crimg_li
 {
 	char link[LINK_BYTES];
 	struct stat st;
+	size_t length;
 	uint64_t dev = device_of(a);
 	struct crimg_hidden_map map = {
 		.pid = pid, .start = a->start, .end = a->end, .offset = a->offset,
@@ -163,7 +158,7 @@ static int name_hidden(struct crimg_capture *c, pid_t pid, const struct crimg_li
 		return crimg_capture_named(c, a->name, id, err);
 	if (find_open(c, dev, a->ino, link))
 		return name_link(c, link, a, id, err);
-	if (!map.segment && !ends_deleted(a->name))
+	if (!map.segment && !crimg_name_is_deleted(a->name, &length))
 		return crimg_fail(err, CRIMG_E_UNSUPPORTED, NULL, CRIMG_NO_OFFSET,
 				  "process %d maps %.200s, which only a privileged crimg can open", (int)pid,
 				  a->name);

@@ -19,7 +19,6 @@
 #include "producer/proc.h"
 
 #define MADVISE(number) (UINT64_C(1) << (number))
-#define ANONYMOUS_SHARED "/dev/zero (deleted)"
 #define LABELLED_SHARED "[anon_shmem:"
 
 // Anonymous memory has no name but the one that its program gave it: "[anon:label]", "[anon_shmem:label]".

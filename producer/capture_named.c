@@ -57,10 +57,12 @@ static int put_build_id(struct crimg_capture *c, const char *link, int fd, RegFi
 	return 0;
 }
 
-static bool ends_with(const char *text, const char *end)
+bool crimg_name_is_deleted(const char *name, size_t *length)
 {
-	size_t n = strlen(text), m = strlen(end);
-	return n > m && strcmp(text + n - m, end) == 0;
+	size_t n = strlen(name), tail = strlen(CRIMG_DELETED);
+	bool deleted = n > tail && strcmp(name + n - tail, CRIMG_DELETED) == 0;
+	*length = deleted ? n - tail : n;
+	return deleted;
 }
 
 static int fail_name(const char *link, const char *name, const char *why, struct crimg_err *err)
@@ -73,12 +75,13 @@ static int settle_name(struct crimg_capture *c, const char *link, const struct s
 		       RegFileEntry *reg, struct crimg_err *err)
 {
 	struct stat now;
+	size_t length;
 	if (lstat(reg->name, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
 		return 0;
-	if (!ends_with(reg->name, CRIMG_DELETED))
+	if (!crimg_name_is_deleted(reg->name, &length))
 		return fail_name(link, reg->name, "is no longer the name of that file: is another file mounted "
 		                 "there?", err);
-	reg->name[strlen(reg->name) - strlen(CRIMG_DELETED)] = '\0';
+	reg->name[length] = '\0';
 	if (st->st_nlink != 0 && !S_ISDIR(st->st_mode)) // of directories some file systems count none
 		return crimg_capture_linked(c, link, reg->name, st, reg->id, err);
 	return crimg_capture_ghost(c, link, reg->name, reg->id, err);

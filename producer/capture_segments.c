@@ -17,9 +17,8 @@
 // "/memfd:name (deleted)" is called name; "/dev/zero (deleted)" keeps its path.
 static char *plain_name(struct crimg_capture *c, const char *name, struct crimg_err *err)
 {
-	size_t length = strlen(name), tail = strlen(CRIMG_DELETED);
-	if (length > tail && strcmp(name + length - tail, CRIMG_DELETED) == 0)
-		length -= tail;
+	size_t length;
+	crimg_name_is_deleted(name, &length);
 	if (strncmp(name, MEMFD_PREFIX, strlen(MEMFD_PREFIX)) == 0) {
 		name += strlen(MEMFD_PREFIX);
 		length -= strlen(MEMFD_PREFIX);

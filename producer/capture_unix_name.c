@@ -11,7 +11,6 @@
 #include "producer/capture_unix.h"
 
 #define OPEN_FILE 0x89e0 // SIOCUNIXFILE
-#define DELETED " (deleted)"
 
 struct place {
 	char path[PATH_MAX + 1];
@@ -47,9 +46,9 @@ static int ask_kernel(const struct crimg_open_file *f, struct place *p, struct c
 		return crimg_fail_sys(err, number, f->link, "the file of a unix socket cannot be looked at");
 	p->path[n] = '\0';
 	p->known = true;
-	p->deleted = ends_with(p->path, DELETED);
-	if (p->deleted)
-		p->path[strlen(p->path) - strlen(DELETED)] = '\0';
+	size_t length;
+	p->deleted = crimg_name_is_deleted(p->path, &length);
+	p->path[length] = '\0';
 	return 1;
 }
 

@@ -194,7 +194,7 @@ static int look_into(struct looking *l, const char *folder, int (*one)(void *, i
 // Nobody: of the tree, we, a child of ours, a thread of the kernel, a zombie.
 static bool is_nobody(struct looking *l, pid_t pid)
 {
-	enum { PPID = 4, FLAGS = 9, PF_KTHREAD = 0x200000 };
+	enum { PPID = 4 };
 	struct crimg_buf text = CRIMG_BUF_INIT;
 	struct crimg_err gone = CRIMG_ERR_INIT;
 	bool nobody = true;
@@ -204,7 +204,7 @@ static bool is_nobody(struct looking *l, pid_t pid)
 		const char *stat = (const char *)text.data;
 		const char *open = strchr(stat, '('), *close = strrchr(stat, ')');
 		nobody = crimg_stat_number(stat, PPID) == (uint64_t)getpid()
-			 || (crimg_stat_number(stat, FLAGS) & PF_KTHREAD) != 0
+			 || crimg_stat_is_kernel(stat)
 			 || strchr("ZXx", crimg_stat_state(stat)) != NULL || open == NULL || close == NULL;
 		if (!nobody)
 			crimg_safe_text(l->name, sizeof l->name, open + 1, (size_t)(close - open - 1));

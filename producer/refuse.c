@@ -21,7 +21,6 @@
 #define PROCESSES_A_THREAD 32u
 #define VFORK_MS 2000u          // that we wait for a child to leave its parent's memory
 #define ENDING_MS 50u           // that we wait for a process to be a zombie
-#define PF_KTHREAD 0x200000u // in field 9 of stat
 
 static int refuse(pid_t pid, const char *reason, struct crimg_err *err)
 {
@@ -35,8 +34,7 @@ static int refuse_by_stat(pid_t pid, struct crimg_buf *text, struct crimg_err *e
 	if (crimg_proc_read(pid, "stat", text, &gone) < 0)
 		return crimg_fail(err, CRIMG_E_NOTFOUND, NULL, CRIMG_NO_OFFSET,
 				  "there is no process %d", (int)pid);
-	const char *stat = (const char *)text->data;
-	if ((crimg_stat_number(stat, 9) & PF_KTHREAD) != 0)
+	if (crimg_stat_is_kernel((const char *)text->data))
 		return refuse(pid, "is a thread of the kernel", err);
 	return 0;
 }

@@ -95,3 +95,9 @@ uint64_t crimg_stat_number(const char *stat, unsigned field)
 	}
 	return p != NULL ? strtoull(p, NULL, 10) : 0;
 }
+
+bool crimg_stat_is_kernel(const char *stat)
+{
+	enum { FLAGS = 9, PF_KTHREAD = 0x200000 };
+	return (crimg_stat_number(stat, FLAGS) & PF_KTHREAD) != 0;
+}

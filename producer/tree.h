@@ -75,5 +75,7 @@ CRIMG_MUST_CHECK int crimg_each_child(pid_t pid, int (*one)(void *context, int p
 // Field number (from 1, as proc(5) counts) of /proc/PID/stat's text behind the name; fields 3 and up.
 uint64_t crimg_stat_number(const char *stat, unsigned field);
 char crimg_stat_state(const char *stat);
+// Whether it is a thread of the kernel.
+bool crimg_stat_is_kernel(const char *stat);
 
 #endif
